@@ -1,0 +1,109 @@
+//! The audit record: what happened to one request, without its content and without any credential.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Channel, Decision, Direction, Family, KeyId, Money, RequestId, Severity, Span, Uninspectable, Usage,
+};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The reply reached its end.
+    Completed,
+    /// The gateway refused the request or the reply; `code` says why.
+    Refused,
+    /// The client went away before the end.
+    ClientGone,
+    /// The upstream failed or timed out.
+    UpstreamFailed,
+    /// A room panicked; the request ended there. The value a record has until its walk ends otherwise.
+    #[default]
+    Panicked,
+}
+
+/// One finding as it is recorded: where and what, never the matched text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedFinding {
+    /// What was found.
+    pub kind: String,
+    /// What kind of risk.
+    pub family: Family,
+    /// How bad if true.
+    pub severity: Severity,
+    /// How sure, 0..=1.
+    pub score: f32,
+    /// Which way the text travelled.
+    pub direction: Direction,
+    /// Where the text stood.
+    pub channel: Channel,
+    /// Its path in the body, as `messages[0].content`.
+    pub path: String,
+    /// Bytes of that text.
+    pub span: Span,
+    /// What was done about it: `flag`, `mask`, `redact`, `block`.
+    pub action: crate::Action,
+    /// The setting that said so, as `profiles.default.pii.input`.
+    pub rule: String,
+}
+
+/// Time spent in one room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomTime {
+    /// The room's name.
+    pub room: String,
+    /// Microseconds.
+    pub micros: u64,
+}
+
+/// What is known about one request when it has ended. Exactly one is written for each request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// The request.
+    pub request_id: RequestId,
+    /// When it arrived, milliseconds since 1970 UTC.
+    pub unix_ms: u64,
+    /// How long it took in all, microseconds.
+    pub micros: u64,
+    /// The key, once known.
+    pub key: Option<KeyId>,
+    /// The team of the key.
+    pub team: Option<String>,
+    /// The profile that was applied.
+    pub profile: Option<String>,
+    /// The dialect, once known.
+    pub dialect: Option<String>,
+    /// Method and path template, as `POST /v1/chat/completions`; the word `unknown` where there is no such endpoint.
+    pub endpoint: String,
+    /// The model as the client named it, cut to 200 characters.
+    pub model: Option<String>,
+    /// The upstream it went to; `None` if it went nowhere.
+    pub upstream: Option<String>,
+    /// Whether the client asked for a stream.
+    pub streamed: bool,
+    /// HTTP status the client got.
+    pub status: u16,
+    /// Stable error code where it was refused or failed.
+    pub code: Option<String>,
+    /// What was done.
+    pub decision: Decision,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was found and what was done about each, at most 100; `findings_total` counts all.
+    pub findings: Vec<RecordedFinding>,
+    /// How many findings there were.
+    pub findings_total: u64,
+    /// Texts that were inspected, both ways.
+    pub inspected: u64,
+    /// Bytes of text that were inspected, both ways.
+    pub inspected_bytes: u64,
+    /// What could not be inspected, at most 100 entries.
+    pub uninspectable: Vec<Uninspectable>,
+    /// Tokens used; `None` where no reply said so.
+    pub usage: Option<Usage>,
+    /// What it cost; `None` where usage or price is not known.
+    pub cost: Option<Money>,
+    /// The rooms it went through.
+    pub rooms: Vec<RoomTime>,
+}
