@@ -1,1 +1,13 @@
-//! x
+//! Policy: what is to be done about recorded facts.
+//!
+//! [`decide`] is a pure and total function of a profile and of facts that an audit record also holds. It reads no clock
+//! and no file, knows no detector and no wire format, never sees a text, and cannot fail.
+
+mod decide;
+mod profile;
+pub mod rules;
+mod ruling;
+
+pub use decide::{Denial, Facts, Verdict, decide};
+pub use profile::{Both, Injection, Mode, Permission, Pii, Profile, SystemPrompt, UninspectableActions};
+pub use ruling::{Place, RuleName, Ruling};

@@ -1,0 +1,246 @@
+//! A profile: the settings that a key's requests are judged by. Data only; the rules give it meaning.
+
+use std::sync::Arc;
+
+use portcullis_core::{Action, Channel, Direction, Family, Kind, Origin, UninspectableKind};
+use serde::{Deserialize, Serialize};
+
+use crate::rules::RULES;
+use crate::{Place, RuleName, Ruling};
+
+/// Whether a profile acts or only watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// What the settings say is done.
+    #[default]
+    Enforce,
+    /// What the settings say is recorded; texts pass unchanged. Denials that are a matter of permission hold all the same.
+    Observe,
+}
+
+impl Mode {
+    /// The action that is really taken where a setting asks for `action`.
+    #[must_use]
+    pub const fn applied(self, action: Action) -> Action {
+        match self {
+            Mode::Observe if action.changes_text() => Action::Flag,
+            Mode::Observe | Mode::Enforce => action,
+        }
+    }
+}
+
+/// Whether something is permitted at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// It is.
+    #[default]
+    Allow,
+    /// It is not.
+    Deny,
+}
+
+/// The settings of one profile. [`Profile::default`] is the profile `default` with the safe defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profile {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Whether it acts or only watches.
+    pub mode: Mode,
+    /// Texts that try to take control of the model.
+    pub injection: Injection,
+    /// Credentials.
+    pub secrets: Both,
+    /// Personal data.
+    pub pii: Pii,
+    /// Content that cannot be read.
+    pub uninspectable: UninspectableActions,
+    /// The application's instructions to the model.
+    pub system_prompt: SystemPrompt,
+}
+
+/// Actions on injections, by how far the author of the text is trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Injection {
+    /// In the user's own words.
+    pub user: Action,
+    /// In tool results, documents, tool definitions and texts of unknown origin.
+    pub untrusted: Action,
+}
+
+/// Actions by direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Both {
+    /// On the way to the upstream.
+    pub input: Action,
+    /// On the way to the client. `mask` acts as `redact` there.
+    pub output: Action,
+}
+
+/// Actions on personal data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pii {
+    /// On the way to the upstream.
+    pub input: Action,
+    /// On the way to the client. `mask` acts as `redact` there.
+    pub output: Action,
+    /// The kinds that are acted upon; others are flagged. `None` means all.
+    pub types: Option<Vec<Kind>>,
+}
+
+/// Actions on content that cannot be read: `allow`, `flag` or `block`. There is no text to redact, so a stricter action
+/// than `flag` acts as `block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UninspectableActions {
+    /// Pictures.
+    pub image: Action,
+    /// Sound.
+    pub audio: Action,
+    /// Moving pictures.
+    pub video: Action,
+    /// Files, embedded or by reference.
+    pub file: Action,
+    /// Reasoning or state that the provider encrypted.
+    pub encrypted: Action,
+    /// Numbers that stand for a text.
+    pub vector: Action,
+}
+
+/// Who may give the model its instructions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SystemPrompt {
+    /// Whether a client may send system or developer texts.
+    pub from_client: Permission,
+}
+
+impl Default for Profile {
+    fn default() -> Profile {
+        Profile {
+            name: Arc::from("default"),
+            mode: Mode::default(),
+            injection: Injection::default(),
+            secrets: Both::default(),
+            pii: Pii::default(),
+            uninspectable: UninspectableActions::default(),
+            system_prompt: SystemPrompt::default(),
+        }
+    }
+}
+
+impl Default for Injection {
+    fn default() -> Injection {
+        Injection {
+            user: Action::Block,
+            untrusted: Action::Block,
+        }
+    }
+}
+
+impl Default for Both {
+    fn default() -> Both {
+        Both {
+            input: Action::Mask,
+            output: Action::Redact,
+        }
+    }
+}
+
+impl Pii {
+    /// The kinds that are acted upon where a profile names none.
+    pub const DEFAULT_TYPES: &'static [&'static str] =
+        &["EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN", "US_SSN"];
+
+    /// Whether findings of this kind are acted upon.
+    #[must_use]
+    pub fn covers(&self, kind: &Kind) -> bool {
+        self.types.as_ref().is_none_or(|types| types.contains(kind))
+    }
+}
+
+impl Default for Pii {
+    fn default() -> Pii {
+        Pii {
+            input: Action::Mask,
+            output: Action::Redact,
+            types: Some(Pii::DEFAULT_TYPES.iter().map(|name| Kind::new(name)).collect()),
+        }
+    }
+}
+
+impl UninspectableActions {
+    /// The action on content of this kind.
+    #[must_use]
+    pub const fn on(&self, kind: UninspectableKind) -> Action {
+        match kind {
+            UninspectableKind::Image => self.image,
+            UninspectableKind::Audio => self.audio,
+            UninspectableKind::Video => self.video,
+            UninspectableKind::File => self.file,
+            UninspectableKind::Encrypted => self.encrypted,
+            UninspectableKind::Vector => self.vector,
+        }
+    }
+}
+
+impl Default for UninspectableActions {
+    fn default() -> UninspectableActions {
+        UninspectableActions {
+            image: Action::Allow,
+            audio: Action::Allow,
+            video: Action::Allow,
+            file: Action::Flag,
+            encrypted: Action::Allow,
+            vector: Action::Allow,
+        }
+    }
+}
+
+impl Profile {
+    /// What the settings say about a finding, before [`Profile::mode`] is applied to it. A family that no rule
+    /// names is flagged.
+    #[must_use]
+    pub fn ruling(
+        &self,
+        direction: Direction,
+        channel: Channel,
+        origin: Origin,
+        family: Family,
+        kind: &Kind,
+    ) -> Ruling {
+        let place = Place {
+            direction,
+            channel,
+            origin,
+            family,
+            kind,
+        };
+        RULES
+            .iter()
+            .find_map(|rule| rule.on_finding(self, &place))
+            .unwrap_or_else(|| self.says("otherwise", Action::Flag))
+    }
+
+    /// What the settings say about content that cannot be read, before [`Profile::mode`] is applied to it.
+    #[must_use]
+    pub fn ruling_on_uninspectable(&self, kind: UninspectableKind) -> Ruling {
+        RULES
+            .iter()
+            .find_map(|rule| rule.on_uninspectable(self, kind))
+            .unwrap_or_else(|| self.says("otherwise", Action::Flag))
+    }
+
+    /// A ruling by one of this profile's settings.
+    pub(crate) fn says(&self, setting: &'static str, action: Action) -> Ruling {
+        Ruling {
+            action,
+            rule: RuleName::of_profile(&self.name, setting),
+        }
+    }
+}

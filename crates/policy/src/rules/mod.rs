@@ -1,0 +1,70 @@
+//! The rules, one a file, and their registry. A rule reads settings and facts; it keeps nothing and calls no other rule.
+
+use portcullis_core::{Action, Channel, Direction, UninspectableKind};
+
+use crate::{Denial, Facts, Place, Profile, RuleName, Ruling};
+
+mod injection;
+mod models;
+mod pii;
+mod secrets;
+mod system_prompt;
+mod uninspectable;
+
+/// One kind of rule. It answers the questions that are its affair and leaves the others at `None`.
+pub trait Rule: Sync {
+    /// Its name; its cases are `tests/corpus/<id>.toml`.
+    fn id(&self) -> &'static str;
+
+    /// What it does, in one sentence.
+    fn about(&self) -> &'static str;
+
+    /// Why the request is not permitted, whatever its texts say.
+    fn on_request(&self, _profile: &Profile, _facts: &Facts<'_>) -> Option<(Denial, RuleName)> {
+        None
+    }
+
+    /// What the profile says about a finding.
+    fn on_finding(&self, _profile: &Profile, _place: &Place<'_>) -> Option<Ruling> {
+        None
+    }
+
+    /// What the profile says about content that cannot be read.
+    fn on_uninspectable(&self, _profile: &Profile, _kind: UninspectableKind) -> Option<Ruling> {
+        None
+    }
+}
+
+/// Every rule. Where several refuse a request, the first one gives the reason.
+pub static RULES: &[&dyn Rule] = &[
+    &models::Models,
+    &system_prompt::SystemPromptFromClient,
+    &uninspectable::Uninspectable,
+    &injection::Injections,
+    &secrets::Secrets,
+    &pii::PersonalData,
+];
+
+/// The setting for the way a text travels; on a channel that the dialect does not know, the stricter of both.
+fn by_direction(
+    profile: &Profile,
+    place: &Place<'_>,
+    input: (&'static str, Action),
+    output: (&'static str, Action),
+) -> Ruling {
+    let own = match place.direction {
+        Direction::Input => input,
+        Direction::Output => output,
+    };
+    let (setting, action) = match place.channel {
+        Channel::Unknown if input.1 > own.1 => input,
+        Channel::Unknown if output.1 > own.1 => output,
+        _ => own,
+    };
+    // A value of a reply was never sent by the client, so there is nothing to restore to it.
+    let action = match (place.direction, action) {
+        (Direction::Output, Action::Mask) => Action::Redact,
+        (_, action) => action,
+    };
+    profile.says(setting, action)
+}
