@@ -31,11 +31,14 @@ pub struct Part<'a> {
     pub text: &'a str,
 }
 
-/// A finding and the part it is in.
+/// A finding and the part it is in. A match that runs over several parts of a lane is one `Located` for each part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Located {
     /// The part; `finding.span` counts bytes of its text.
     pub part: PartId,
+    /// Which piece of the match this is: 0 for the only or first piece, 1.. for what continues it in later parts.
+    /// Whoever redacts puts the replacement at piece 0 and empties the others.
+    pub piece: u16,
     /// Where the part stands.
     pub channel: Channel,
     /// Who wrote the part.

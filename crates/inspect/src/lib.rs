@@ -1,1 +1,14 @@
-//! x
+//! Detectors and the streaming window: text in, findings out.
+//!
+//! This crate does no I/O, knows no provider and no policy: it reports facts with spans and never decides what is done
+//! about them. Rules are data (`rules/*.toml`), compiled once into an [`Inspector`].
+
+mod inspector;
+mod rule;
+mod selection;
+mod window;
+
+pub use inspector::Inspector;
+pub use rule::{Rule, RuleError};
+pub use selection::Selection;
+pub use window::{Overgrown, Window};
