@@ -1,0 +1,4 @@
+//! The rules as cases, and the laws that every decision keeps. No case holds a text: a decision never sees one.
+
+mod corpus;
+mod laws;
