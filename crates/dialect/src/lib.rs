@@ -1,1 +1,19 @@
-//! x
+//! Wire formats: provider bytes to and from the conversation view, server-sent events, safe patching.
+//!
+//! This crate parses attackers' bytes, so it is pure: no I/O, no async, no detector, no policy. It can be fuzzed alone.
+
+pub mod dialects;
+mod exchange;
+mod json;
+mod patch;
+mod reading;
+mod sse;
+
+pub use dialects::DIALECTS;
+pub use exchange::{
+    Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, StateRef, find, lanes,
+};
+pub use json::{Document, MAX_DEPTH, Malformed, NodeId, Sort, escape_into, quoted};
+pub use patch::{Edit, apply};
+pub use reading::{Content, EXTENSION, Label, Place, Reading, Seg};
+pub use sse::{Frame, Frames, MAX_FRAME, SseError};

@@ -1,0 +1,366 @@
+//! What a dialect says of its endpoints: one [`Exchange`] for each, one registry, one way to find them.
+//!
+//! An exchange only names and writes: it labels places of a body, reads the few facts the gateway needs, and writes the
+//! replies that the gateway gives itself. It never extracts text (see [`crate::Reading`]) and never decides.
+
+use portcullis_core::{Lane, Usage};
+
+use crate::json::{Document, Malformed, NodeId};
+use crate::reading::{Label, Place};
+
+/// A family of endpoints that share credentials, errors and an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// OpenAI and compatible servers.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Gemini.
+    Gemini,
+}
+
+impl Api {
+    /// The name in configuration and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Api::OpenAi => "openai",
+            Api::Anthropic => "anthropic",
+            Api::Gemini => "gemini",
+        }
+    }
+
+    /// The API of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Api> {
+        [Api::OpenAi, Api::Anthropic, Api::Gemini]
+            .into_iter()
+            .find(|api| api.name() == name)
+    }
+}
+
+/// An HTTP method that a model endpoint takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Asks.
+    Post,
+    /// Deletes.
+    Delete,
+}
+
+impl Method {
+    /// As on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// Which body of an exchange a place is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Body {
+    /// What the client sends.
+    Request,
+    /// A whole reply.
+    Reply,
+    /// The data of one event of a streamed reply.
+    Event,
+}
+
+/// Something stored at the provider that a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRef {
+    /// What it is: `response`, `conversation`, `file`, `prompt`, `vector_store`, `container`, `cached_content`, …
+    pub kind: &'static str,
+    /// Its id at the provider.
+    pub id: String,
+}
+
+/// What the gateway needs to know of a request, besides its texts.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// The model that is asked for; `None` where the endpoint takes none.
+    pub model: Option<String>,
+    /// The place of the model's name in the body; `None` where it stands in the path.
+    pub model_node: Option<NodeId>,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// Whether the client sent a system prompt (or a developer message, or instructions).
+    pub system_prompt: bool,
+    /// Stored state that the request names.
+    pub state: Vec<StateRef>,
+}
+
+/// Which lanes have ended once an event has been appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// None.
+    Nothing,
+    /// Those of one group (see [`lanes`]).
+    Group(u32),
+    /// Those of one item in a group.
+    Item(u32, u32),
+    /// All.
+    All,
+}
+
+impl Ends {
+    /// Whether `lane` is among them.
+    #[must_use]
+    pub fn covers(self, lane: Lane) -> bool {
+        match self {
+            Ends::Nothing => false,
+            Ends::All => true,
+            Ends::Group(group) => lanes::group(lane) == group,
+            Ends::Item(group, item) => lanes::group(lane) == group && lanes::item(lane) == item,
+        }
+    }
+}
+
+/// How lanes are numbered: a group (choice, candidate, output item), an item in it (content block, tool call), a sort of text.
+pub mod lanes {
+    use portcullis_core::Lane;
+
+    /// Reply text.
+    pub const TEXT: u8 = 0;
+    /// Reasoning text.
+    pub const REASONING: u8 = 1;
+    /// Refusal text.
+    pub const REFUSAL: u8 = 2;
+    /// Tool call arguments: held until they are complete.
+    pub const ARGUMENTS: u8 = 3;
+    /// Tokens reported with probabilities.
+    pub const LOGPROBS: u8 = 4;
+    /// A transcript of sound.
+    pub const TRANSCRIPT: u8 = 5;
+    /// Summaries of reasoning.
+    pub const SUMMARY: u8 = 6;
+
+    /// The lane of those three numbers (group and item are cut to 28 bits).
+    #[must_use]
+    pub const fn lane(group: u32, item: u32, sort: u8) -> Lane {
+        Lane(((group as u64 & 0xfff_ffff) << 36) | ((item as u64 & 0xfff_ffff) << 8) | sort as u64)
+    }
+
+    /// The group of a lane.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "28 bits are left after the shift")]
+    pub const fn group(lane: Lane) -> u32 {
+        (lane.0 >> 36) as u32
+    }
+
+    /// The item of a lane.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "28 bits are left after the mask")]
+    pub const fn item(lane: Lane) -> u32 {
+        ((lane.0 >> 8) & 0xfff_ffff) as u32
+    }
+
+    /// The sort of text in a lane.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "8 bits are left after the mask")]
+    pub const fn sort(lane: Lane) -> u8 {
+        (lane.0 & 0xff) as u8
+    }
+}
+
+/// What is known of a streamed reply from the events that were passed on; what a cut needs to end it well.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// The reply's id.
+    pub id: String,
+    /// The model that answers.
+    pub model: String,
+    /// When the provider made the reply, as it wrote it.
+    pub created: String,
+    /// The block or item that is open, if the dialect has such.
+    pub open: Option<u64>,
+    /// The last sequence number, if the dialect counts events.
+    pub sequence: u64,
+    /// Whether anything was passed on yet.
+    pub begun: bool,
+}
+
+/// Why a reply is withheld and what the client is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut<'a> {
+    /// The request.
+    pub request_id: &'a str,
+    /// A text that is safe to show.
+    pub text: &'a str,
+}
+
+/// An error as the client is told it.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code.
+    pub code: &'a str,
+    /// What happened and what to do about it.
+    pub message: &'a str,
+    /// The request.
+    pub request_id: &'a str,
+}
+
+/// A dialect: its endpoints and the shape of its errors.
+pub trait Dialect: Sync {
+    /// Which API it is.
+    fn api(&self) -> Api;
+    /// One sentence for the documentation.
+    fn about(&self) -> &'static str;
+    /// Its endpoints.
+    fn exchanges(&self) -> &'static [&'static dyn Exchange];
+    /// An error body in this dialect.
+    fn error(&self, failure: &Failure<'_>) -> String;
+}
+
+/// One endpoint of a dialect.
+pub trait Exchange: Sync {
+    /// Its name, as `openai.chat`.
+    fn id(&self) -> &'static str;
+    /// The API it belongs to.
+    fn api(&self) -> Api;
+    /// The method.
+    fn method(&self) -> Method;
+    /// The path, with `{name}` for one segment (or the part of a segment before a fixed ending), as
+    /// `/v1beta/models/{model}:generateContent`.
+    fn path(&self) -> &'static str;
+
+    /// Reads the facts of a request and refuses what the endpoint does not take. `document` is `null` for a request without body.
+    /// `parameters` are the values of the path's `{…}` in order.
+    ///
+    /// # Errors
+    /// [`Malformed::Shape`] with a message for the client.
+    fn call(&self, document: &Document, parameters: &[&str]) -> Result<Call, Malformed>;
+
+    /// Labels one place of one of its bodies.
+    fn label(&self, body: Body, place: &Place<'_>) -> Label;
+
+    /// Which lanes end with an event.
+    fn ends(&self, event: &Document) -> Ends {
+        let _ = event;
+        Ends::Nothing
+    }
+
+    /// Whether an event is nothing but one delta, so that it may be sent twice with the halves of its text.
+    fn splittable(&self, event: &Document) -> bool {
+        let _ = event;
+        false
+    }
+
+    /// Values that stand for a text besides the text itself (token probabilities): nulled where that text is changed or held.
+    fn echoes(&self, body: Body, document: &Document) -> Vec<NodeId> {
+        let _ = (body, document);
+        Vec::new()
+    }
+
+    /// Tokens used, as a whole reply or an event says.
+    fn usage(&self, document: &Document) -> Option<Usage> {
+        let _ = document;
+        None
+    }
+
+    /// Ids of state that a reply or an event says was stored at the provider.
+    fn stored(&self, document: &Document) -> Vec<StateRef> {
+        let _ = document;
+        Vec::new()
+    }
+
+    /// Notes what an event says, before it is passed on.
+    fn progress(&self, event: &Document, progress: &mut Progress) {
+        let _ = (event, progress);
+    }
+
+    /// A whole reply in the place of one that is withheld. Its status is 200: SDKs know this shape (`content_filter`, `refusal`).
+    fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String;
+
+    /// The last events of a stream that is cut, as bytes of server-sent events.
+    fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        let _ = (progress, cut);
+        String::new()
+    }
+}
+
+/// Finds the endpoint of a method and a path. `anthropic` says whether the client named an Anthropic version: two dialects have
+/// the path `/v1/models`.
+#[must_use]
+pub fn find<'p>(
+    method: &str,
+    path: &'p str,
+    anthropic: bool,
+) -> Option<(&'static dyn Dialect, &'static dyn Exchange, Vec<&'p str>)> {
+    let mut found = None;
+    for dialect in crate::DIALECTS {
+        for exchange in dialect.exchanges() {
+            if exchange.method().name() != method {
+                continue;
+            }
+            if let Some(parameters) = fit(exchange.path(), path) {
+                if (dialect.api() == Api::Anthropic) == anthropic {
+                    return Some((*dialect, *exchange, parameters));
+                }
+                found.get_or_insert((*dialect, *exchange, parameters));
+            }
+        }
+    }
+    found
+}
+
+/// The parameters of `path` if it has the form of `template`. A parameter is never empty and holds no `/`.
+fn fit<'p>(template: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let mut parameters = Vec::new();
+    let (mut template, mut path) = (template, path);
+    while let Some((before, rest)) = template.split_once('{') {
+        path = path.strip_prefix(before)?;
+        let (_, after) = rest.split_once('}')?;
+        let fixed = after.split('/').next().unwrap_or("");
+        let segment = path.split('/').next().unwrap_or("");
+        let value = segment.strip_suffix(fixed)?;
+        if value.is_empty() || (fixed.is_empty() && value.contains(':')) {
+            return None;
+        }
+        parameters.push(value);
+        path = path.get(value.len()..)?;
+        template = after;
+    }
+    (template == path).then_some(parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates() {
+        assert_eq!(fit("/v1/chat", "/v1/chat"), Some(vec![]));
+        assert_eq!(fit("/v1/chat", "/v1/chat/"), None);
+        assert_eq!(
+            fit("/v1/responses/{id}", "/v1/responses/resp_1"),
+            Some(vec!["resp_1"])
+        );
+        assert_eq!(fit("/v1/responses/{id}", "/v1/responses/"), None);
+        assert_eq!(fit("/v1/responses/{id}", "/v1/responses/a/b"), None);
+        assert_eq!(fit("/b/{m}:go", "/b/gemini-2:go"), Some(vec!["gemini-2"]));
+        assert_eq!(fit("/b/{m}:go", "/b/gemini-2:stop"), None);
+    }
+
+    #[test]
+    fn lanes_keep_their_three_numbers_apart() {
+        let lane = lanes::lane(3, 7, lanes::ARGUMENTS);
+        assert_eq!(
+            (lanes::group(lane), lanes::item(lane), lanes::sort(lane)),
+            (3, 7, 3)
+        );
+        assert!(Ends::Group(3).covers(lane) && Ends::Item(3, 7).covers(lane) && Ends::All.covers(lane));
+        assert!(
+            !Ends::Group(7).covers(lane) && !Ends::Item(3, 6).covers(lane) && !Ends::Nothing.covers(lane)
+        );
+    }
+}
