@@ -1,22 +1,89 @@
-//! The compiled rules and the scan of whole texts.
+//! The compiled rules, and the scan of whole texts and whole messages.
+//!
+//! It reports facts. It caches nothing, reads no clock, and never looks at who asks.
 
-use portcullis_core::{Channel, Finding, Located, Part};
+use std::collections::HashMap;
 
-use crate::{Rule, RuleError, Selection};
+use portcullis_core::{Channel, Family, Finding, Kind, Lane, Located, Part, PartId, Span};
+
+use crate::{
+    Rule, RuleError, Selection,
+    rule::File,
+    scan::{Hit, Scan},
+    shape::Shape,
+};
+
+/// The built-in rules files. A family's rules are one file; to add a rule is to add a block.
+static FILES: &[(Family, &str)] = &[
+    (Family::Injection, include_str!("../rules/injection.toml")),
+    (Family::Secret, include_str!("../rules/secrets.toml")),
+    (Family::Pii, include_str!("../rules/pii.toml")),
+];
 
 /// All rules, compiled. Immutable; share one among all threads.
-#[derive(Debug)]
 pub struct Inspector {
     rules: Vec<Rule>,
+    shapes: Vec<Shape>,
+    scan: Scan,
+    /// For each byte, the shapes that can begin with it.
+    starting: Vec<Vec<usize>>,
+    /// For each channel, the rules that are run on it.
+    by_channel: Vec<Selection>,
 }
 
 impl Inspector {
-    /// The built-in rules.
+    /// The built-in rules. Takes some milliseconds: call it once.
     ///
     /// # Errors
     /// When a built-in rule is wrong: a defect that this crate's tests find.
     pub fn built_in() -> Result<Inspector, RuleError> {
-        Ok(Inspector { rules: Vec::new() })
+        let mut rules = Vec::new();
+        for (family, text) in FILES {
+            for source in File::parse(text)?.rules {
+                let channels = source.channels.clone().unwrap_or_else(|| Channel::ALL.to_vec());
+                rules.push(Rule {
+                    id: Kind::new(&source.id),
+                    family: *family,
+                    source,
+                    channels,
+                });
+            }
+        }
+        Inspector::new(rules)
+    }
+
+    fn new(rules: Vec<Rule>) -> Result<Inspector, RuleError> {
+        let mut shapes = Vec::new();
+        for (number, rule) in rules.iter().enumerate() {
+            if rules.iter().take(number).any(|other| other.id == rule.id) {
+                return Err(rule.source.wrong("there are two rules of this id"));
+            }
+            for pattern in &rule.source.shapes {
+                shapes.push(Shape::new(number, &rule.source, pattern)?);
+            }
+        }
+        let scan = Scan::new(&shapes)?;
+        let begins = |shape: &Shape, byte| !shape.machine.step(shape.machine.start(), byte).is_dead();
+        let starting = (0..=u8::MAX)
+            .map(|byte| {
+                (0..shapes.len())
+                    .filter(|at| shapes.get(*at).is_some_and(|s| begins(s, byte)))
+                    .collect()
+            })
+            .collect();
+        let runs_on = |channel: &Channel| {
+            Selection::of(rules.len(), |at| {
+                rules.get(at).is_some_and(|rule| rule.channels.contains(channel))
+            })
+        };
+        let by_channel = Channel::ALL.iter().map(runs_on).collect();
+        Ok(Inspector {
+            rules,
+            shapes,
+            scan,
+            starting,
+            by_channel,
+        })
     }
 
     /// Every rule.
@@ -31,16 +98,173 @@ impl Inspector {
         Selection::of(self.rules.len(), |rule| self.rules.get(rule).is_some_and(&wanted))
     }
 
-    /// Adds what the selected rules find in a whole text.
-    pub fn scan(&self, _text: &str, _channel: Channel, _selection: &Selection, _found: &mut Vec<Finding>) {}
+    /// Adds what the selected rules find in a whole text, in order of start. Findings of different rules may overlap,
+    /// and so may those of one rule, but none lies within another of its rule.
+    pub fn scan(&self, text: &str, channel: Channel, selection: &Selection, found: &mut Vec<Finding>) {
+        let mut hits = Vec::new();
+        self.hits(text, channel, selection, &mut hits);
+        found.extend(hits.iter().filter_map(|hit| self.finding(hit.rule, hit.span)));
+    }
 
-    /// Reads all parts of a message: each part alone, and the parts of a lane also joined.
+    /// Reads all parts of a message: each part alone, and the parts of a lane also joined, of which only what crosses
+    /// a boundary is kept.
+    ///
+    /// First come the findings of single parts, part after part; then those that cross, each as consecutive pieces
+    /// numbered from 0 ([`Located::piece`]). What a part alone takes for a match and the joined reading shows to be a
+    /// piece of a longer one of the same kind is reported only as that piece. A rule reads a joined text if any of the
+    /// parts that its match touches selects it.
     #[must_use]
     pub fn inspect<'a, 's>(
         &self,
-        _parts: impl Iterator<Item = Part<'a>>,
-        _selection: impl Fn(&Part<'a>) -> &'s Selection,
+        parts: impl Iterator<Item = Part<'a>>,
+        selection: impl Fn(&Part<'a>) -> &'s Selection,
     ) -> Vec<Located> {
-        Vec::new()
+        let mut located = Vec::new();
+        let mut lanes: HashMap<Lane, Vec<(Part<'a>, &'s Selection)>> = HashMap::new();
+        let mut hits = Vec::new();
+        for part in parts {
+            let selected = selection(&part);
+            self.hits(part.text, part.channel, selected, &mut hits);
+            for hit in hits.drain(..) {
+                located.extend(self.locate(&part, 0, hit.rule, hit.span));
+            }
+            if let Some(lane) = part.lane {
+                lanes.entry(lane).or_default().push((part, selected));
+            }
+        }
+        let mut lanes: Vec<_> = lanes.into_iter().filter(|(_, parts)| parts.len() > 1).collect();
+        lanes.sort_unstable_by_key(|(lane, _)| *lane);
+        let mut crossing = Vec::new();
+        for (_, parts) in lanes {
+            self.read_joined(&parts, &mut crossing);
+        }
+        let mut pieces: HashMap<PartId, Vec<&Located>> = HashMap::new();
+        for piece in &crossing {
+            pieces.entry(piece.part).or_default().push(piece);
+        }
+        let whole = |single: &Located| {
+            pieces
+                .get(&single.part)
+                .into_iter()
+                .flatten()
+                .any(|p| is_piece_of(single, p))
+        };
+        located.retain(|single| !whole(single));
+        located.extend(crossing.iter().cloned());
+        located
+    }
+
+    /// Adds the findings that cross a boundary between parts of one lane.
+    fn read_joined(&self, parts: &[(Part<'_>, &Selection)], located: &mut Vec<Located>) {
+        let mut joined = String::with_capacity(parts.iter().map(|(part, _)| part.text.len()).sum());
+        let mut spans = Vec::with_capacity(parts.len());
+        for (part, _) in parts {
+            let start = joined.len();
+            joined.push_str(part.text);
+            spans.push(Span::new(start, joined.len()));
+        }
+        let wants =
+            |(part, selection): &(Part<'_>, &Selection), rule| self.wanted(part.channel, selection, rule);
+        let mut hits = Vec::new();
+        self.scan.run(
+            &self.shapes,
+            &joined,
+            |rule| parts.iter().any(|part| wants(part, rule)),
+            &mut hits,
+        );
+        for hit in hits {
+            let from = spans.partition_point(|span| span.end <= hit.span.start);
+            let until = spans.partition_point(|span| span.start < hit.span.end);
+            let touched = parts
+                .iter()
+                .zip(&spans)
+                .take(until)
+                .skip(from)
+                .filter(|(_, span)| !span.is_empty());
+            if touched.clone().count() < 2 || !touched.clone().any(|(part, _)| wants(part, hit.rule)) {
+                continue;
+            }
+            for (piece, ((part, _), span)) in touched.enumerate() {
+                let start = hit.span.start.max(span.start) - span.start;
+                let end = hit.span.end.min(span.end) - span.start;
+                let piece = u16::try_from(piece).unwrap_or(u16::MAX);
+                located.extend(self.locate(part, piece, hit.rule, Span::new(start, end)));
+            }
+        }
+    }
+
+    fn locate(&self, part: &Part<'_>, piece: u16, rule: usize, span: Span) -> Option<Located> {
+        let finding = self.finding(rule, span)?;
+        Some(Located {
+            part: part.id,
+            piece,
+            channel: part.channel,
+            origin: part.origin,
+            finding,
+        })
+    }
+
+    fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
+        self.scan.run(
+            &self.shapes,
+            text,
+            |rule| self.wanted(channel, selection, rule),
+            hits,
+        );
+    }
+
+    /// Whether a rule is selected and meant for that channel.
+    pub(crate) fn wanted(&self, channel: Channel, selection: &Selection, rule: usize) -> bool {
+        selection.has(rule)
+            && self
+                .by_channel
+                .get(channel as usize)
+                .is_some_and(|rules| rules.has(rule))
+    }
+
+    /// The finding of a rule at a place.
+    pub(crate) fn finding(&self, rule: usize, span: Span) -> Option<Finding> {
+        let rule = self.rules.get(rule)?;
+        Some(Finding {
+            kind: rule.id.clone(),
+            family: rule.family,
+            span,
+            severity: rule.severity(),
+            score: rule.score(),
+        })
+    }
+
+    /// The shapes that can begin with `byte`, with their numbers.
+    pub(crate) fn starting(&self, byte: u8) -> impl Iterator<Item = (usize, &Shape)> {
+        let numbers = self
+            .starting
+            .get(usize::from(byte))
+            .map_or(&[][..], Vec::as_slice);
+        numbers
+            .iter()
+            .filter_map(|number| Some((*number, self.shapes.get(*number)?)))
+    }
+
+    /// The shape of that number.
+    pub(crate) fn shape(&self, number: usize) -> Option<&Shape> {
+        self.shapes.get(number)
+    }
+}
+
+/// Whether what `single` reports of a part alone is no more than a piece of what the joined reading found.
+fn is_piece_of(single: &Located, whole: &Located) -> bool {
+    let (inner, outer) = (single.finding.span, whole.finding.span);
+    single.part == whole.part
+        && single.finding.kind == whole.finding.kind
+        && inner.start >= outer.start
+        && inner.end <= outer.end
+}
+
+impl std::fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inspector")
+            .field("rules", &self.rules.len())
+            .field("shapes", &self.shapes.len())
+            .finish()
     }
 }

@@ -1,11 +1,18 @@
 //! Detectors and the streaming window: text in, findings out.
 //!
 //! This crate does no I/O, knows no provider and no policy: it reports facts with spans and never decides what is done
-//! about them. Rules are data (`rules/*.toml`), compiled once into an [`Inspector`].
+//! about them. Rules are data (`rules/*.toml`), compiled once into an [`Inspector`]; a [`Window`] reads a stream and
+//! says up to where its verdict is final.
 
+pub mod corpus;
+mod edge;
 mod inspector;
+mod machine;
 mod rule;
+mod scan;
 mod selection;
+mod shape;
+mod validate;
 mod window;
 
 pub use inspector::Inspector;
