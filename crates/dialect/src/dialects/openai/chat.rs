@@ -243,6 +243,7 @@ fn message(place: &Place<'_>, number: usize, rest: &[Seg<'_>]) -> Label {
         }
         [K("content"), I(_), K("input_audio"), K("data")] => Label::opaque(channel, Kind::Audio),
         [K("content"), I(_), K("input_audio"), K("format")] => Label::IDENTIFIER,
+        [K("content"), I(_), K("prompt_cache_breakpoint" | "cache_control"), K(_)] => Label::IDENTIFIER,
         [K("content"), I(_), K("file"), K("file_data")] => Label::opaque(channel, Kind::File),
         [K("content"), I(_), K("file"), K("file_id")] => Label::opaque(Channel::Identifier, Kind::File),
         [K("content"), I(_), K("file"), K("filename")] => Label::text(Channel::Name),
@@ -288,7 +289,7 @@ fn said(rest: &[Seg<'_>]) -> Label {
 /// What stands around the choices, in replies and events alike.
 fn envelope(rest: &[Seg<'_>]) -> Label {
     match rest {
-        [K("id" | "object" | "model" | "system_fingerprint" | "service_tier" | "created" | "provider")] => {
+        [K("id" | "object" | "model" | "system_fingerprint" | "service_tier" | "created" | "provider" | "obfuscation")] => {
             Label::IDENTIFIER
         }
         [K("error"), ..] => Label::text(Channel::Error),
