@@ -1,1 +1,57 @@
-//! x
+//! State at rest and the meters: API keys, usage, ownership of what was made at a provider, and the audit log.
+//!
+//! Secrets, SQL and the audit chain live in this one place. It knows no HTTP, no dialect, no detector and no policy:
+//! it says whether a key is known, whether a limit is reached, whether the audit log can still be written, and leaves
+//! it to its callers what becomes of a request.
+//!
+//! A new store is one module and one match arm in [`open`]; the conformance suite under `tests/` then holds it to
+//! the same behaviour as the others.
+
+mod audit;
+mod error;
+mod key;
+mod meter;
+mod owned;
+mod sqlite;
+mod usage;
+
+use std::sync::Arc;
+
+pub use audit::{
+    AuditBatch, AuditError, AuditLog, AuditPage, AuditSlot, AuditStatus, AuditStore, AuditUnavailable,
+    CanonicalError, ChainedRecord, Encoded, Hash, Head, HeadFileError, SignedHead, SigningKey,
+    SigningKeyError, StoredRecord, StoredRow, Tampered, Verified, VerifyingKey, accept_head, canonical_json,
+    load_or_create_signing_key, load_signing_key, public_key_from_text, public_key_text, verify, verify_with,
+};
+pub use error::StoreError;
+pub use key::{AuthError, KeyHash, KeyRecord, KeyStore, KeyTable, Keyring, NewKey, Pepper, StoredKey};
+pub use meter::{Admission, Budget, BudgetError, Limited, MeterId, Meters, Period, RateState, RateUnit};
+pub use owned::{Owned, OwnedStore};
+pub use usage::{UsageDelta, UsageHour, UsageStore, UsageTotals};
+
+/// Everything the gateway keeps. The parts are traits of their own, beside the types that they speak of.
+pub trait Store: KeyStore + OwnedStore + UsageStore + AuditStore + Send + Sync {}
+
+impl<T: KeyStore + OwnedStore + UsageStore + AuditStore + Send + Sync> Store for T {}
+
+/// Opens the store that `url` names and brings its schema up to date.
+///
+/// `sqlite:PATH` (also `sqlite://PATH`) is a file, made if it is missing, readable by its owner alone.
+/// `sqlite::memory:` lives as long as the value that is returned, and is nobody else's.
+///
+/// # Errors
+/// An unknown scheme, a file that cannot be opened, or one written by a newer version of this program.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match url.split_once(':') {
+        Some(("sqlite", place)) => Ok(Arc::new(sqlite::Sqlite::open(place).await?)),
+        _ => Err(StoreError::UnknownUrl(without_credentials(url))),
+    }
+}
+
+/// The scheme alone: a URL of a database carries a password often enough that it must not reach a message.
+fn without_credentials(url: &str) -> String {
+    match url.split_once(':') {
+        Some((scheme, _)) => format!("{scheme}:…"),
+        None => "a text without a scheme".to_owned(),
+    }
+}

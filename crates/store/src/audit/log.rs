@@ -1,0 +1,299 @@
+//! The log as the rest of the program sees it: reserve a slot before a request begins, write the record when it has ended.
+//!
+//! A slot is a place in the queue to the writer. Whoever holds one can always write, without waiting, and what was
+//! written is not lost while the process lives: if the database fails, the writer keeps the records, tries again, and
+//! no new slots are given until it succeeds. What the log does not see to is that a slot is written exactly once;
+//! dropping one writes nothing.
+//!
+//! The database is written before the head file, so after a crash the head file may be behind and is brought up to date
+//! at the next start. The other way round, a database behind its head file, cannot come from a crash, since each
+//! transaction is on disk before the head file names it. It means that records were removed, and the log refuses to open.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use portcullis_core::AuditRecord;
+use tokio::sync::{mpsc, watch};
+
+use super::writer::Writer;
+use super::{AuditBatch, Hash, Head, HeadFileError, SignedHead, head_file};
+use crate::{Store, StoreError};
+
+/// So many requests can be under way or on their way to disk. Far above what one process serves at once; a guard
+/// against memory filling up when the disk stands still.
+const SLOTS: usize = 32_768;
+
+/// Why the log could not be opened. After any of these but the first two, somebody should look at the log first.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The head file cannot be used.
+    #[error(transparent)]
+    HeadFile(#[from] HeadFileError),
+    /// Another key signed the head in the database, or it was changed.
+    #[error("the audit log was not signed by this key, or was changed; run `portcullis audit verify`")]
+    NotSigned,
+    /// Records and head of the database do not fit together.
+    #[error("the audit log does not end where its signed head says ({0}); run `portcullis audit verify`")]
+    WrongEnd(u64),
+    /// The database knows less than the head file.
+    #[error(
+        "the audit log ends at record {database}, but its head file names record {head_file}: records were removed or \
+         an old copy was put back; run `portcullis audit verify`"
+    )]
+    Behind {
+        /// The last record in the database.
+        database: u64,
+        /// The last record that the head file knows of.
+        head_file: u64,
+    },
+    /// Database and head file have different histories.
+    #[error("the audit log and its head file disagree on record {0}; run `portcullis audit verify`")]
+    Disagree(u64),
+    /// The log has records, but the head file is gone.
+    #[error("the audit log has {0} records but no head file; run `portcullis audit verify`")]
+    HeadFileMissing(u64),
+}
+
+/// Why no slot is to be had. A request that cannot be recorded must not be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuditUnavailable {
+    /// Every slot is taken.
+    #[error("too many audit records wait to be written")]
+    Full,
+    /// The last attempt to write failed; it is tried again.
+    #[error("the audit log cannot be written: {0}")]
+    Failing(Arc<str>),
+    /// The writer is gone.
+    #[error("the audit log is closed")]
+    Stopped,
+}
+
+/// How the log is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditStatus {
+    /// Records on disk since the log was opened.
+    pub committed: u64,
+    /// Records that were not written because their request had one already, or because they have no canonical form.
+    /// Both are faults of the program and must never be anything but 0.
+    pub rejected: u64,
+    /// Why the last attempt to write failed, while it does.
+    pub failing: Option<Arc<str>>,
+}
+
+/// The audit log, open for writing. One process at a time can have it.
+pub struct AuditLog {
+    sender: mpsc::Sender<AuditRecord>,
+    shared: Arc<Shared>,
+}
+
+/// What log, slots and writer share.
+pub(super) struct Shared {
+    submitted: AtomicU64,
+    pub(super) status: watch::Sender<AuditStatus>,
+}
+
+/// The right to write one record.
+#[must_use = "a request without its record is what the audit log exists to prevent"]
+pub struct AuditSlot {
+    permit: mpsc::OwnedPermit<AuditRecord>,
+    shared: Arc<Shared>,
+}
+
+impl AuditSlot {
+    /// Hands the record to the writer. Never waits.
+    pub fn write(self, record: AuditRecord) {
+        self.shared.submitted.fetch_add(1, Ordering::Relaxed);
+        self.permit.send(record);
+    }
+}
+
+impl AuditLog {
+    /// Opens the log and starts its writer as a task of the present tokio runtime. Dropping the log and all its slots
+    /// ends the task after it has written everything.
+    ///
+    /// # Errors
+    /// The state cannot be read, or log and head file do not fit together.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        key: SigningKey,
+        head_file: Option<PathBuf>,
+    ) -> Result<AuditLog, AuditError> {
+        let verifying = key.verifying_key();
+        let stored = store.audit_head().await?;
+        let head = stored.map_or(Head::genesis(now_ms()), |signed| signed.head);
+        if stored.is_some_and(|signed| !signed.is_signed_by(&verifying)) {
+            return Err(AuditError::NotSigned);
+        }
+        if let Some(path) = &head_file {
+            check_head_file(&*store, &verifying, &head, path).await?;
+        }
+        check_end(&*store, &head).await?;
+        let signed = match stored {
+            Some(signed) => signed,
+            None => {
+                let genesis = Arc::new(AuditBatch::genesis(&key, head.unix_ms));
+                store.append_audit(Arc::clone(&genesis)).await?;
+                genesis.head
+            }
+        };
+        if let Some(path) = &head_file {
+            head_file::write(path, &signed)?;
+        }
+        let shared = Arc::new(Shared {
+            submitted: AtomicU64::new(0),
+            status: watch::Sender::default(),
+        });
+        let (sender, receiver) = mpsc::channel(SLOTS);
+        let writer = Writer {
+            store,
+            key: Arc::new(key),
+            head_file,
+            head: signed.head,
+            shared: Arc::clone(&shared),
+        };
+        tokio::spawn(writer.run(receiver));
+        Ok(AuditLog { sender, shared })
+    }
+
+    /// Takes a slot, before the request that it is for begins.
+    ///
+    /// # Errors
+    /// The log cannot be written at the moment; the request must be refused.
+    pub fn reserve(&self) -> Result<AuditSlot, AuditUnavailable> {
+        if let Some(reason) = &self.shared.status.borrow().failing {
+            return Err(AuditUnavailable::Failing(Arc::clone(reason)));
+        }
+        match self.sender.clone().try_reserve_owned() {
+            Ok(permit) => Ok(AuditSlot {
+                permit,
+                shared: Arc::clone(&self.shared),
+            }),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(AuditUnavailable::Full),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(AuditUnavailable::Stopped),
+        }
+    }
+
+    /// Writes a record for which no slot was reserved.
+    ///
+    /// # Errors
+    /// The log cannot be written at the moment; the record was not taken.
+    pub fn append(&self, record: AuditRecord) -> Result<(), AuditUnavailable> {
+        self.reserve()?.write(record);
+        Ok(())
+    }
+
+    /// Whether a slot could be had now.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.sender.capacity() > 0
+            && !self.sender.is_closed()
+            && self.shared.status.borrow().failing.is_none()
+    }
+
+    /// How the log is doing.
+    #[must_use]
+    pub fn status(&self) -> AuditStatus {
+        self.shared.status.borrow().clone()
+    }
+
+    /// Waits until everything written so far is on disk. Call it before the process ends.
+    ///
+    /// # Errors
+    /// The log cannot be written at the moment.
+    pub async fn flush(&self) -> Result<(), AuditUnavailable> {
+        let target = self.shared.submitted.load(Ordering::Relaxed);
+        let mut status = self.shared.status.subscribe();
+        let done = |status: &AuditStatus| {
+            status.failing.is_some() || status.committed.saturating_add(status.rejected) >= target
+        };
+        let reached = tokio::select! {
+            reached = status.wait_for(done) => reached.map_err(|_| AuditUnavailable::Stopped)?.failing.clone(),
+            () = self.sender.closed() => return Err(AuditUnavailable::Stopped),
+        };
+        reached.map_or(Ok(()), |reason| Err(AuditUnavailable::Failing(reason)))
+    }
+}
+
+/// Writes the head file anew from the database. For an operator who has verified the log without its head file, when
+/// that file was lost or is to be kept from now on.
+///
+/// # Errors
+/// The head in the database is missing or not signed by this key, or the file cannot be written.
+pub async fn accept_head(
+    store: &dyn Store,
+    key: &VerifyingKey,
+    head_file: &Path,
+) -> Result<SignedHead, AuditError> {
+    let signed = store
+        .audit_head()
+        .await?
+        .filter(|signed| signed.is_signed_by(key))
+        .ok_or(AuditError::NotSigned)?;
+    check_end(store, &signed.head).await?;
+    head_file::write(head_file, &signed)?;
+    Ok(signed)
+}
+
+/// The last row must be the one that the head names, with its hash. The rest of the chain is left to `verify`.
+async fn check_end(store: &dyn Store, head: &Head) -> Result<(), AuditError> {
+    let rows = store.audit_page(head.seq.checked_sub(1), 2).await?;
+    let fits = match rows.as_slice() {
+        [] => head.seq == 0,
+        [row] => row.seq == head.seq && row.hash == head.hash.0,
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(AuditError::WrongEnd(head.seq))
+    }
+}
+
+async fn check_head_file(
+    store: &dyn Store,
+    key: &VerifyingKey,
+    head: &Head,
+    path: &Path,
+) -> Result<(), AuditError> {
+    let Some(signed) = head_file::read(path)? else {
+        return if head.seq == 0 {
+            Ok(())
+        } else {
+            Err(AuditError::HeadFileMissing(head.seq))
+        };
+    };
+    let known = signed.head;
+    if !signed.is_signed_by(key) {
+        return Err(AuditError::NotSigned);
+    }
+    if known.seq > head.seq {
+        return Err(AuditError::Behind {
+            database: head.seq,
+            head_file: known.seq,
+        });
+    }
+    let same = match known.seq.checked_sub(1) {
+        None => known.hash == Hash::GENESIS,
+        Some(before) => {
+            let rows = store.audit_page(Some(before), 1).await?;
+            rows.first()
+                .is_some_and(|row| row.seq == known.seq && row.hash == known.hash.0)
+        }
+    };
+    if same {
+        Ok(())
+    } else {
+        Err(AuditError::Disagree(known.seq))
+    }
+}
+
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

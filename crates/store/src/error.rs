@@ -1,0 +1,63 @@
+//! What can go wrong with state at rest. Messages name places and never hold a credential.
+
+/// A store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// `open` was given something else than a store it knows.
+    #[error("no store for {0}: expected sqlite:PATH or sqlite::memory:")]
+    UnknownUrl(String),
+    /// The database could not be opened.
+    #[error("cannot open {place}: {reason}")]
+    Open {
+        /// The file.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The schema is of a later version than this program knows.
+    #[error("the state was written by a newer version (schema {found}, this program knows {known})")]
+    Newer {
+        /// Version of the schema that was found.
+        found: i64,
+        /// Version that this program writes.
+        known: i64,
+    },
+    /// The database refused or failed.
+    #[error("database: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// What was read is not what was ever written.
+    #[error("corrupt state: {0}")]
+    Corrupt(String),
+    /// No live key has that id or name.
+    #[error("no key {0:?}")]
+    NoSuchKey(String),
+    /// A live key already has that name.
+    #[error("a key named {0:?} exists already")]
+    NameTaken(String),
+    /// The key was revoked and cannot come back.
+    #[error("key {0:?} is revoked")]
+    KeyRevoked(String),
+    /// A new key is described in a way that cannot be meant.
+    #[error("{0}")]
+    InvalidKey(String),
+    /// What a principal made belongs to another one already.
+    #[error("{kind} {id:?} belongs to another key")]
+    OwnedByAnother {
+        /// What it is.
+        kind: String,
+        /// Its id at the provider.
+        id: String,
+    },
+    /// A second audit record for one request.
+    #[error("request {0} has an audit record already")]
+    DuplicateRequest(String),
+    /// The audit log was continued by somebody else.
+    #[error("audit record {0} exists already: another process writes this log")]
+    AuditConflict(u64),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The thread that speaks to the database is gone.
+    #[error("the store is closed")]
+    Closed,
+}

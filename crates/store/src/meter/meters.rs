@@ -1,0 +1,439 @@
+//! The meters of all keys and groups, and what a request holds while it is under way.
+//!
+//! A meter has a lock of its own that is held for a few dozen instructions and never across an await.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use portcullis_core::{KeyId, Limits, Money, Usage};
+
+use super::Period;
+use super::gcra::RateState;
+use super::state::State;
+use crate::{Store, StoreError, UsageDelta};
+
+/// What is metered: one key, or a group that several keys belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MeterId(Arc<str>);
+
+impl MeterId {
+    /// The meter of one key.
+    #[must_use]
+    pub fn key(key: &KeyId) -> MeterId {
+        MeterId(Arc::from(["key:", key.as_str()].concat()))
+    }
+
+    /// The meter of a team.
+    #[must_use]
+    pub fn team(team: &str) -> MeterId {
+        MeterId(Arc::from(["team:", team].concat()))
+    }
+
+    /// Takes a meter's name as it was stored.
+    #[must_use]
+    pub fn from_text(text: &str) -> MeterId {
+        MeterId(Arc::from(text))
+    }
+
+    /// The name that it is stored under.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MeterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a rate counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateUnit {
+    /// Requests.
+    Requests,
+    /// Tokens, input and output together.
+    Tokens,
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limited {
+    /// Too many requests or tokens in a minute.
+    #[error("rate limit of {meter} reached")]
+    Rate {
+        /// Whose.
+        meter: MeterId,
+        /// Which rate.
+        unit: RateUnit,
+        /// How it stands.
+        state: RateState,
+        /// When to come back.
+        retry_after_ms: u64,
+    },
+    /// Too many requests under way.
+    #[error("{meter} has {limit} requests under way, which is the limit")]
+    Concurrency {
+        /// Whose.
+        meter: MeterId,
+        /// The limit.
+        limit: u32,
+    },
+    /// The money of the period is spent.
+    #[error("budget of {meter} is spent")]
+    Budget {
+        /// Whose.
+        meter: MeterId,
+        /// When the next period begins.
+        retry_after_ms: u64,
+    },
+}
+
+/// All meters of this process.
+#[derive(Default)]
+pub struct Meters {
+    // Meters exist for authenticated keys and configured groups only, so nobody can make this grow at will.
+    all: RwLock<HashMap<MeterId, Arc<Meter>>>,
+}
+
+struct Meter {
+    id: MeterId,
+    state: Mutex<State>,
+}
+
+impl Meter {
+    // A panic under this lock could only leave a counter off by one; refusing everybody for it would be worse.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Meters {
+    /// Meters at which nothing was ever taken.
+    #[must_use]
+    pub fn new() -> Meters {
+        Meters::default()
+    }
+
+    /// Meters that know what was spent in the present hour, day and month. Rates and concurrency begin anew.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn load(store: &dyn Store, now_ms: u64) -> Result<Meters, StoreError> {
+        let meters = Meters::new();
+        for period in Period::ALL {
+            for (id, totals) in store.usage_since(period.start_ms(now_ms)).await? {
+                meters.meter(&id).lock().spend(period, totals.cost, now_ms);
+            }
+        }
+        Ok(meters)
+    }
+
+    /// Lets a request in if every one of these meters does. If one refuses, the others take nothing.
+    ///
+    /// A budget refuses once what was *settled* has reached it: requests under way are not yet counted, so parallel
+    /// ones can overspend it by their own cost.
+    ///
+    /// # Errors
+    /// The first limit that is reached, in the order given.
+    pub fn admit(&self, limits: &[(MeterId, &Limits)], now_ms: u64) -> Result<Admission, Limited> {
+        let mut admission = Admission {
+            taken: Vec::with_capacity(limits.len()),
+            rate: None,
+            token_rate: None,
+        };
+        for (at, (id, limits_of)) in limits.iter().enumerate() {
+            let meter = self.meter(id);
+            let admitted = meter.lock().admit(id, limits_of, now_ms);
+            match admitted {
+                Ok(rates) => {
+                    admission.taken.push(meter);
+                    admission.rate = tightest(admission.rate, rates.requests);
+                    admission.token_rate = tightest(admission.token_rate, rates.tokens);
+                }
+                Err(limited) => {
+                    admission.give_back(limits.get(..at).unwrap_or_default());
+                    return Err(limited);
+                }
+            }
+        }
+        Ok(admission)
+    }
+
+    /// Money that a meter has spent in the period that holds `now_ms`.
+    #[must_use]
+    pub fn spent(&self, id: &MeterId, period: Period, now_ms: u64) -> Money {
+        self.meter(id).lock().spent_in(period, now_ms)
+    }
+
+    /// Requests under way at a meter.
+    #[must_use]
+    pub fn in_flight(&self, id: &MeterId) -> u32 {
+        self.meter(id).lock().in_flight()
+    }
+
+    /// Hands what was used since the last time to the store; call it every second and before the end. What is not
+    /// yet handed over is lost in a crash, so a budget may then allow that much more.
+    ///
+    /// # Errors
+    /// The store failed; what was to be handed over is kept for the next time.
+    pub async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let deltas = self.take_unsaved();
+        if deltas.is_empty() {
+            return Ok(());
+        }
+        let result = store.add_usage(deltas.clone()).await;
+        if result.is_err() {
+            for delta in &deltas {
+                self.meter(&delta.meter).lock().note(delta.hour, &delta.totals);
+            }
+        }
+        result
+    }
+
+    fn take_unsaved(&self) -> Vec<UsageDelta> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let of_one = |meter: &Arc<Meter>| {
+            let unsaved = meter.lock().take_unsaved();
+            let id = meter.id.clone();
+            unsaved.into_iter().map(move |(hour, totals)| UsageDelta {
+                meter: id.clone(),
+                hour,
+                totals,
+            })
+        };
+        all.values().flat_map(of_one).collect()
+    }
+
+    fn meter(&self, id: &MeterId) -> Arc<Meter> {
+        let known = self
+            .all
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned();
+        known.unwrap_or_else(|| {
+            let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+            let new = || {
+                Arc::new(Meter {
+                    id: id.clone(),
+                    state: Mutex::default(),
+                })
+            };
+            Arc::clone(all.entry(id.clone()).or_insert_with(new))
+        })
+    }
+}
+
+/// A request that was let in. Dropping it frees its places; a stream therefore keeps it until its end.
+#[must_use = "a request counts as under way only while its admission is held"]
+pub struct Admission {
+    taken: Vec<Arc<Meter>>,
+    rate: Option<RateState>,
+    token_rate: Option<RateState>,
+}
+
+impl Admission {
+    /// The tightest of the request rates, if there is any: `x-ratelimit-*-requests`.
+    #[must_use]
+    pub fn rate(&self) -> Option<RateState> {
+        self.rate
+    }
+
+    /// The tightest of the token rates, if there is any: `x-ratelimit-*-tokens`.
+    #[must_use]
+    pub fn token_rate(&self) -> Option<RateState> {
+        self.token_rate
+    }
+
+    /// Charges what the request used to every meter that let it in. Once per request; also with a usage of zero,
+    /// which counts the request.
+    pub fn settle(&self, usage: &Usage, cost: Money, now_ms: u64) {
+        for meter in &self.taken {
+            meter.lock().settle(usage, cost, now_ms);
+        }
+    }
+
+    fn give_back(mut self, limits: &[(MeterId, &Limits)]) {
+        for (meter, (_, limits)) in self.taken.drain(..).zip(limits) {
+            meter.lock().give_back(limits);
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        for meter in &self.taken {
+            meter.lock().leave();
+        }
+    }
+}
+
+fn tightest(one: Option<RateState>, other: Option<RateState>) -> Option<RateState> {
+    [one, other]
+        .into_iter()
+        .flatten()
+        .min_by_key(|rate| rate.remaining)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn limits(rpm: Option<u32>, concurrency: Option<u32>, budget: Option<&str>) -> Limits {
+        Limits {
+            rpm,
+            tpm: None,
+            concurrency,
+            budget: budget.map(str::to_owned),
+        }
+    }
+
+    fn key(name: &str) -> MeterId {
+        MeterId::key(&KeyId::from_text(name))
+    }
+
+    #[test]
+    fn concurrency_is_freed_by_dropping() {
+        let (meters, limits) = (Meters::new(), limits(None, Some(2), None));
+        let one = meters.admit(&[(key("a"), &limits)], NOW).unwrap();
+        let two = meters.admit(&[(key("a"), &limits)], NOW).unwrap();
+        let refused = meters.admit(&[(key("a"), &limits)], NOW).err().unwrap();
+        assert_eq!(
+            refused,
+            Limited::Concurrency {
+                meter: key("a"),
+                limit: 2
+            }
+        );
+        assert!(
+            meters.admit(&[(key("b"), &limits)], NOW).is_ok(),
+            "another key has places of its own"
+        );
+        drop(one);
+        assert_eq!(meters.in_flight(&key("a")), 1);
+        assert!(meters.admit(&[(key("a"), &limits)], NOW).is_ok());
+        drop(two);
+        assert_eq!(meters.in_flight(&key("a")), 0);
+    }
+
+    #[test]
+    fn a_refusal_takes_nothing_from_the_meters_before_it() {
+        let meters = Meters::new();
+        let (own, team) = (limits(Some(3), Some(3), None), limits(Some(1), None, None));
+        let both = [(key("a"), &own), (MeterId::team("free"), &team)];
+        drop(meters.admit(&both, NOW).unwrap());
+        for _ in 0..10 {
+            let refused = meters.admit(&both, NOW).err().unwrap();
+            assert!(matches!(refused, Limited::Rate { meter, .. } if meter == MeterId::team("free")));
+        }
+        let alone = meters.admit(&both[..1], NOW).unwrap();
+        assert_eq!(
+            alone.rate().unwrap().remaining,
+            1,
+            "three, less the two that were let in"
+        );
+        assert_eq!(meters.in_flight(&key("a")), 1);
+    }
+
+    #[test]
+    fn the_tightest_rate_is_told() {
+        let meters = Meters::new();
+        let (own, team) = (limits(Some(600), None, None), limits(Some(7), None, None));
+        let admission = meters
+            .admit(&[(key("a"), &own), (MeterId::team("free"), &team)], NOW)
+            .unwrap();
+        let rate = admission.rate().unwrap();
+        assert_eq!((rate.limit, rate.remaining), (7, 6));
+        assert_eq!(rate.reset_ms, 8572);
+        assert_eq!(admission.token_rate(), None);
+    }
+
+    #[test]
+    fn tokens_are_charged_after_the_reply() {
+        let meters = Meters::new();
+        let limits = Limits {
+            tpm: Some(1000),
+            ..Limits::default()
+        };
+        let admit = |now| meters.admit(&[(key("a"), &limits)], now);
+        let usage = Usage {
+            input: 1200,
+            output: 300,
+            ..Usage::default()
+        };
+        admit(NOW).unwrap().settle(&usage, Money(0), NOW);
+        let refused = admit(NOW).err().unwrap();
+        let Limited::Rate {
+            unit,
+            retry_after_ms,
+            state,
+            ..
+        } = refused
+        else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(
+            (unit, retry_after_ms, state.remaining),
+            (RateUnit::Tokens, 30_000, 0)
+        );
+        assert!(admit(NOW + 30_001).is_ok());
+    }
+
+    #[test]
+    fn a_budget_refuses_until_its_period_ends() {
+        let (meters, limits) = (Meters::new(), limits(None, None, Some("1 USD/day")));
+        let admit = |now| meters.admit(&[(key("a"), &limits)], now);
+        let admission = admit(NOW).unwrap();
+        admission.settle(&Usage::default(), Money(999_999), NOW);
+        assert!(admit(NOW).is_ok(), "a millionth is left");
+        admission.settle(&Usage::default(), Money(1), NOW);
+        let end = Period::Day.end_ms(NOW);
+        let refused = admit(NOW).err().unwrap();
+        assert_eq!(
+            refused,
+            Limited::Budget {
+                meter: key("a"),
+                retry_after_ms: end - NOW
+            }
+        );
+        assert!(admit(end - 1).is_err());
+        assert!(admit(end).is_ok());
+        assert_eq!(meters.spent(&key("a"), Period::Month, NOW), Money(1_000_000));
+    }
+
+    #[test]
+    fn a_budget_that_cannot_be_read_refuses() {
+        let (meters, limits) = (Meters::new(), limits(None, None, Some("plenty")));
+        assert!(matches!(
+            meters.admit(&[(key("a"), &limits)], NOW),
+            Err(Limited::Budget { .. })
+        ));
+    }
+
+    #[test]
+    fn threads_together_never_get_more_than_one_could() {
+        let (meters, limits) = (Meters::new(), limits(Some(50), Some(4), None));
+        let let_in: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let one = || {
+                            let admission = meters.admit(&[(key("a"), &limits)], NOW);
+                            assert!(meters.in_flight(&key("a")) <= 4);
+                            admission.is_ok()
+                        };
+                        (0..1000).filter(|_| one()).count()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(let_in, 10, "the burst of 50 a minute");
+        assert_eq!(meters.in_flight(&key("a")), 0);
+    }
+}

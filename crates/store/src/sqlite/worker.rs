@@ -1,0 +1,47 @@
+//! A thread that owns a connection and does one job after the other.
+
+use std::sync::mpsc;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The way to the thread. It ends when the last clone of this is gone and its jobs are done.
+#[derive(Clone)]
+pub(super) struct Worker {
+    // Not bounded: every caller waits for its answer, and those that come in numbers are bounded by the requests
+    // under way.
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Worker {
+    pub(super) fn start(name: &str, mut connection: Connection) -> Result<Worker, StoreError> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let work = move || queue.into_iter().for_each(|job| job(&mut connection));
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(|error| StoreError::Open {
+                place: name.to_owned(),
+                reason: error.to_string(),
+            })?;
+        Ok(Worker { jobs })
+    }
+
+    /// Runs a job there and waits for its result. The job is done even if nobody waits for it any more.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job = move |connection: &mut Connection| {
+            // Whoever asked may have gone away; the work counts all the same.
+            let _ = answer.send(work(connection));
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
