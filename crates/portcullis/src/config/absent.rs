@@ -1,0 +1,66 @@
+//! Settings that the contract names and this version does not have. A guard that is configured and silently absent is
+//! the one mistake a gateway must not make, so each is refused with its name.
+
+/// Paths, in which `*` stands for any name, and what would be configured there.
+const ABSENT: &[(&str, &str)] = &[
+    ("identity", "principals from tokens of an identity provider"),
+    ("tools", "policies for tool calls"),
+    ("mcp", "gateways to MCP servers"),
+    ("prompts", "prompts that the gateway keeps"),
+    (
+        "limits[].for.key",
+        "limits for one key in this file (give them to `key create`)",
+    ),
+    ("limits[].for.profile", "limits for a profile"),
+    ("profiles.*.links", "rules for links in replies"),
+    (
+        "profiles.*.system_prompt.leak",
+        "finding a leaked system prompt in a reply",
+    ),
+    (
+        "profiles.*.system_prompt.canary",
+        "canary words in system prompts",
+    ),
+];
+
+/// What would be configured at `path`, if this version does not have it.
+#[must_use]
+pub fn feature(path: &str) -> Option<&'static str> {
+    ABSENT
+        .iter()
+        .find(|(pattern, _)| fits(pattern, path))
+        .map(|(_, what)| *what)
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('.'), path.split('.'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(wanted), Some(given)) => {
+                let item = wanted.strip_suffix("[]").zip(given.split_once('['));
+                if item.is_none_or(|(wanted, (given, _))| wanted != given) {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        assert!(feature("identity").is_some());
+        assert!(feature("profiles.strict.links").is_some());
+        assert!(feature("limits[3].for.key").is_some());
+        assert!(feature("limits[3].for.team").is_none());
+        assert!(feature("profiles.strict.pii").is_none());
+        assert!(feature("profiles").is_none());
+    }
+}

@@ -1,0 +1,134 @@
+//! The configuration as it is used: plain values, credentials fetched, defaults filled in.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use portcullis_core::{Limits, Price, Secret};
+use portcullis_dialect::Api;
+use portcullis_proxy::{GroupLimit, Route, Settings, Timeouts, Upstream};
+
+use super::credential;
+use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
+
+/// Everything that the commands need.
+pub struct Config {
+    /// Where clients reach the gateway.
+    pub listen: SocketAddr,
+    /// The operators' side.
+    pub admin: Admin,
+    /// Address of the state, for the store.
+    pub state: String,
+    /// File of the key that signs the audit log.
+    pub signing_key: PathBuf,
+    /// What the data plane is made of.
+    pub settings: Settings,
+    /// The configuration in effect, with credentials as the references that were written.
+    pub effective: serde_json::Value,
+}
+
+/// The operators' side.
+pub struct Admin {
+    /// Where operators reach it.
+    pub listen: SocketAddr,
+    /// The token; `None` asks for one to be made.
+    pub token: Option<Secret<String>>,
+}
+
+impl Config {
+    /// Builds what was written. Without `fetch`, credentials are left out, for commands that only need the state.
+    ///
+    /// # Errors
+    /// A credential that cannot be fetched.
+    pub fn build(raw: &Raw, folder: &Path, fetch: bool) -> Result<Config, String> {
+        let credential = |reference: &Option<_>| match reference {
+            Some(reference) if fetch => {
+                let reference: &super::text::Text<super::forms::Reference> = reference;
+                credential::fetch(reference.meaning(), folder).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let mut upstreams = Vec::new();
+        for (name, upstream) in &raw.upstreams {
+            let key = credential(&upstream.key).map_err(|why| format!("upstreams.{name}.key: {why}"))?;
+            upstreams.push(built_upstream(name, upstream, key));
+        }
+        let token = credential(&raw.admin.token).map_err(|why| format!("admin.token: {why}"))?;
+        Ok(Config {
+            listen: raw.listen.meaning().0,
+            admin: Admin {
+                listen: raw.admin.listen.meaning().0,
+                token,
+            },
+            state: raw.state.meaning().in_folder(folder),
+            signing_key: folder.join(&raw.audit.signing_key.meaning().0),
+            settings: Settings {
+                upstreams,
+                routes: raw.models.iter().map(built_route).collect(),
+                profiles: raw
+                    .profiles
+                    .iter()
+                    .map(|(name, profile)| profile.build(name))
+                    .collect(),
+                limits: raw.limits.iter().enumerate().map(built_limit).collect(),
+                timeouts: built_timeouts(&raw.timeouts),
+                max_body: raw.max_body.meaning().0,
+            },
+            effective: serde_json::to_value(raw).unwrap_or_default(),
+        })
+    }
+
+    /// Names of the profiles that keys may use.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        let written = self.settings.profiles.iter().map(|profile| profile.name.as_ref());
+        std::iter::once("default").chain(written.filter(|name| *name != "default"))
+    }
+}
+
+fn built_upstream(name: &str, raw: &RawUpstream, key: Option<Secret<String>>) -> Upstream {
+    Upstream {
+        name: name.to_owned(),
+        api: match raw.dialect {
+            RawDialect::Openai => Api::OpenAi,
+            RawDialect::Anthropic => Api::Anthropic,
+            RawDialect::Gemini => Api::Gemini,
+        },
+        url: raw.url.written().to_owned(),
+        key,
+    }
+}
+
+fn built_route(raw: &RawRoute) -> Route {
+    Route {
+        matches: raw.pattern.meaning().0.clone(),
+        upstream: raw.upstream.clone(),
+        renamed: raw.rename.clone(),
+        fallback: raw.fallback.clone(),
+        price: raw.price.map(|price| Price {
+            input: price.input,
+            cached_input: price.cached_input,
+            output: price.output,
+        }),
+    }
+}
+
+fn built_limit((index, raw): (usize, &RawLimit)) -> GroupLimit {
+    GroupLimit {
+        name: format!("limits[{index}]"),
+        team: raw.group.team.clone(),
+        limits: Limits {
+            rpm: raw.rpm,
+            tpm: raw.tpm,
+            concurrency: raw.concurrency,
+            budget: raw.budget.as_ref().map(|budget| budget.written().to_owned()),
+        },
+    }
+}
+
+fn built_timeouts(raw: &RawTimeouts) -> Timeouts {
+    Timeouts {
+        connect: raw.connect.meaning().0,
+        first_byte: raw.first_byte.meaning().0,
+        idle: raw.idle.meaning().0,
+        total: raw.total.meaning().0,
+    }
+}

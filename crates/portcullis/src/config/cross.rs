@@ -1,0 +1,134 @@
+//! What a schema cannot say: names that must exist, settings that need each other, credentials that must be there.
+//! It works on the tree, so that it also finds what is wrong beside other mistakes.
+
+use std::path::Path;
+
+use portcullis_core::Glob;
+
+use super::credential;
+use super::forms::Reference;
+use super::problem::{Problem, nearest};
+use super::text::Form;
+use super::tree::{Node, Value};
+
+/// Names that point nowhere, and settings that say nothing.
+#[must_use]
+pub fn references(root: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    routes(root, &mut problems);
+    limits(root, &mut problems);
+    problems
+}
+
+fn names<'a>(root: &'a Node, section: &str) -> Vec<&'a str> {
+    let entries = root.child(section).map(Node::entries).unwrap_or_default();
+    entries.iter().map(|entry| entry.key.as_str()).collect()
+}
+
+fn routes(root: &Node, problems: &mut Vec<Problem>) {
+    let upstreams = names(root, "upstreams");
+    let routes = root.child("models").map(Node::items).unwrap_or_default();
+    for (index, route) in routes.iter().enumerate() {
+        let Some((node, name)) = route
+            .child("upstream")
+            .and_then(|node| Some((node, node.text()?)))
+        else {
+            continue;
+        };
+        if !upstreams.contains(&name) {
+            let path = format!("models[{index}].upstream");
+            problems.push(Problem::new(
+                node.at,
+                path,
+                dangling("upstream", name, &upstreams),
+            ));
+        }
+        for (place, name) in fallbacks(route) {
+            if !routes.iter().any(|route| fits(route, name)) {
+                let message = format!("no route fits `{name}`: add one");
+                problems.push(Problem::new(
+                    place.at,
+                    format!("models[{index}].fallback"),
+                    message,
+                ));
+            }
+        }
+        let shadow = routes
+            .iter()
+            .take(index)
+            .position(|earlier| covers(earlier, route));
+        if let Some(earlier) = shadow {
+            let message =
+                format!("never used: models[{earlier}] fits every name that this fits, and comes first");
+            problems.push(Problem::new(route.at, format!("models[{index}]"), message));
+        }
+    }
+    if let Some(section) = root
+        .child("upstreams")
+        .filter(|_| !upstreams.is_empty() && routes.is_empty())
+    {
+        let message = "no model leads to any of them: add routes under `models`, such as \
+                       - { match: \"*\", upstream: NAME }";
+        problems.push(Problem::new(section.at, "upstreams", message));
+    }
+}
+
+fn fallbacks(route: &Node) -> impl Iterator<Item = (&Node, &str)> {
+    let names = route.child("fallback").map(Node::items).unwrap_or_default();
+    names.iter().filter_map(|node| Some((node, node.text()?)))
+}
+
+fn fits(route: &Node, name: &str) -> bool {
+    let pattern = route.child("match").and_then(Node::text);
+    pattern.is_some_and(|pattern| Glob::new(pattern).matches(name))
+}
+
+/// Whether the first route leaves nothing for the second. Only plain cases are seen: the same pattern, and `*`.
+fn covers(first: &Node, second: &Node) -> bool {
+    let pattern = |route: &Node| route.child("match").and_then(Node::text).map(str::to_owned);
+    match (pattern(first), pattern(second)) {
+        (Some(first), Some(second)) => first == "*" || first == second,
+        _ => false,
+    }
+}
+
+fn limits(root: &Node, problems: &mut Vec<Problem>) {
+    let limits = root.child("limits").map(Node::items).unwrap_or_default();
+    for (index, limit) in limits.iter().enumerate() {
+        let limiting = limit.entries().iter().any(|entry| entry.key != "for");
+        if matches!(limit.value, Value::Map(_)) && !limiting {
+            let message = "limits nothing: give rpm, tpm, concurrency or budget";
+            problems.push(Problem::new(limit.at, format!("limits[{index}]"), message));
+        }
+    }
+}
+
+fn dangling(what: &str, name: &str, known: &[&str]) -> String {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if known.is_empty() => format!("there are no {what}s"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    format!("there is no {what} `{name}`; {hint}")
+}
+
+/// Credentials that are referred to and not there. This looks at the environment and at files.
+#[must_use]
+pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
+    let token = root.child("admin").and_then(|admin| admin.child("token"));
+    let token = token.map(|node| ("admin.token".to_owned(), node));
+    let upstreams = root.child("upstreams").map(Node::entries).unwrap_or_default();
+    let keys = upstreams.iter().filter_map(|entry| {
+        let key = entry.node.child("key")?;
+        Some((format!("upstreams.{}.key", entry.key), key))
+    });
+    token
+        .into_iter()
+        .chain(keys)
+        .filter_map(|(path, node)| {
+            let reference = Reference::read(node.text()?).ok()?;
+            let problem = credential::fetch(&reference, folder).err()?;
+            Some(Problem::new(node.at, path, problem))
+        })
+        .collect()
+}

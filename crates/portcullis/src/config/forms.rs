@@ -1,0 +1,379 @@
+//! The forms of single values. Reading one does no I/O: whether a variable is set or a file exists is asked later.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use portcullis_core::{Family, Glob, Kind};
+use portcullis_inspect::Inspector;
+
+use super::problem::{either, nearest};
+use super::text::Form;
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen(pub SocketAddr);
+
+impl Form for Listen {
+    const NAME: &'static str = "listen";
+    const ABOUT: &'static str = "an IP address and a port: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080`";
+
+    fn read(text: &str) -> Result<Listen, String> {
+        text.parse()
+            .map(Listen)
+            .map_err(|_| format!("`{text}` is not an IP address and a port, such as 127.0.0.1:8080"))
+    }
+}
+
+/// Where a credential is found. The credential itself is never in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// An environment variable.
+    Env(String),
+    /// A file; surrounding white space is not part of the credential.
+    File(PathBuf),
+}
+
+impl Form for Reference {
+    const NAME: &'static str = "reference";
+    const ABOUT: &'static str = "where the credential is found: `env:NAME` or `file:PATH`";
+
+    fn read(text: &str) -> Result<Reference, String> {
+        match text.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Ok(Reference::Env(name.to_owned())),
+            Some(("file", path)) if !path.is_empty() => Ok(Reference::File(PathBuf::from(path))),
+            // The text is not repeated: it may be the credential.
+            _ => Err(
+                "must say where the credential is found, env:NAME or file:PATH; credentials are never \
+                      written into this file"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// A file that holds a signing key, made if it is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFile(pub PathBuf);
+
+impl Form for KeyFile {
+    const NAME: &'static str = "key-file";
+    const ABOUT: &'static str = "a file, made if it is missing: `file:portcullis-audit.key`";
+
+    fn read(text: &str) -> Result<KeyFile, String> {
+        match text.strip_prefix("file:") {
+            Some(path) if !path.is_empty() => Ok(KeyFile(PathBuf::from(path))),
+            _ => Err("must name a file, as in file:portcullis-audit.key".to_owned()),
+        }
+    }
+}
+
+/// The base address of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl(pub http::Uri);
+
+impl Form for HttpUrl {
+    const NAME: &'static str = "http-url";
+    const ABOUT: &'static str = "a base address: `https://api.openai.com/v1`";
+
+    fn read(text: &str) -> Result<HttpUrl, String> {
+        let wrong = |why: &str| format!("{why}; a base address looks like https://api.example.com/v1");
+        let uri: http::Uri = text.parse().map_err(|_| wrong("not an address"))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(wrong("must begin with https:// or http://"));
+        }
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+        if authority.contains('@') {
+            return Err(wrong("must not hold a user name or a password: use `key`"));
+        }
+        if uri.query().is_some() || text.contains('#') {
+            return Err(wrong("must not hold a query or a fragment"));
+        }
+        Ok(HttpUrl(uri))
+    }
+}
+
+/// Where keys, usage and audit records are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateUrl {
+    /// An SQLite file.
+    File(PathBuf),
+    /// SQLite in memory: gone when the process ends.
+    Memory,
+}
+
+impl Form for StateUrl {
+    const NAME: &'static str = "state-url";
+    const ABOUT: &'static str = "`sqlite:PATH`";
+
+    fn read(text: &str) -> Result<StateUrl, String> {
+        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+            return Err("not in this version: state in PostgreSQL; use sqlite:PATH".to_owned());
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(":memory:") => Ok(StateUrl::Memory),
+            Some(path) if !path.is_empty() => Ok(StateUrl::File(PathBuf::from(
+                path.strip_prefix("//").unwrap_or(path),
+            ))),
+            _ => Err("must be sqlite:PATH, as in sqlite:portcullis.db".to_owned()),
+        }
+    }
+}
+
+impl StateUrl {
+    /// The address for the store, with a relative path taken from `folder`.
+    #[must_use]
+    pub fn in_folder(&self, folder: &Path) -> String {
+        match self {
+            StateUrl::File(path) => format!("sqlite:{}", folder.join(path).display()),
+            StateUrl::Memory => "sqlite::memory:".to_owned(),
+        }
+    }
+}
+
+/// Where limits and sessions are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shared;
+
+impl Form for Shared {
+    const NAME: &'static str = "shared";
+    const ABOUT: &'static str = "`memory`";
+
+    fn read(text: &str) -> Result<Shared, String> {
+        match text {
+            "memory" => Ok(Shared),
+            _ if text.starts_with("redis") => {
+                Err("not in this version: limits shared over Redis; use memory".to_owned())
+            }
+            _ => Err("must be memory".to_owned()),
+        }
+    }
+}
+
+/// A pattern for names, in which `*` stands for any run of characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(pub Glob);
+
+impl Form for Pattern {
+    const NAME: &'static str = "glob";
+    const ABOUT: &'static str = "a name in which `*` stands for any run of characters: `gpt-*`";
+
+    fn read(text: &str) -> Result<Pattern, String> {
+        if text.is_empty() {
+            Err("must not be empty; `*` fits every name".to_owned())
+        } else if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            Err("must not hold white space".to_owned())
+        } else if text.contains("**") {
+            Err("`**` means nothing more than `*`; write one".to_owned())
+        } else {
+            Ok(Pattern(Glob::new(text)))
+        }
+    }
+}
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duration(pub std::time::Duration);
+
+const UNITS_OF_TIME: &[(&str, u64)] = &[
+    ("ms", 1),
+    ("s", 1000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
+
+impl Form for Duration {
+    const NAME: &'static str = "duration";
+    const ABOUT: &'static str = "a number and a unit, ms, s, m, h or d: `500ms`, `30s`, `90d`";
+
+    fn read(text: &str) -> Result<Duration, String> {
+        let millis = quantity(text, UNITS_OF_TIME)
+            .ok_or_else(|| format!("`{text}` is not a length of time, such as 500ms, 30s, 5m, 12h or 90d"))?;
+        if millis == 0 {
+            return Err("must be longer than nothing".to_owned());
+        }
+        Ok(Duration(std::time::Duration::from_millis(millis)))
+    }
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+const UNITS_OF_SIZE: &[(&str, u64)] = &[
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1000),
+    ("MB", 1_000_000),
+];
+
+impl Form for Size {
+    const NAME: &'static str = "size";
+    const ABOUT: &'static str = "a number and a unit, B, KiB, MiB, GiB, kB or MB: `8 MiB`";
+
+    fn read(text: &str) -> Result<Size, String> {
+        let bytes = quantity(text, UNITS_OF_SIZE)
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .ok_or_else(|| format!("`{text}` is not a size, such as 8 MiB or 512 KiB"))?;
+        match bytes {
+            0..1024 => Err("must be 1 KiB at least".to_owned()),
+            _ if bytes > 1 << 30 => Err("must be 1 GiB at most".to_owned()),
+            _ => Ok(Size(bytes)),
+        }
+    }
+}
+
+/// A whole number with one of the units, times the unit.
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim())?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+/// Money per period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending(pub portcullis_store::Budget);
+
+impl Form for Spending {
+    const NAME: &'static str = "budget";
+    const ABOUT: &'static str = "US dollars per hour, day or month: `5 USD/day`";
+
+    fn read(text: &str) -> Result<Spending, String> {
+        text.parse()
+            .map(Spending)
+            .map_err(|error: portcullis_store::BudgetError| error.to_string())
+    }
+}
+
+/// A kind of personal data that some detector finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PiiType(pub Kind);
+
+static PII_TYPES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let Ok(inspector) = Inspector::built_in() else {
+        return Vec::new();
+    };
+    let rules = inspector
+        .rules()
+        .iter()
+        .filter(|rule| rule.family() == Family::Pii);
+    let mut names: Vec<String> = rules.map(|rule| rule.id().as_str().to_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+});
+
+impl Form for PiiType {
+    const NAME: &'static str = "pii-type";
+    const ABOUT: &'static str =
+        "a kind of personal data, as `portcullis detectors` lists them: `EMAIL_ADDRESS`";
+
+    /// A kind that nothing detects is refused: it would be a guard that is configured and absent.
+    fn read(text: &str) -> Result<PiiType, String> {
+        if PII_TYPES.iter().any(|name| name == text) {
+            return Ok(PiiType(Kind::new(text)));
+        }
+        let known: Vec<&str> = PII_TYPES.iter().map(String::as_str).collect();
+        let upper = text.to_uppercase();
+        let hint = match known.iter().find(|name| **name == upper) {
+            Some(name) => format!("did you mean {name}?"),
+            None => match nearest(text, known.iter().copied()) {
+                Some(name) => format!("did you mean {name}?"),
+                None => format!("known are {}", either(&known)),
+            },
+        };
+        Err(format!("no detector of this version finds `{text}`; {hint}"))
+    }
+}
+
+/// What of a conversation an audit record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditContent;
+
+impl Form for AuditContent {
+    const NAME: &'static str = "audit-content";
+    const ABOUT: &'static str = "`none`: audit records never hold a text of a conversation";
+
+    fn read(text: &str) -> Result<AuditContent, String> {
+        match text {
+            "none" => Ok(AuditContent),
+            "redacted" | "sealed" => Err(format!(
+                "not in this version: content in audit records ({text}); use none"
+            )),
+            _ => Err("must be none".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says<F: Form>(text: &str) -> String {
+        F::read(text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn quantities() {
+        assert_eq!(Duration::read("500ms").unwrap().0.as_millis(), 500);
+        assert_eq!(Duration::read("90d").unwrap().0.as_secs(), 90 * 86_400);
+        assert_eq!(Size::read("8 MiB").unwrap().0, 8 << 20);
+        for text in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "1.5s",
+            "0s",
+            "99999999999999999999s",
+            "5 weeks",
+        ] {
+            assert!(Duration::read(text).is_err(), "{text}");
+        }
+        for text in ["8", "0 B", "9999999 GiB", "18446744073709551615 GiB", "8 mib"] {
+            assert!(Size::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        assert!(HttpUrl::read("http://127.0.0.1:8000/v1").is_ok());
+        for text in [
+            "ftp://x/",
+            "127.0.0.1:80",
+            "https://u:p@host/v1",
+            "https://host/v1?key=x",
+            "https://",
+            "/v1",
+        ] {
+            assert!(HttpUrl::read(text).is_err(), "{text}");
+        }
+        assert!(Listen::read("localhost:80").is_err());
+        assert!(Listen::read("[::1]:0").is_ok());
+    }
+
+    #[test]
+    fn a_credential_in_the_place_of_a_reference_is_not_repeated() {
+        let slip = ["sk", "something"].join("-");
+        assert!(!says::<Reference>(&slip).contains("something"));
+        assert_eq!(Reference::read("env:A").unwrap(), Reference::Env("A".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_in_this_version_says_so() {
+        assert!(says::<StateUrl>("postgres://db/x").contains("not in this version"));
+        assert!(says::<Shared>("redis://cache").contains("not in this version"));
+        assert!(says::<AuditContent>("sealed").contains("not in this version"));
+    }
+
+    #[test]
+    fn a_kind_that_nothing_finds_is_refused() {
+        assert!(PiiType::read("EMAIL_ADDRESS").is_ok());
+        assert!(says::<PiiType>("email_address").contains("did you mean EMAIL_ADDRESS?"));
+        assert!(says::<PiiType>("SHOE_SIZE").contains("no detector"));
+    }
+}

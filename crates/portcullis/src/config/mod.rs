@@ -1,0 +1,27 @@
+//! Configuration: written (`raw`) -> checked (all errors, with their places) -> built. Nothing here opens a socket or
+//! a database; what is built is plain values.
+
+mod absent;
+mod built;
+mod credential;
+mod cross;
+mod environment;
+mod forms;
+mod load;
+mod problem;
+mod raw;
+mod raw_profile;
+mod schema;
+mod text;
+mod tree;
+mod validate;
+
+pub use built::{Admin, Config};
+pub use environment::variables;
+pub use forms::{Duration, Pattern, Spending};
+pub use load::{ConfigError, Credentials, FILE_NAME, Source, load, read};
+pub use problem::{Position, Problem};
+pub use raw::{Raw, RawDialect};
+pub use raw_profile::RawProfile;
+pub use schema::{resolve, schema, words};
+pub use text::{FORMATS, Form, FormEntry, form};

@@ -1,0 +1,255 @@
+//! The configuration as it is written. These types are the one source of the JSON schema, of the checker and of
+//! `docs/configuration.md`: the words below are what an operator reads.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::forms::{
+    AuditContent, Duration, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size, Spending,
+    StateUrl,
+};
+use super::raw_profile::RawProfile;
+use super::text::{Form, Text};
+
+/// Settings of Portcullis. An unknown key is an error. Relative paths are taken from the folder of this file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Raw {
+    /// Where clients reach the gateway.
+    pub listen: Text<Listen>,
+    /// The operators' side: API, metrics and console.
+    pub admin: RawAdmin,
+    /// Where API keys, usage and audit records are kept.
+    pub state: Text<StateUrl>,
+    /// Where limits are counted. In memory, each process counts for itself.
+    pub shared: Text<Shared>,
+    /// Providers and model servers, by a name of your own. Without any, OPENAI_API_KEY, ANTHROPIC_API_KEY and
+    /// GEMINI_API_KEY of the environment make upstreams `openai`, `anthropic` and `gemini` with routes for their models.
+    pub upstreams: BTreeMap<String, RawUpstream>,
+    /// Which upstream answers for which model. The first route that fits wins; a model without a route is refused.
+    pub models: Vec<RawRoute>,
+    /// Limits for groups of keys, besides each key's own. All that match apply.
+    pub limits: Vec<RawLimit>,
+    /// What is done about findings. A key without a profile of its own uses `default`, which exists even where it is not
+    /// written here.
+    pub profiles: BTreeMap<String, RawProfile>,
+    /// The audit log.
+    pub audit: RawAudit,
+    /// How long the gateway waits for an upstream.
+    pub timeouts: RawTimeouts,
+    /// The largest request body that is accepted, after decompression.
+    pub max_body: Text<Size>,
+}
+
+/// The operators' side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Admin")]
+pub struct RawAdmin {
+    /// Where operators reach it.
+    pub listen: Text<Listen>,
+    /// Where the token is found. Without it, one is made at each start and printed once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Text<Reference>>,
+}
+
+/// The wire format of an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Dialect")]
+pub enum RawDialect {
+    /// OpenAI, and the many servers that speak like it.
+    Openai,
+    /// Anthropic.
+    Anthropic,
+    /// Google Gemini.
+    Gemini,
+}
+
+/// A provider or a model server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Upstream")]
+pub struct RawUpstream {
+    /// The wire format it speaks.
+    pub dialect: RawDialect,
+    /// Its base address, with the version where the provider's base address has one (`…/v1` for OpenAI).
+    pub url: Text<HttpUrl>,
+    /// Where its API key is found. Without it, no credential is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text<Reference>>,
+}
+
+/// A route: a name of models and who answers for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Route")]
+pub struct RawRoute {
+    /// The names that clients may use.
+    #[serde(rename = "match")]
+    pub pattern: Text<Pattern>,
+    /// The upstream that answers.
+    pub upstream: String,
+    /// The name that the upstream is asked for; the client's own name where none is given.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub rename: Option<String>,
+    /// Models to ask instead, in order, where this upstream cannot be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<String>,
+    /// What it costs, in US dollars per million tokens. Without it no cost is counted, and budgets do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<RawPrice>,
+}
+
+/// A price in US dollars per million tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Price")]
+pub struct RawPrice {
+    /// Prompt tokens.
+    #[schemars(range(min = 0))]
+    pub input: f64,
+    /// Prompt tokens that the provider had cached; the price of `input` where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub cached_input: Option<f64>,
+    /// Reply tokens.
+    #[schemars(range(min = 0))]
+    pub output: f64,
+}
+
+/// Limits for a group of keys, which share them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Limit")]
+pub struct RawLimit {
+    /// Whom they are for; `{}` is everybody together.
+    #[serde(rename = "for")]
+    pub group: RawGroup,
+    /// Requests per minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub rpm: Option<u32>,
+    /// Tokens per minute, input and output together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub tpm: Option<u32>,
+    /// Requests in flight at once; a stream counts while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub concurrency: Option<u32>,
+    /// Money per period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Text<Spending>>,
+}
+
+/// A group of keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Group")]
+pub struct RawGroup {
+    /// The team of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Audit")]
+pub struct RawAudit {
+    /// What of a conversation a record holds.
+    pub content: Text<AuditContent>,
+    /// The file of the key that signs the log's checkpoints. Keep it and the `.head` file beside it where whoever can
+    /// edit the state cannot.
+    pub signing_key: Text<KeyFile>,
+}
+
+/// How long the gateway waits for an upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Timeouts")]
+pub struct RawTimeouts {
+    /// For a connection.
+    pub connect: Text<Duration>,
+    /// For the first byte of a reply.
+    pub first_byte: Text<Duration>,
+    /// Between two pieces of a reply.
+    pub idle: Text<Duration>,
+    /// For a whole reply.
+    pub total: Text<Duration>,
+}
+
+/// A value of this program's own, which the tests below read once.
+#[allow(
+    clippy::expect_used,
+    reason = "only literals of this file, each read by a test"
+)]
+fn text<F: Form>(literal: &'static str) -> Text<F> {
+    Text::read(literal).expect("a default of this file")
+}
+
+impl Default for Raw {
+    fn default() -> Raw {
+        Raw {
+            listen: text("127.0.0.1:8080"),
+            admin: RawAdmin::default(),
+            state: text("sqlite:portcullis.db"),
+            shared: text("memory"),
+            upstreams: BTreeMap::new(),
+            models: Vec::new(),
+            limits: Vec::new(),
+            profiles: BTreeMap::new(),
+            audit: RawAudit::default(),
+            timeouts: RawTimeouts::default(),
+            max_body: text("8 MiB"),
+        }
+    }
+}
+
+impl Default for RawAdmin {
+    fn default() -> RawAdmin {
+        RawAdmin {
+            listen: text("127.0.0.1:8081"),
+            token: None,
+        }
+    }
+}
+
+impl Default for RawAudit {
+    fn default() -> RawAudit {
+        RawAudit {
+            content: text("none"),
+            signing_key: text("file:portcullis-audit.key"),
+        }
+    }
+}
+
+impl Default for RawTimeouts {
+    fn default() -> RawTimeouts {
+        RawTimeouts {
+            connect: text("5s"),
+            first_byte: text("120s"),
+            idle: text("60s"),
+            total: text("15m"),
+        }
+    }
+}
+
+/// A profile's list of kinds, as texts.
+pub(super) fn pii_types(names: &[&'static str]) -> Vec<Text<PiiType>> {
+    names.iter().filter_map(|name| Text::read(name).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_can_be_written_and_read_again() {
+        let json = serde_json::to_value(Raw::default()).unwrap();
+        assert_eq!(serde_json::from_value::<Raw>(json).unwrap(), Raw::default());
+    }
+}

@@ -1,0 +1,268 @@
+//! A profile as it is written. What the settings mean is the policy crate's affair; this is their spelling.
+
+use portcullis_core::Action;
+use portcullis_policy::{
+    Both, Injection, Mode, Permission, Pii, Profile, SystemPrompt, UninspectableActions,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::forms::PiiType;
+use super::raw::pii_types;
+use super::text::Text;
+
+/// What is done about findings in the requests and replies of a key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Profile")]
+pub struct RawProfile {
+    /// Whether the profile acts or only watches.
+    pub mode: RawMode,
+    /// Texts that try to take control of the model.
+    pub injection: RawInjection,
+    /// Credentials: keys, tokens, passwords.
+    pub secrets: RawBoth,
+    /// Personal data.
+    pub pii: RawPii,
+    /// Content that no detector can read.
+    pub uninspectable: RawUninspectable,
+    /// The instructions that come before a conversation.
+    pub system_prompt: RawSystemPrompt,
+}
+
+/// Whether a profile acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Mode")]
+pub enum RawMode {
+    /// Do what the settings say.
+    #[default]
+    Enforce,
+    /// Change and refuse nothing for its content, and record what would have been done. Permissions hold all the same.
+    Observe,
+}
+
+/// What is done about a value that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Action")]
+pub enum RawAction {
+    /// Nothing, not even a record.
+    Allow,
+    /// Record it.
+    Flag,
+    /// Replace it by a placeholder that is restored for the client that sent it, and for no one else. In a reply it
+    /// acts as `redact` on values that the client did not send.
+    Mask,
+    /// Replace it for good.
+    Redact,
+    /// Refuse the request or the reply.
+    Block,
+}
+
+/// What is done about an injection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "InjectionAction")]
+pub enum RawInjectionAction {
+    /// Nothing, not even a record.
+    Allow,
+    /// Record it.
+    Flag,
+    /// Cut the offending words out.
+    Redact,
+    /// Refuse the request.
+    Block,
+}
+
+/// What is done about content that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "UnreadAction")]
+pub enum RawUnreadAction {
+    /// Let it pass; the audit record lists it.
+    Allow,
+    /// Let it pass and record it like a finding.
+    Flag,
+    /// Refuse the request or the reply.
+    Block,
+}
+
+/// Whether something is permitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Permission")]
+pub enum RawPermission {
+    /// It is.
+    #[default]
+    Allow,
+    /// It is not: 403.
+    Deny,
+}
+
+/// Injections, by who wrote the text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Injection")]
+pub struct RawInjection {
+    /// In the user's own words.
+    pub user: RawInjectionAction,
+    /// In tool results, documents, tool definitions and texts of unknown origin.
+    pub untrusted: RawInjectionAction,
+}
+
+/// Actions by direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Both")]
+pub struct RawBoth {
+    /// On the way to the model.
+    pub input: RawAction,
+    /// On the way to the client.
+    pub output: RawAction,
+}
+
+/// Actions on personal data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Pii")]
+pub struct RawPii {
+    /// On the way to the model.
+    pub input: RawAction,
+    /// On the way to the client.
+    pub output: RawAction,
+    /// The kinds that are acted upon; others are only flagged.
+    pub types: Vec<Text<PiiType>>,
+}
+
+/// Content that no detector can read, by what it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Uninspectable")]
+pub struct RawUninspectable {
+    /// Pictures.
+    pub image: RawUnreadAction,
+    /// Sound.
+    pub audio: RawUnreadAction,
+    /// Moving pictures.
+    pub video: RawUnreadAction,
+    /// Files, embedded or by reference.
+    pub file: RawUnreadAction,
+    /// Reasoning or state that the provider encrypted.
+    pub encrypted: RawUnreadAction,
+    /// Numbers that stand for a text: token ids, packed embeddings.
+    pub vector: RawUnreadAction,
+}
+
+/// The instructions that come before a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "SystemPrompt")]
+pub struct RawSystemPrompt {
+    /// Whether a client may send system and developer texts.
+    pub from_client: RawPermission,
+}
+
+/// Two spellings of one list of words.
+macro_rules! same_words {
+    ($raw:ident, $own:ident: $($word:ident),+) => {
+        impl From<$raw> for $own {
+            fn from(raw: $raw) -> $own {
+                match raw { $($raw::$word => $own::$word),+ }
+            }
+        }
+    };
+}
+
+same_words!(RawMode, Mode: Enforce, Observe);
+same_words!(RawAction, Action: Allow, Flag, Mask, Redact, Block);
+same_words!(RawInjectionAction, Action: Allow, Flag, Redact, Block);
+same_words!(RawUnreadAction, Action: Allow, Flag, Block);
+same_words!(RawPermission, Permission: Allow, Deny);
+
+impl RawProfile {
+    /// The profile that is meant.
+    #[must_use]
+    pub fn build(&self, name: &str) -> Profile {
+        let types = self.pii.types.iter().map(|kind| kind.meaning().0.clone());
+        Profile {
+            name: name.into(),
+            mode: self.mode.into(),
+            injection: Injection {
+                user: self.injection.user.into(),
+                untrusted: self.injection.untrusted.into(),
+            },
+            secrets: Both {
+                input: self.secrets.input.into(),
+                output: self.secrets.output.into(),
+            },
+            pii: Pii {
+                input: self.pii.input.into(),
+                output: self.pii.output.into(),
+                types: Some(types.collect()),
+            },
+            uninspectable: UninspectableActions {
+                image: self.uninspectable.image.into(),
+                audio: self.uninspectable.audio.into(),
+                video: self.uninspectable.video.into(),
+                file: self.uninspectable.file.into(),
+                encrypted: self.uninspectable.encrypted.into(),
+                vector: self.uninspectable.vector.into(),
+            },
+            system_prompt: SystemPrompt {
+                from_client: self.system_prompt.from_client.into(),
+            },
+        }
+    }
+}
+
+impl Default for RawInjection {
+    fn default() -> RawInjection {
+        RawInjection {
+            user: RawInjectionAction::Block,
+            untrusted: RawInjectionAction::Block,
+        }
+    }
+}
+
+impl Default for RawBoth {
+    fn default() -> RawBoth {
+        RawBoth {
+            input: RawAction::Mask,
+            output: RawAction::Redact,
+        }
+    }
+}
+
+impl Default for RawPii {
+    fn default() -> RawPii {
+        RawPii {
+            input: RawAction::Mask,
+            output: RawAction::Redact,
+            types: pii_types(Pii::DEFAULT_TYPES),
+        }
+    }
+}
+
+impl Default for RawUninspectable {
+    fn default() -> RawUninspectable {
+        RawUninspectable {
+            image: RawUnreadAction::Allow,
+            audio: RawUnreadAction::Allow,
+            video: RawUnreadAction::Allow,
+            file: RawUnreadAction::Flag,
+            encrypted: RawUnreadAction::Allow,
+            vector: RawUnreadAction::Allow,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_file_are_the_defaults_of_the_policy() {
+        assert_eq!(RawProfile::default().build("default"), Profile::default());
+    }
+}

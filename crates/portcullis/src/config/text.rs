@@ -1,0 +1,125 @@
+//! Texts with a form: an address, a length of time, a budget. Each form is read in one place, names itself in the JSON
+//! schema, and is registered in [`FORMATS`], so that the checker and the loader cannot disagree about it.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::forms::{
+    AuditContent, Duration, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size, Spending,
+    StateUrl,
+};
+
+/// A form that a text can have.
+pub trait Form: Sized {
+    /// Its name, the `format` of the JSON schema.
+    const NAME: &'static str;
+    /// How it is written, with an example; completes "a text: …".
+    const ABOUT: &'static str;
+
+    /// Reads a text of this form.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a phrase for the operator.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+/// A text of a form: what was written, and what it means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text<F> {
+    written: String,
+    meaning: F,
+}
+
+impl<F: Form> Text<F> {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// What [`Form::read`] says is wrong with it.
+    pub fn read(text: &str) -> Result<Text<F>, String> {
+        Ok(Text {
+            written: text.to_owned(),
+            meaning: F::read(text)?,
+        })
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn meaning(&self) -> &F {
+        &self.meaning
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+}
+
+impl<F: Form> Serialize for Text<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.written)
+    }
+}
+
+impl<'de, F: Form> Deserialize<'de> for Text<F> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = String::deserialize(deserializer)?;
+        Text::read(&written).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<F: Form> JsonSchema for Text<F> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        F::NAME.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": F::NAME })
+    }
+}
+
+/// A form as the checker and the documentation see it.
+pub struct FormEntry {
+    /// Its name, the `format` of the JSON schema.
+    pub name: &'static str,
+    /// How it is written.
+    pub about: &'static str,
+    /// Says what is wrong with a text.
+    pub check: fn(&str) -> Result<(), String>,
+}
+
+const fn entry<F: Form>() -> FormEntry {
+    FormEntry {
+        name: F::NAME,
+        about: F::ABOUT,
+        check: |text| F::read(text).map(|_| ()),
+    }
+}
+
+/// Every form.
+pub static FORMATS: &[FormEntry] = &[
+    entry::<Listen>(),
+    entry::<Reference>(),
+    entry::<KeyFile>(),
+    entry::<HttpUrl>(),
+    entry::<StateUrl>(),
+    entry::<Shared>(),
+    entry::<Pattern>(),
+    entry::<Duration>(),
+    entry::<Size>(),
+    entry::<Spending>(),
+    entry::<PiiType>(),
+    entry::<AuditContent>(),
+];
+
+/// The form of that name.
+#[must_use]
+pub fn form(name: &str) -> Option<&'static FormEntry> {
+    FORMATS.iter().find(|entry| entry.name == name)
+}
