@@ -30,7 +30,11 @@ pub fn read(request: &Value) -> Prompt {
         system: texts(either(request, "systemInstruction", "system_instruction")),
         limit: limit(either(config, "maxOutputTokens", "max_output_tokens")),
         stops: strings(either(config, "stopSequences", "stop_sequences")),
-        thinks: either(config, "thinkingConfig", "thinking_config")["includeThoughts"] == true,
+        thinks: *either(
+            either(config, "thinkingConfig", "thinking_config"),
+            "includeThoughts",
+            "include_thoughts",
+        ) == true,
         weight: request["contents"].to_string().len(),
         ..Prompt::default()
     };

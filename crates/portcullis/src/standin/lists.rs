@@ -13,8 +13,8 @@ const MODELS: &[(Voice, &str)] = &[
     (Voice::OpenAi, "gpt-4o-mini"),
     (Voice::OpenAi, "text-embedding-3-small"),
     (Voice::OpenAi, "omni-moderation-latest"),
-    (Voice::Anthropic, "claude-sonnet-4-5"),
-    (Voice::Anthropic, "claude-haiku-4-5"),
+    (Voice::Anthropic, "claude-sonnet-5"),
+    (Voice::Anthropic, "claude-haiku-5"),
     (Voice::Gemini, "gemini-2.5-flash"),
     (Voice::Gemini, "gemini-embedding-001"),
 ];

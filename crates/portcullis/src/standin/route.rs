@@ -56,16 +56,19 @@ static GEMINI: Speaker = Speaker {
 pub fn reply(model: &Standin, received: &Received, serial: u64) -> Reply {
     let (path, query) = received.path.split_once('?').unwrap_or((&received.path, ""));
     let header = |name: &str| received.headers.get(name).and_then(|value| value.to_str().ok());
-    let voice = if path.starts_with("/v1beta/") {
+    // Google's client asks under `v1` unless it is told otherwise; there only the credential's name tells it apart.
+    let voice = if path.starts_with("/v1beta/") || header("x-goog-api-key").is_some() {
         Voice::Gemini
     } else if header("anthropic-version").is_some() || path.starts_with("/v1/messages") {
         Voice::Anthropic
     } else {
         Voice::OpenAi
     };
+    let bearer = || header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let credential = match voice {
-        Voice::OpenAi => header("authorization").and_then(|value| value.strip_prefix("Bearer ")),
-        Voice::Anthropic => header("x-api-key"),
+        Voice::OpenAi => bearer(),
+        // The API takes both; its newer clients send the key as a bearer.
+        Voice::Anthropic => header("x-api-key").or_else(bearer),
         Voice::Gemini => header("x-goog-api-key").or_else(|| parameter(query, "key")),
     };
     if model.key.as_deref().is_some_and(|key| credential != Some(key)) {
@@ -94,11 +97,10 @@ pub fn reply(model: &Standin, received: &Received, serial: u64) -> Reply {
         ("GET", ["v1", "responses", id]) => stored(model, id),
         ("POST", ["v1", "embeddings"]) => lists::embeddings(&asked),
         ("POST", ["v1", "moderations"]) => lists::moderations(&asked, serial),
-        ("GET", ["v1", "models"]) => Reply::Json(200, lists::models(voice)),
         ("POST", ["v1", "messages"]) => speak(&MESSAGES, None, &asked, streams(&asked), serial),
         ("POST", ["v1", "messages", "count_tokens"]) => anthropic::count(&asked),
-        ("GET", ["v1beta", "models"]) => Reply::Json(200, lists::models(voice)),
-        ("POST", ["v1beta", "models", action]) => gemini_action(action, query, &asked, serial),
+        ("GET", ["v1" | "v1beta", "models"]) => Reply::Json(200, lists::models(voice)),
+        ("POST", ["v1" | "v1beta", "models", action]) => gemini_action(action, query, &asked, serial),
         _ => error(voice, 404, &format!("Invalid URL ({} {path})", received.method)),
     }
 }
