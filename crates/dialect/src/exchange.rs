@@ -93,6 +93,8 @@ pub struct Call {
     pub stream: bool,
     /// Whether the client sent a system prompt (or a developer message, or instructions).
     pub system_prompt: bool,
+    /// Places that must say the model of the path once more, behind `models/`: changed with it where a model has another name upstream.
+    pub model_repeats: Vec<NodeId>,
     /// Stored state that the request names.
     pub state: Vec<StateRef>,
 }
@@ -104,6 +106,8 @@ pub enum Ends {
     Nothing,
     /// Those of one group (see [`lanes`]).
     Group(u32),
+    /// Those of several groups: bit n for group n. A group that has no bit ends with the stream.
+    Groups(u64),
     /// Those of one item in a group.
     Item(u32, u32),
     /// All.
@@ -118,6 +122,10 @@ impl Ends {
             Ends::Nothing => false,
             Ends::All => true,
             Ends::Group(group) => lanes::group(lane) == group,
+            Ends::Groups(groups) => {
+                let bit = 1u64.checked_shl(lanes::group(lane)).unwrap_or(0);
+                groups & bit != 0
+            }
             Ends::Item(group, item) => lanes::group(lane) == group && lanes::item(lane) == item,
         }
     }
@@ -141,6 +149,10 @@ pub mod lanes {
     pub const TRANSCRIPT: u8 = 5;
     /// Summaries of reasoning.
     pub const SUMMARY: u8 = 6;
+    /// What a tool that the provider runs printed.
+    pub const OUTPUT: u8 = 7;
+    /// What it printed as errors.
+    pub const ERROR_OUTPUT: u8 = 8;
 
     /// The lane of those three numbers (group and item are cut to 28 bits).
     #[must_use]
@@ -243,10 +255,44 @@ pub trait Exchange: Sync {
     /// Labels one place of one of its bodies.
     fn label(&self, body: Body, place: &Place<'_>) -> Label;
 
+    /// Whether a `POST` of this endpoint comes without a body.
+    fn takes_no_body(&self) -> bool {
+        false
+    }
+
+    /// Whether it lists models: the gateway answers from the lists of its upstreams.
+    fn lists_models(&self) -> bool {
+        false
+    }
+
+    /// The models that a list names, each with its entry as it stands there. For endpoints that list models.
+    fn models_in(&self, list: &Document) -> Vec<(String, String)> {
+        let _ = list;
+        Vec::new()
+    }
+
+    /// An entry for a model that no upstream lists; `name` is a JSON string. For endpoints that list models.
+    fn model_entry(&self, name: &str) -> String {
+        let _ = name;
+        String::new()
+    }
+
+    /// A list of those entries. For endpoints that list models.
+    fn model_list(&self, entries: &[(String, String)]) -> String {
+        let _ = entries;
+        String::new()
+    }
+
     /// Which lanes end with an event.
     fn ends(&self, event: &Document) -> Ends {
         let _ = event;
         Ends::Nothing
+    }
+
+    /// The lane of arguments that begins with an event which holds none of them yet: a tool call's first event is held with them.
+    fn opens(&self, event: &Document) -> Option<Lane> {
+        let _ = event;
+        None
     }
 
     /// Whether an event is nothing but one delta, so that it may be sent twice with the halves of its text.
@@ -261,7 +307,7 @@ pub trait Exchange: Sync {
         Vec::new()
     }
 
-    /// Tokens used, as a whole reply or an event says.
+    /// Tokens used so far, as a whole reply or an event says. Of several events, the greatest of each count is what was used.
     fn usage(&self, document: &Document) -> Option<Usage> {
         let _ = document;
         None
@@ -358,6 +404,8 @@ mod tests {
             (lanes::group(lane), lanes::item(lane), lanes::sort(lane)),
             (3, 7, 3)
         );
+        assert!(Ends::Groups(0b1000).covers(lane) && !Ends::Groups(0b0111).covers(lane));
+        assert!(!Ends::Groups(u64::MAX).covers(lanes::lane(64, 0, lanes::TEXT)));
         assert!(Ends::Group(3).covers(lane) && Ends::Item(3, 7).covers(lane) && Ends::All.covers(lane));
         assert!(
             !Ends::Group(7).covers(lane) && !Ends::Item(3, 6).covers(lane) && !Ends::Nothing.covers(lane)

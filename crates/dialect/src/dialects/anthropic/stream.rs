@@ -1,0 +1,160 @@
+//! The events of `POST /v1/messages` with `stream`.
+//!
+//! Text goes on over blocks: it is one lane of the message. Everything else is a lane of its block and ends with it.
+//! Source: Anthropic API reference, "Streaming Messages".
+
+use portcullis_core::{Channel, Lane, UninspectableKind as Kind};
+
+use super::blocks;
+use super::messages::{envelope, message, message_of, str_of, voice};
+use crate::exchange::{Cut, Ends, Progress, lanes};
+use crate::json::{Document, Sort, quoted};
+use crate::reading::Seg::Key as K;
+use crate::reading::{Label, Place};
+
+/// The item of a block's own lanes. Item 0 is the text of the message.
+fn item(index: Option<u64>) -> u32 {
+    let index = index.and_then(|index| u32::try_from(index).ok());
+    index.unwrap_or(0).saturating_add(1)
+}
+
+/// A place in an event.
+pub fn label(place: &Place<'_>) -> Label {
+    let item = || item(place.u64_in(0, "index"));
+    match place.path {
+        [K("type" | "request_id")] => Label::IDENTIFIER,
+        [K("message"), ..] if place.str_in(0, "type") == Some("message_start") => message(place, 1, true),
+        [K("content_block"), rest @ ..] => {
+            let label = blocks::block(place, 1, voice(), 0);
+            match (label.lane, rest) {
+                (Some(lane), _) => label.delta(lane),
+                (None, [K("thinking")]) => label.delta(lanes::lane(0, item(), lanes::REASONING)),
+                (None, [K("content")]) if label.channel == Channel::Assistant => {
+                    label.delta(lanes::lane(0, item(), lanes::SUMMARY))
+                }
+                _ => label,
+            }
+        }
+        [K("delta"), rest @ ..] => match (place.str_in(1, "type").unwrap_or(""), rest) {
+            (_, [K("type")]) => Label::IDENTIFIER,
+            ("text_delta", [K("text")]) => {
+                Label::text(Channel::Assistant).delta(lanes::lane(0, 0, lanes::TEXT))
+            }
+            ("thinking_delta", [K("thinking")]) => {
+                Label::text(Channel::Reasoning).delta(lanes::lane(0, item(), lanes::REASONING))
+            }
+            ("input_json_delta", [K("partial_json")]) => {
+                Label::json(Channel::ToolCall).delta(lanes::lane(0, item(), lanes::ARGUMENTS))
+            }
+            ("compaction_delta", [K("content")]) => {
+                Label::text(Channel::Assistant).delta(lanes::lane(0, item(), lanes::SUMMARY))
+            }
+            ("signature_delta", [K("signature")]) | ("compaction_delta", [K("encrypted_content")]) => {
+                Label::opaque(Channel::Reasoning, Kind::Encrypted)
+            }
+            ("citations_delta", [K("citation"), rest @ ..]) => blocks::citation(rest),
+            ("", rest) => envelope(rest),
+            _ => Label::UNKNOWN,
+        },
+        [
+            K("error" | "usage" | "context_management" | "input_transformations"),
+            ..,
+        ] => envelope(place.path),
+        _ => Label::UNKNOWN,
+    }
+}
+
+/// Which lanes end with an event.
+pub fn ends(event: &Document) -> Ends {
+    match event.str_at(&["type"]) {
+        Some("content_block_stop") => Ends::Item(0, item(event.at(&["index"]).and_then(|n| event.as_u64(n)))),
+        Some("message_stop" | "error") => Ends::All,
+        Some("message_delta") if event.str_at(&["delta", "stop_reason"]).is_some() => Ends::All,
+        _ => Ends::Nothing,
+    }
+}
+
+/// The lane of arguments that a tool call's first event begins, though they come later.
+pub fn opens(event: &Document) -> Option<Lane> {
+    let sort = event.str_at(&["content_block", "type"])?;
+    let index = event.at(&["index"]).and_then(|index| event.as_u64(index));
+    sort.ends_with("tool_use")
+        .then(|| lanes::lane(0, item(index), lanes::ARGUMENTS))
+}
+
+/// Whether an event is one delta of text or thinking and nothing else.
+pub fn splittable(event: &Document) -> bool {
+    let Some(delta) = event.at(&["delta"]) else {
+        return false;
+    };
+    let text = match str_of(event, Some(delta), "type") {
+        Some("text_delta") => "text",
+        Some("thinking_delta") => "thinking",
+        _ => return false,
+    };
+    event
+        .member(delta, text)
+        .is_some_and(|text| event.sort(text) == Sort::String)
+        && event.members(delta).count() == 2
+        && event
+            .members(event.root())
+            .all(|(key, _)| matches!(event.text(key), "type" | "index" | "delta"))
+}
+
+/// Notes what an event says of the stream: `sequence` counts the blocks that were begun.
+pub fn progress(event: &Document, progress: &mut Progress) {
+    let index = event.at(&["index"]).and_then(|index| event.as_u64(index));
+    match event.str_at(&["type"]) {
+        Some("message_start") => {
+            progress.begun = true;
+            progress.id = event.str_at(&["message", "id"]).unwrap_or("").to_owned();
+            progress.model = event.str_at(&["message", "model"]).unwrap_or("").to_owned();
+        }
+        Some("content_block_start") => {
+            progress.open = index;
+            progress.sequence = progress.sequence.max(index.unwrap_or(0).saturating_add(1));
+        }
+        Some("content_block_stop") => progress.open = None,
+        _ => {}
+    }
+}
+
+/// The end of a stream that is cut: the open block is closed, a block says why, the message ends with a refusal.
+pub fn cut(progress: &Progress, cut: &Cut<'_>) -> String {
+    let mut events = String::new();
+    let mut say = |name: &str, data: &str| {
+        events.push_str(&format!("event: {name}\ndata: {{\"type\":\"{name}\"{data}}}\n\n"));
+    };
+    if !progress.begun {
+        let start = message_of(
+            cut.request_id,
+            &progress.model,
+            "",
+            "null",
+            r#"{"input_tokens":0,"output_tokens":0}"#,
+        );
+        say("message_start", &format!(",\"message\":{start}"));
+    }
+    if let Some(open) = progress.open {
+        say("content_block_stop", &format!(",\"index\":{open}"));
+    }
+    let index = progress.sequence;
+    say(
+        "content_block_start",
+        &format!(",\"index\":{index},\"content_block\":{{\"type\":\"text\",\"text\":\"\"}}"),
+    );
+    say(
+        "content_block_delta",
+        &format!(
+            ",\"index\":{index},\"delta\":{{\"type\":\"text_delta\",\"text\":{}}}",
+            quoted(cut.text)
+        ),
+    );
+    say("content_block_stop", &format!(",\"index\":{index}"));
+    say(
+        "message_delta",
+        ",\"delta\":{\"stop_reason\":\"refusal\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":0}",
+    );
+    say("message_stop", "");
+    events
+}

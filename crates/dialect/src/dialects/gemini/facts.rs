@@ -1,0 +1,215 @@
+//! Facts that Gemini's endpoints share: the model of the path, stored state, usage, and the places of a request.
+
+use portcullis_core::{Channel, UninspectableKind as Kind, Usage};
+
+use super::content;
+use super::trail::{self, Trail};
+use crate::exchange::{Call, StateRef, lanes};
+use crate::json::{Document, Malformed, NodeId, Sort};
+use crate::reading::{Label, Place};
+
+/// The model of the path, for a body that must be an object.
+pub fn call(document: &Document, parameters: &[&str]) -> Result<Call, Malformed> {
+    if document.sort(document.root()) != Sort::Object {
+        return Err(shape("the body must be a JSON object"));
+    }
+    let model = parameters.first().copied().unwrap_or("");
+    // What stands in the path goes into the path upstream: nothing in it may mean anything there.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
+    if model.is_empty() || model.starts_with('.') || !model.bytes().all(plain) {
+        return Err(shape("the model's name holds characters that no model has"));
+    }
+    Ok(Call {
+        model: Some(model.to_owned()),
+        ..Call::default()
+    })
+}
+
+/// Notes a `model` member of `object`, and refuses it if it is not the model of the path.
+pub fn same_model(document: &Document, object: NodeId, call: &mut Call) -> Result<(), Malformed> {
+    let Some(node) = document.member(object, "model") else {
+        return Ok(());
+    };
+    let said = document.as_str(node);
+    let name = said.map(|name| name.strip_prefix("models/").unwrap_or(name));
+    if name != call.model.as_deref() {
+        return Err(shape("`model` in the body is not the model of the path"));
+    }
+    call.model_repeats.push(node);
+    Ok(())
+}
+
+/// Reads what a generation names, and refuses what the endpoint does not take.
+pub fn generation(document: &Document, object: NodeId, call: &mut Call) -> Result<(), Malformed> {
+    let contents = trail::member(document, object, "contents");
+    let mut count = 0usize;
+    for content in trail::list(document, contents) {
+        count += 1;
+        turn(document, content, call)?;
+    }
+    if count == 0 {
+        return Err(shape("`contents` is missing or empty"));
+    }
+    same_model(document, object, call)?;
+    match trail::member(document, object, "systemInstruction") {
+        Some(system) if document.sort(system) == Sort::Object => {
+            turn(document, system, call)?;
+            call.system_prompt = true;
+        }
+        Some(system) => call.system_prompt |= document.sort(system) != Sort::Null,
+        None => {}
+    }
+    let cached = trail::member(document, object, "cachedContent");
+    call.state.extend(state(document, "cached_content", cached));
+    for tool in trail::list(document, trail::member(document, object, "tools")) {
+        let search = trail::member(document, tool, "fileSearch");
+        let names = search.and_then(|search| trail::member(document, search, "fileSearchStoreNames"));
+        for name in names.into_iter().flat_map(|names| document.items(names)) {
+            call.state
+                .extend(state(document, "file_search_store", Some(name)));
+        }
+    }
+    let config = trail::member(document, object, "generationConfig");
+    for name in ["routingConfig", "modelSelectionConfig"] {
+        // Both have another model answer than the one the rules for models were asked about.
+        if config.is_some_and(|config| trail::member(document, config, name).is_some()) {
+            return Err(Malformed::Shape(format!(
+                "`{name}` is not taken: models are routed by the gateway"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Reads one content.
+pub fn turn(document: &Document, content: NodeId, call: &mut Call) -> Result<(), Malformed> {
+    if document.sort(content) != Sort::Object {
+        return Err(shape("every content must be an object"));
+    }
+    call.system_prompt |= document
+        .member(content, "role")
+        .and_then(|role| document.as_str(role))
+        == Some("system");
+    for part in trail::list(document, document.member(content, "parts")) {
+        file(document, part, call);
+        let answer = trail::member(document, part, "functionResponse");
+        let parts = answer.and_then(|answer| document.member(answer, "parts"));
+        for part in trail::list(document, parts) {
+            file(document, part, call);
+        }
+    }
+    Ok(())
+}
+
+/// A file that was uploaded, or that lies in a bucket. Public addresses are nobody's state.
+fn file(document: &Document, part: NodeId, call: &mut Call) {
+    let uri = trail::member(document, part, "fileData")
+        .and_then(|file| trail::member(document, file, "fileUri"))
+        .and_then(|uri| document.as_str(uri));
+    let Some(uri) = uri else { return };
+    let id = match uri.rsplit_once("/files/") {
+        Some((_, id)) => format!("files/{id}"),
+        None if uri.starts_with("http://") || uri.starts_with("https://") => return,
+        None => uri.to_owned(),
+    };
+    call.state.push(StateRef { kind: "file", id });
+}
+
+/// A reference to stored state, if the node is a string.
+fn state(document: &Document, kind: &'static str, node: Option<NodeId>) -> Option<StateRef> {
+    let id = document.as_str(node?)?.to_owned();
+    Some(StateRef { kind, id })
+}
+
+/// A place in a generation request, whose members begin at name number `number` of the trail.
+pub fn request(place: &Place<'_>, trail: &Trail<'_>, number: usize) -> Label {
+    let below = number.saturating_add(1);
+    match trail.names(number) {
+        ["contents", "parts", "text"] => {
+            let channel = content::channel(place, trail, below);
+            let label = content::part(place, trail, below.saturating_add(1), channel);
+            let sort = match label.channel {
+                Channel::Reasoning => lanes::REASONING,
+                _ => lanes::TEXT,
+            };
+            label.in_lane(lanes::lane(trail.position(number), 0, sort))
+        }
+        ["contents", "parts", _, ..] => {
+            let channel = content::channel(place, trail, below);
+            content::part(place, trail, below.saturating_add(1), channel)
+        }
+        ["systemInstruction", "parts", "text"] => {
+            Label::text(Channel::System).in_lane(lanes::lane(u32::MAX, 0, lanes::TEXT))
+        }
+        ["systemInstruction", "parts", _, ..] => {
+            content::part(place, trail, below.saturating_add(1), Channel::System)
+        }
+        ["systemInstruction"] | ["systemInstruction", "parts"] => Label::text(Channel::System),
+        ["contents" | "systemInstruction", "role"] => Label::IDENTIFIER,
+        ["tools", ..] => Label::text(Channel::ToolDefinition),
+        ["toolConfig", "functionCallingConfig", "allowedFunctionNames"] => {
+            Label::text(Channel::ToolDefinition)
+        }
+        ["toolConfig", ..] | ["safetySettings", ..] | ["model" | "serviceTier"] => Label::IDENTIFIER,
+        ["generationConfig", rest @ ..] => configuration(rest),
+        // Content by reference: what it says cannot be read here.
+        ["cachedContent"] => Label::opaque(Channel::Identifier, Kind::File),
+        ["continuationToken"] => Label::opaque(Channel::Metadata, Kind::Encrypted),
+        ["labels", ..] => Label::text(Channel::Metadata),
+        _ => Label::UNKNOWN,
+    }
+}
+
+fn configuration(rest: &[&str]) -> Label {
+    match rest {
+        ["stopSequences"] => Label::text(Channel::Steering),
+        [
+            "responseSchema" | "responseJsonSchema" | "_responseJsonSchema" | "responseFormat",
+            ..,
+        ] => Label::text(Channel::Steering),
+        [
+            "audioTranscriptionConfig",
+            "customVocabulary" | "adaptationPhrases" | "sourceText",
+        ] => Label::text(Channel::Steering),
+        ["speechConfig", .., "voiceSampleAudio" | "consentAudio"] => {
+            Label::opaque(Channel::Steering, Kind::Audio)
+        }
+        ["speechConfig", .., "voiceConsentSignature", "signature"] => {
+            Label::opaque(Channel::Steering, Kind::Encrypted)
+        }
+        ["speechConfig", .., "speaker"] => Label::text(Channel::Name),
+        [
+            "speechConfig"
+            | "imageConfig"
+            | "thinkingConfig"
+            | "audioTranscriptionConfig"
+            | "translationConfig",
+            ..,
+        ]
+        | ["responseMimeType" | "responseModalities" | "mediaResolution"] => Label::IDENTIFIER,
+        _ => Label::UNKNOWN,
+    }
+}
+
+/// Token counts of a reply or a chunk; a chunk's are those so far.
+pub fn usage(document: &Document) -> Option<Usage> {
+    let usage = trail::at(document, &["usageMetadata"])?;
+    let count = |name| {
+        document
+            .member(usage, name)
+            .and_then(|node| document.as_u64(node))
+            .unwrap_or(0)
+    };
+    let reasoning = count("thoughtsTokenCount");
+    Some(Usage {
+        input: count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount")),
+        cached: count("cachedContentTokenCount"),
+        output: count("candidatesTokenCount").saturating_add(reasoning),
+        reasoning,
+    })
+}
+
+/// A refusal with a message for the client.
+pub fn shape(message: &str) -> Malformed {
+    Malformed::Shape(message.to_owned())
+}

@@ -1,0 +1,160 @@
+//! `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+//!
+//! Without `alt=sse` the API streams one JSON array in pieces; that form is not read here.
+//! Source: Gemini API reference, "Generating content".
+
+use portcullis_core::Usage;
+
+use super::trail::{self, Trail};
+use super::{facts, reply};
+use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress};
+use crate::json::{Document, Malformed, NodeId, quoted};
+use crate::reading::{Label, Place};
+
+/// The endpoint that answers at once.
+pub struct Generate;
+
+/// The endpoint that answers in events.
+pub struct StreamGenerate;
+
+impl Exchange for Generate {
+    fn id(&self) -> &'static str {
+        "gemini.generate"
+    }
+
+    fn api(&self) -> Api {
+        Api::Gemini
+    }
+
+    fn method(&self) -> Method {
+        Method::Post
+    }
+
+    fn path(&self) -> &'static str {
+        "/v1beta/models/{model}:generateContent"
+    }
+
+    fn call(&self, document: &Document, parameters: &[&str]) -> Result<Call, Malformed> {
+        let mut call = facts::call(document, parameters)?;
+        facts::generation(document, document.root(), &mut call)?;
+        Ok(call)
+    }
+
+    fn label(&self, body: Body, place: &Place<'_>) -> Label {
+        match body {
+            Body::Request => facts::request(place, &Trail::to(place), 0),
+            Body::Reply => reply::label(place, false),
+            Body::Event => reply::label(place, true),
+        }
+    }
+
+    fn echoes(&self, _body: Body, document: &Document) -> Vec<NodeId> {
+        reply::echoes(document)
+    }
+
+    fn usage(&self, document: &Document) -> Option<Usage> {
+        facts::usage(document)
+    }
+
+    fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
+        let text = |name| trail::at(reply, &[name]).and_then(|node| reply.as_str(node));
+        let usage = facts::usage(reply).map_or_else(String::new, |usage| counts(&usage));
+        refusal(
+            cut.text,
+            &usage,
+            text("modelVersion").unwrap_or(""),
+            text("responseId").unwrap_or(cut.request_id),
+        )
+    }
+}
+
+impl Exchange for StreamGenerate {
+    fn id(&self) -> &'static str {
+        "gemini.stream_generate"
+    }
+
+    fn api(&self) -> Api {
+        Api::Gemini
+    }
+
+    fn method(&self) -> Method {
+        Method::Post
+    }
+
+    fn path(&self) -> &'static str {
+        "/v1beta/models/{model}:streamGenerateContent"
+    }
+
+    fn call(&self, document: &Document, parameters: &[&str]) -> Result<Call, Malformed> {
+        Ok(Call {
+            stream: true,
+            ..Generate.call(document, parameters)?
+        })
+    }
+
+    fn label(&self, body: Body, place: &Place<'_>) -> Label {
+        Generate.label(body, place)
+    }
+
+    fn ends(&self, event: &Document) -> Ends {
+        reply::ends(event)
+    }
+
+    fn splittable(&self, event: &Document) -> bool {
+        reply::splittable(event)
+    }
+
+    fn echoes(&self, body: Body, document: &Document) -> Vec<NodeId> {
+        Generate.echoes(body, document)
+    }
+
+    fn usage(&self, document: &Document) -> Option<Usage> {
+        facts::usage(document)
+    }
+
+    fn progress(&self, event: &Document, progress: &mut Progress) {
+        progress.begun = true;
+        let note = |slot: &mut String, name| {
+            let said = trail::at(event, &[name]).and_then(|node| event.as_str(node));
+            if let Some(said) = said.filter(|_| slot.is_empty()) {
+                *slot = said.to_owned();
+            }
+        };
+        note(&mut progress.id, "responseId");
+        note(&mut progress.model, "modelVersion");
+    }
+
+    fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
+        Generate.withheld(reply, cut)
+    }
+
+    fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        let id = match progress.id.as_str() {
+            "" => cut.request_id,
+            id => id,
+        };
+        format!("data: {}\n\n", refusal(cut.text, "", &progress.model, id))
+    }
+}
+
+/// A reply, or a last chunk, that was stopped. `usage` is a member with its comma, or nothing.
+fn refusal(text: &str, usage: &str, model: &str, id: &str) -> String {
+    format!(
+        r#"{{"candidates":[{{"content":{{"parts":[{{"text":{}}}],"role":"model"}},"finishReason":"SAFETY","index":0}}],{usage}"modelVersion":{},"responseId":{}}}"#,
+        quoted(text),
+        quoted(model),
+        quoted(id),
+    )
+}
+
+/// The counts of a usage, as the API names them.
+fn counts(usage: &Usage) -> String {
+    let answer = usage.output.saturating_sub(usage.reasoning);
+    format!(
+        r#""usageMetadata":{{"promptTokenCount":{},"cachedContentTokenCount":{},"candidatesTokenCount":{answer},"thoughtsTokenCount":{},"totalTokenCount":{}}},"#,
+        usage.input,
+        usage.cached,
+        usage.reasoning,
+        usage.input.saturating_add(usage.output),
+    )
+}

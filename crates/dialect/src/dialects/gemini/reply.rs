@@ -1,0 +1,166 @@
+//! Replies of a generation: whole ones and the chunks of a stream, which have the same shape.
+
+use portcullis_core::{Channel, UninspectableKind as Kind};
+
+use super::content;
+use super::trail::{self, Trail};
+use crate::exchange::{Ends, lanes};
+use crate::json::{Document, NodeId, Sort};
+use crate::reading::{Label, Place};
+
+/// The item of a candidate's thoughts. They have ended when the answer goes on; the answer has not ended when a thought comes.
+const THOUGHTS: u32 = 1;
+/// The item of arguments that come in pieces.
+const PIECES: u32 = 2;
+
+/// A place in a reply or a chunk.
+pub fn label(place: &Place<'_>, streamed: bool) -> Label {
+    let trail = Trail::to(place);
+    match trail.names(0) {
+        ["candidates", "content", "parts", _, ..] => {
+            let group = group(place, &trail);
+            let label = content::part(place, &trail, 3, Channel::Assistant);
+            let lane = match (trail.names(3), label.channel) {
+                (["text"], Channel::Reasoning) => lanes::lane(group, THOUGHTS, lanes::REASONING),
+                (["text"], _) => lanes::lane(group, 0, lanes::TEXT),
+                (["functionCall", "partialArgs", "stringValue"], _) => {
+                    lanes::lane(group, PIECES, lanes::ARGUMENTS)
+                }
+                _ => return label,
+            };
+            if streamed {
+                label.delta(lane)
+            } else {
+                label.in_lane(lane)
+            }
+        }
+        ["candidates", "logprobsResult", "chosenCandidates", "token"] => {
+            Label::text(Channel::Logprobs).in_lane(lanes::lane(group(place, &trail), 0, lanes::LOGPROBS))
+        }
+        ["candidates", "logprobsResult", .., "token"] => Label::text(Channel::Logprobs),
+        [
+            "candidates",
+            "groundingMetadata",
+            ..,
+            "sdkBlob" | "googleMapsWidgetContextToken",
+        ] => Label::opaque(Channel::Citation, Kind::Encrypted),
+        [
+            "candidates",
+            "groundingMetadata" | "citationMetadata" | "groundingAttributions",
+            ..,
+        ]
+        | ["candidates", "urlContextMetadata", "urlMetadata", "retrievedUrl"] => {
+            Label::text(Channel::Citation)
+        }
+        [
+            "candidates",
+            "urlContextMetadata",
+            "urlMetadata",
+            "urlRetrievalStatus",
+        ]
+        | ["candidates", "content", "role"]
+        | ["candidates", "finishReason"]
+        | ["candidates" | "promptFeedback", "safetyRatings", ..]
+        | ["promptFeedback", "blockReason"]
+        | ["usageMetadata", ..]
+        | ["modelVersion" | "responseId" | "createTime"] => Label::IDENTIFIER,
+        ["candidates", "continuationToken"] => Label::opaque(Channel::Identifier, Kind::Encrypted),
+        ["candidates", "finishMessage"] | ["promptFeedback", "blockReasonMessage"] => {
+            Label::text(Channel::Refusal)
+        }
+        ["modelStatus", "message"] => Label::text(Channel::Metadata),
+        ["modelStatus", ..] => Label::IDENTIFIER,
+        ["error", ..] => Label::text(Channel::Error),
+        _ => Label::UNKNOWN,
+    }
+}
+
+/// The candidate that a place is in: by its own count, or by its position.
+fn group(place: &Place<'_>, trail: &Trail<'_>) -> u32 {
+    let own = place.u64_in(trail.holder(1), "index");
+    own.and_then(|index| u32::try_from(index).ok())
+        .unwrap_or_else(|| trail.position(0))
+}
+
+/// The candidates of a reply, with their numbers.
+fn candidates(document: &Document) -> impl Iterator<Item = (u32, NodeId)> + '_ {
+    let candidates = trail::list(document, document.at(&["candidates"]));
+    candidates.enumerate().map(|(position, candidate)| {
+        let index = document
+            .member(candidate, "index")
+            .and_then(|index| document.as_u64(index));
+        let index = index.unwrap_or(position as u64);
+        (u32::try_from(index).unwrap_or(u32::MAX), candidate)
+    })
+}
+
+/// Which lanes end with a chunk: all of the candidates that finish; the thoughts of one that has gone on to its answer.
+pub fn ends(event: &Document) -> Ends {
+    if event.at(&["error"]).is_some() {
+        return Ends::All;
+    }
+    let mut ended = 0u64;
+    let mut answering = None;
+    for (group, candidate) in candidates(event) {
+        let finish = trail::member(event, candidate, "finishReason");
+        if finish.is_some_and(|finish| event.sort(finish) != Sort::Null) {
+            ended |= 1u64.checked_shl(group).unwrap_or(0);
+        }
+        let content = event.member(candidate, "content");
+        let parts = trail::list(event, content.and_then(|content| event.member(content, "parts")));
+        let thought = |part: NodeId| {
+            event
+                .member(part, "thought")
+                .and_then(|thought| event.as_bool(thought))
+        };
+        if let Some(last) = parts.last().filter(|part| thought(*part) != Some(true)) {
+            answering = event.member(last, "text").map(|_| group);
+        }
+    }
+    match (ended, answering) {
+        (0, Some(group)) => Ends::Item(group, THOUGHTS),
+        (0, None) => Ends::Nothing,
+        _ => Ends::Groups(ended),
+    }
+}
+
+/// Whether a chunk is one text and nothing else that would count twice if it were sent twice.
+pub fn splittable(event: &Document) -> bool {
+    let only = |object: NodeId, names: &[&str]| {
+        event
+            .members(object)
+            .all(|(key, _)| names.contains(&event.text(key)))
+    };
+    let one = |list: Option<NodeId>| {
+        let mut items = list.into_iter().flat_map(|list| event.items(list));
+        items.next().filter(|_| items.next().is_none())
+    };
+    let envelope = [
+        "candidates",
+        "usageMetadata",
+        "modelVersion",
+        "responseId",
+        "createTime",
+    ];
+    let candidate = one(event.at(&["candidates"]));
+    let content = candidate.and_then(|candidate| event.member(candidate, "content"));
+    let part = one(content.and_then(|content| event.member(content, "parts")));
+    let (Some(candidate), Some(content), Some(part)) = (candidate, content, part) else {
+        return false;
+    };
+    only(event.root(), &envelope)
+        && only(candidate, &["content", "index", "safetyRatings"])
+        && only(content, &["parts", "role"])
+        && only(part, &["text", "thought"])
+        && event
+            .member(part, "text")
+            .is_some_and(|text| event.sort(text) == Sort::String)
+}
+
+/// The probabilities of tokens, which tell the text once more.
+pub fn echoes(document: &Document) -> Vec<NodeId> {
+    candidates(document)
+        .filter_map(|(_, candidate)| trail::member(document, candidate, "logprobsResult"))
+        .filter(|node| document.sort(*node) == Sort::Object)
+        .collect()
+}
