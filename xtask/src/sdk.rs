@@ -7,12 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tree::root;
-
-/// Where built things go.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
-}
+use crate::tree::{root, target};
 
 /// Makes the environment if it is missing or old; returns its Python.
 pub fn environment() -> Result<PathBuf, String> {

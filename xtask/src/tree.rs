@@ -33,6 +33,11 @@ pub fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
+/// Where built things go.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
 impl Tree {
     /// Reads the tree below `root`.
     pub fn read(root: &Path) -> Result<Tree, String> {
