@@ -2,6 +2,8 @@
 //!
 //! It is a coarse net for our own test data, not a secret scanner: crates/inspect is that.
 
+use std::collections::BTreeSet;
+
 use super::Complaint;
 use crate::tree::Tree;
 
@@ -13,19 +15,23 @@ const MACHINE: &[&str] = &[
     concat!("/wo", "rk/"),
 ];
 
-/// A prefix and how many token characters must follow for it to look like a credential.
-const SHAPES: &[(&str, usize)] = &[
-    (concat!("sk", "-"), 40),
-    (concat!("AK", "IA"), 16),
-    (concat!("gh", "p_"), 36),
-    (concat!("AI", "za"), 35),
-    (concat!("xo", "xb-"), 20),
-    (concat!("sk_", "live_"), 20),
-    (concat!("glp", "at-"), 20),
-    (concat!("h", "f_"), 30),
-    (concat!("pc", "_"), 38),
-    (concat!("-----BEGIN PRIV", "ATE KEY-----\nM"), 20),
+/// A prefix, how many characters of a token must follow for it to look like a credential, and which of them need not be
+/// letters or digits.
+const SHAPES: &[(&str, usize, &str)] = &[
+    (concat!("sk", "-"), 40, "-_"),
+    (concat!("AK", "IA"), 16, ""),
+    (concat!("gh", "p_"), 36, ""),
+    (concat!("AI", "za"), 35, "-_"),
+    (concat!("xo", "xb-"), 20, "-"),
+    (concat!("sk_", "live_"), 20, ""),
+    (concat!("glp", "at-"), 20, "-_"),
+    (concat!("h", "f_"), 30, ""),
+    (concat!("pc", "_"), 38, ""),
+    (concat!("-----BEGIN PRIV", "ATE KEY-----\nM"), 20, "+/"),
 ];
+
+/// Fewer different characters than this are a placeholder, not a credential; nor is anything without a digit.
+const DIFFERENT: usize = 8;
 
 /// No path of one machine.
 pub fn machine_paths(tree: &Tree) -> Vec<Complaint> {
@@ -54,16 +60,19 @@ pub fn machine_paths(tree: &Tree) -> Vec<Complaint> {
 pub fn secret_shapes(tree: &Tree) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for file in &tree.files {
-        for (prefix, least) in SHAPES {
+        for (prefix, least, marks) in SHAPES {
             for (at, found) in file.text.match_indices(prefix) {
                 let rest = file
                     .text
                     .get(at.saturating_add(found.len())..)
                     .unwrap_or_default();
-                let token = rest
+                let token: Vec<char> = rest
                     .chars()
-                    .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/'));
-                if token.count() >= *least {
+                    .take_while(|c| c.is_ascii_alphanumeric() || marks.contains(*c))
+                    .collect();
+                let different: BTreeSet<&char> = token.iter().collect();
+                let numbered = token.iter().any(char::is_ascii_digit);
+                if token.len() >= *least && different.len() >= DIFFERENT && numbered {
                     let line = file.text.get(..at).unwrap_or_default().matches('\n').count();
                     let what = "looks like a live credential: build it in the test from a seed";
                     complaints.push(Complaint::at(&file.path, line, what));
@@ -96,11 +105,18 @@ mod tests {
 
     #[test]
     fn a_secret_shape_is_seen_and_a_short_name_is_not() {
-        for (prefix, least) in SHAPES {
-            let long = format!("{prefix}{}", "a".repeat(*least));
-            let short = format!("{prefix}{}", "a".repeat(least - 1));
-            assert_eq!(secret_shapes(&Tree::of(&[("a.txt", &long)])).len(), 1, "{prefix}");
-            assert_eq!(secret_shapes(&Tree::of(&[("a.txt", &short)])), [], "{prefix}");
+        for (prefix, least, _) in SHAPES {
+            let seen = |length: usize, letters: &str| {
+                let text = format!(
+                    "{prefix}{}",
+                    letters.chars().cycle().take(length).collect::<String>()
+                );
+                secret_shapes(&Tree::of(&[("a.txt", &text)])).len()
+            };
+            assert_eq!(seen(*least, "abcdefgh23"), 1, "{prefix}");
+            assert_eq!(seen(least - 1, "abcdefgh23"), 0, "{prefix} too short");
+            assert_eq!(seen(*least, "abc"), 0, "{prefix} of a placeholder");
+            assert_eq!(seen(*least, "some_words_here"), 0, "{prefix} of words");
         }
     }
 }
