@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use portcullis_core::AuditRecord;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::writer::Writer;
 use super::{AuditBatch, Hash, Head, HeadFileError, SignedHead, head_file};
@@ -90,6 +91,7 @@ pub struct AuditStatus {
 pub struct AuditLog {
     sender: mpsc::Sender<AuditRecord>,
     shared: Arc<Shared>,
+    writer: JoinHandle<()>,
 }
 
 /// What log, slots and writer share.
@@ -157,8 +159,11 @@ impl AuditLog {
             head: signed.head,
             shared: Arc::clone(&shared),
         };
-        tokio::spawn(writer.run(receiver));
-        Ok(AuditLog { sender, shared })
+        Ok(AuditLog {
+            sender,
+            shared,
+            writer: tokio::spawn(writer.run(receiver)),
+        })
     }
 
     /// Takes a slot, before the request that it is for begins.
@@ -202,7 +207,17 @@ impl AuditLog {
         self.shared.status.borrow().clone()
     }
 
-    /// Waits until everything written so far is on disk. Call it before the process ends.
+    /// Ends the log: waits for every slot that is still held, and for the disk. The last thing a process does.
+    ///
+    /// # Errors
+    /// The log cannot be written at the moment; what it has is then still being tried while the process lives.
+    pub async fn close(self) -> Result<(), AuditUnavailable> {
+        self.flush().await?;
+        drop(self.sender);
+        self.writer.await.map_err(|_| AuditUnavailable::Stopped)
+    }
+
+    /// Waits until everything written so far is on disk.
     ///
     /// # Errors
     /// The log cannot be written at the moment.
