@@ -4,7 +4,17 @@ mod anthropic;
 mod gemini;
 mod openai;
 
-use crate::exchange::Dialect;
+use crate::exchange::{Api, Dialect};
 
 /// Every dialect.
 pub static DIALECTS: &[&dyn Dialect] = &[&openai::OpenAi, &anthropic::Anthropic, &gemini::Gemini];
+
+/// The dialect of an API.
+#[must_use]
+pub fn dialect(api: Api) -> &'static dyn Dialect {
+    match api {
+        Api::OpenAi => &openai::OpenAi,
+        Api::Anthropic => &anthropic::Anthropic,
+        Api::Gemini => &gemini::Gemini,
+    }
+}

@@ -2,14 +2,14 @@
 //!
 //! This crate parses attackers' bytes, so it is pure: no I/O, no async, no detector, no policy. It can be fuzzed alone.
 
-pub mod dialects;
+mod dialects;
 mod exchange;
 mod json;
 mod patch;
 mod reading;
 mod sse;
 
-pub use dialects::DIALECTS;
+pub use dialects::{DIALECTS, dialect};
 pub use exchange::{
     Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, StateRef, find, lanes,
 };

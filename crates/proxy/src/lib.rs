@@ -1,1 +1,22 @@
-//! x
+//! The data plane: sockets, the upstream client, and the rooms that a request walks through.
+//!
+//! It receives a finished [`Gateway`] value and never touches files, the environment or the command line, so that a test
+//! builds one in a few lines. `pipeline.rs` is the map of what happens to a request.
+
+mod body;
+mod enforce;
+mod gateway;
+mod headers;
+mod metrics;
+mod models;
+mod pipeline;
+mod record;
+mod refusal;
+mod server;
+mod upstream;
+
+pub use gateway::{Gateway, GroupLimit, Route, Services, Settings, SettingsError, Timeouts, Upstream};
+pub use metrics::Metrics;
+pub use refusal::{Code, Refusal};
+pub use server::{Server, serve};
+pub use upstream::Client;

@@ -1,0 +1,284 @@
+//! The one enforcer: rulings on findings become edits of the body. It decides nothing and looks for nothing.
+
+use portcullis_core::{Action, Finding, Located, PartId, Severity, Span};
+use portcullis_dialect::{Edit, Reading};
+use portcullis_policy::Ruling;
+
+/// What takes the place of a stretch of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replacement {
+    pub span: Span,
+    pub text: String,
+}
+
+/// Values of a request that were replaced by placeholders, so that the client that sent them gets them back.
+///
+/// It lives as long as the request; nothing of it is kept anywhere else. The same value has the same placeholder all through
+/// a request, and, as a conversation is sent again whole, in its later turns too.
+#[derive(Debug, Default)]
+pub(crate) struct Masks {
+    /// Placeholder and value.
+    entries: Vec<(String, String)>,
+}
+
+impl Masks {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn placeholder(&mut self, kind: &str, value: &str) -> String {
+        let prefix = format!("[{kind}_");
+        let mut same_kind = 0usize;
+        for (placeholder, known) in &self.entries {
+            if placeholder.starts_with(&prefix) {
+                same_kind += 1;
+                if known == value {
+                    return placeholder.clone();
+                }
+            }
+        }
+        let placeholder = format!("{prefix}{}]", same_kind + 1);
+        self.entries.push((placeholder.clone(), value.to_owned()));
+        placeholder
+    }
+
+    /// Where placeholders stand in `text` at or after `from`, and the values to put back.
+    pub fn restorations(&self, text: &str, from: usize) -> Vec<Replacement> {
+        let mut found = Vec::new();
+        if self.entries.is_empty() {
+            return found;
+        }
+        let mut at = from;
+        while let Some(open) = text.get(at..).and_then(|rest| rest.find('[')) {
+            let start = at.saturating_add(open);
+            let rest = text.get(start..).unwrap_or("");
+            match self
+                .entries
+                .iter()
+                .find(|(placeholder, _)| rest.starts_with(placeholder.as_str()))
+            {
+                Some((placeholder, value)) => {
+                    let end = start.saturating_add(placeholder.len());
+                    found.push(Replacement {
+                        span: Span::new(start, end),
+                        text: value.clone(),
+                    });
+                    at = end;
+                }
+                None => at = start.saturating_add(1),
+            }
+        }
+        found
+    }
+
+    /// The first byte of `text` from which a placeholder could still be completed by more text.
+    pub fn pending(&self, text: &str) -> usize {
+        let longest = self
+            .entries
+            .iter()
+            .map(|(placeholder, _)| placeholder.len())
+            .max()
+            .unwrap_or(0);
+        let bytes = text.as_bytes();
+        let tail = bytes.len().saturating_sub(longest);
+        let candidates = bytes
+            .iter()
+            .enumerate()
+            .skip(tail)
+            .filter(|(_, byte)| **byte == b'[')
+            .map(|(at, _)| at);
+        for at in candidates {
+            let rest = bytes.get(at..).unwrap_or(&[]);
+            if self.entries.iter().any(|(placeholder, _)| {
+                rest.len() < placeholder.len() && placeholder.as_bytes().starts_with(rest)
+            }) {
+                return at;
+            }
+        }
+        bytes.len()
+    }
+}
+
+/// A finding with the action that was ruled, if that action changes text.
+#[derive(Clone, Debug)]
+pub(crate) struct Change<'a> {
+    pub finding: &'a Finding,
+    pub action: Action,
+    /// A later piece of a match that is split over parts: the first piece carries the placeholder.
+    pub continued: bool,
+}
+
+/// Merges overlapping changes of one text into replacements, in order. Where several findings overlap, their union is replaced
+/// and named after the strictest, then the worst, then the longest of them.
+pub(crate) fn merge(
+    mut changes: Vec<Change<'_>>,
+    text: &str,
+    mut masks: Option<&mut Masks>,
+) -> Vec<Replacement> {
+    changes.sort_by_key(|change| (change.finding.span.start, change.finding.span.end));
+    let mut groups: Vec<(Span, Change<'_>)> = Vec::with_capacity(changes.len());
+    for change in changes {
+        match groups.last_mut() {
+            Some((span, named)) if change.finding.span.start < span.end => {
+                span.end = span.end.max(change.finding.span.end);
+                let continued = named.continued && change.continued;
+                if weight(&change) > weight(named) {
+                    *named = change;
+                }
+                named.continued = continued;
+            }
+            _ => groups.push((change.finding.span, change)),
+        }
+    }
+    let replacement = |(span, change): (Span, Change<'_>)| {
+        let kind = change.finding.kind.as_str();
+        let whole = span == change.finding.span;
+        let text = match (&mut masks, change.action) {
+            _ if change.continued => String::new(),
+            (Some(masks), Action::Mask) if whole => {
+                masks.placeholder(kind, text.get(span.start..span.end).unwrap_or(""))
+            }
+            _ => format!("[{kind}]"),
+        };
+        Replacement { span, text }
+    };
+    groups.into_iter().map(replacement).collect()
+}
+
+fn weight(change: &Change<'_>) -> (Action, Severity, usize) {
+    (change.action, change.finding.severity, change.finding.span.len())
+}
+
+/// The edits that a verdict asks for.
+pub(crate) fn edits(
+    reading: &Reading,
+    findings: &[Located],
+    rulings: &[Ruling],
+    mut masks: Option<&mut Masks>,
+) -> Vec<Edit> {
+    let mut changes: Vec<(PartId, Change<'_>)> = findings
+        .iter()
+        .zip(rulings)
+        .filter(|(_, ruling)| ruling.action.changes_text())
+        .map(|(located, ruling)| {
+            let action = if located.piece > 0 || is_first_of_several(located, findings) {
+                ruling.action.max(Action::Redact)
+            } else {
+                ruling.action
+            };
+            (
+                located.part,
+                Change {
+                    finding: &located.finding,
+                    action,
+                    continued: located.piece > 0,
+                },
+            )
+        })
+        .collect();
+    changes.sort_by_key(|(part, _)| *part);
+    let mut edits = Vec::new();
+    for group in changes.chunk_by(|a, b| a.0 == b.0) {
+        let Some((part, _)) = group.first() else { continue };
+        let text = reading.text(*part);
+        let merged = merge(
+            group.iter().map(|(_, change)| change.clone()).collect(),
+            text,
+            masks.as_deref_mut(),
+        );
+        edits.extend(
+            merged
+                .into_iter()
+                .map(|replacement| reading.edit(*part, replacement.span, &replacement.text)),
+        );
+    }
+    edits
+}
+
+/// Whether more pieces of the same match follow in the next parts: a value in pieces cannot be put back, so it is redacted.
+fn is_first_of_several(located: &Located, findings: &[Located]) -> bool {
+    findings.iter().any(|other| {
+        other.piece == 1 && other.part > located.part && other.finding.kind == located.finding.kind
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Family, Kind};
+
+    use super::*;
+
+    fn finding(kind: &str, start: usize, end: usize) -> Finding {
+        Finding {
+            kind: Kind::new(kind),
+            family: Family::Pii,
+            span: Span::new(start, end),
+            severity: Severity::Medium,
+            score: 1.0,
+        }
+    }
+
+    fn change(finding: &Finding, action: Action) -> Change<'_> {
+        Change {
+            finding,
+            action,
+            continued: false,
+        }
+    }
+
+    #[test]
+    fn overlapping_findings_become_one_replacement_named_after_the_strictest() {
+        let (a, b, c) = (finding("A", 0, 5), finding("B", 3, 8), finding("C", 8, 9));
+        let merged = merge(
+            vec![
+                change(&c, Action::Redact),
+                change(&b, Action::Block),
+                change(&a, Action::Redact),
+            ],
+            "0123456789",
+            None,
+        );
+        assert_eq!(
+            merged,
+            [
+                Replacement {
+                    span: Span::new(0, 8),
+                    text: "[B]".into()
+                },
+                Replacement {
+                    span: Span::new(8, 9),
+                    text: "[C]".into()
+                }
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_has_one_placeholder_and_gets_back() {
+        let mut masks = Masks::default();
+        let text = "ann bob ann";
+        let found = [
+            finding("NAME", 0, 3),
+            finding("NAME", 4, 7),
+            finding("NAME", 8, 11),
+        ];
+        let changes = found.iter().map(|f| change(f, Action::Mask)).collect();
+        let merged = merge(changes, text, Some(&mut masks));
+        let texts: Vec<_> = merged
+            .iter()
+            .map(|replacement| replacement.text.as_str())
+            .collect();
+        assert_eq!(texts, ["[NAME_1]", "[NAME_2]", "[NAME_1]"]);
+        let back = masks.restorations("hi [NAME_2], [NAME_3]", 0);
+        assert_eq!(
+            back,
+            [Replacement {
+                span: Span::new(3, 11),
+                text: "bob".into()
+            }]
+        );
+        assert_eq!(masks.pending("hi [NAME"), 3);
+        assert_eq!(masks.pending("hi [NAME_1] x"), 13);
+        assert_eq!(masks.pending("hi [other"), 9);
+    }
+}

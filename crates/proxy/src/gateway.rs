@@ -1,0 +1,307 @@
+//! The finished configuration of the data plane: one immutable value, swapped whole on reload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+use portcullis_core::{Channel, Direction, Glob, Limits, Origin, Price, Secret};
+use portcullis_dialect::Api;
+use portcullis_inspect::{Inspector, Selection};
+use portcullis_policy::Profile;
+use portcullis_store::{AuditLog, Keyring, Meters, Store};
+use thiserror::Error;
+
+use crate::{Client, Metrics};
+
+/// What lives as long as the process: state, connections, compiled rules, counters. A reload keeps them.
+pub struct Services {
+    /// API keys.
+    pub keyring: Arc<Keyring>,
+    /// Rates, concurrency, money spent.
+    pub meters: Arc<Meters>,
+    /// The audit log.
+    pub audit: Arc<AuditLog>,
+    /// State at rest.
+    pub store: Arc<dyn Store>,
+    /// Compiled detectors.
+    pub inspector: Arc<Inspector>,
+    /// Connections to upstreams.
+    pub client: Client,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A server that models are asked at.
+pub struct Upstream {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it speaks.
+    pub api: Api,
+    /// Its address, as an SDK's base URL: `https://api.openai.com/v1`.
+    pub url: String,
+    /// The gateway's own credential there.
+    pub key: Option<Secret<String>>,
+}
+
+/// Which models go to which upstream. The first that matches wins.
+pub struct Route {
+    /// Model names.
+    pub matches: Glob,
+    /// Name of the upstream.
+    pub upstream: String,
+    /// The name the upstream knows the model by, where it differs.
+    pub renamed: Option<String>,
+    /// Models to ask instead, in order, where this upstream cannot be reached.
+    pub fallback: Vec<String>,
+    /// What it costs.
+    pub price: Option<Price>,
+}
+
+/// Limits for a group of keys. All that match a request apply.
+pub struct GroupLimit {
+    /// The name under which it is metered.
+    pub name: String,
+    /// The team it is for; `None` is everybody together.
+    pub team: Option<String>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// How long each step of an exchange may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To open a connection to an upstream.
+    pub connect: Duration,
+    /// From the request sent to the head of the reply.
+    pub first_byte: Duration,
+    /// Between two pieces of a reply, or of a request body.
+    pub idle: Duration,
+    /// For a whole buffered exchange.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(120),
+            idle: Duration::from_secs(120),
+            total: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What a [`Gateway`] is made of.
+#[derive(Default)]
+pub struct Settings {
+    /// Servers.
+    pub upstreams: Vec<Upstream>,
+    /// Models.
+    pub routes: Vec<Route>,
+    /// Profiles; one of the name `default` is added where there is none.
+    pub profiles: Vec<Profile>,
+    /// Limits of groups.
+    pub limits: Vec<GroupLimit>,
+    /// Times.
+    pub timeouts: Timeouts,
+    /// Bytes of a request body, decoded; 0 takes the default of 8 MiB.
+    pub max_body: usize,
+}
+
+/// Why settings make no gateway.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// A route names an upstream that is not there.
+    #[error("models: `{0}` goes to upstream `{1}`, which is not configured")]
+    NoUpstream(String, String),
+    /// An address is not one.
+    #[error("upstreams.{0}: `{1}` is not an http or https address")]
+    Url(String, String),
+}
+
+/// One configuration of the data plane.
+pub struct Gateway {
+    /// What outlives it.
+    pub services: Arc<Services>,
+    pub(crate) upstreams: Vec<Target>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) profiles: HashMap<String, Arc<Guard>>,
+    pub(crate) limits: Vec<GroupLimit>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) max_body: usize,
+}
+
+/// An upstream with its address taken apart.
+pub(crate) struct Target {
+    pub name: String,
+    pub api: Api,
+    pub scheme: Scheme,
+    pub authority: Authority,
+    /// The path of the base address without a closing slash.
+    pub base: String,
+    pub key: Option<Secret<String>>,
+}
+
+impl Target {
+    fn new(upstream: Upstream) -> Result<Target, SettingsError> {
+        let wrong = || SettingsError::Url(upstream.name.clone(), upstream.url.clone());
+        let parts = upstream.url.parse::<Uri>().map_err(|_| wrong())?.into_parts();
+        let scheme = parts
+            .scheme
+            .filter(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS)
+            .ok_or_else(wrong)?;
+        let authority = parts.authority.ok_or_else(wrong)?;
+        let base = parts
+            .path_and_query
+            .map_or(String::new(), |path| path.path().trim_end_matches('/').to_owned());
+        Ok(Target {
+            base,
+            scheme,
+            authority,
+            api: upstream.api,
+            name: upstream.name,
+            key: upstream.key,
+        })
+    }
+
+    /// The address of an endpoint. `path` begins with the API's version (`/v1/…`); a base that has a path has the version
+    /// in it already, or means something else by it, so the version is only added to a bare host.
+    pub fn uri(&self, path: &str) -> Option<Uri> {
+        let versioned = match self.api {
+            Api::OpenAi => !self.base.is_empty(),
+            Api::Anthropic => self.base.ends_with("/v1"),
+            Api::Gemini => self.base.ends_with("/v1beta"),
+        };
+        let rest = match path.strip_prefix('/').and_then(|path| path.split_once('/')) {
+            Some((_, rest)) if versioned => format!("{}/{rest}", self.base),
+            _ => format!("{}{path}", self.base),
+        };
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(rest)
+            .build()
+            .ok()
+    }
+}
+
+/// A profile with the rules that each text of a request or a reply is read by.
+pub(crate) struct Guard {
+    pub profile: Profile,
+    input: Vec<Selection>,
+    output: Vec<Selection>,
+}
+
+const ORIGINS: [Origin; 8] = [
+    Origin::System,
+    Origin::Developer,
+    Origin::User,
+    Origin::Model,
+    Origin::ToolDefinition,
+    Origin::ToolResult,
+    Origin::Document,
+    Origin::Unknown,
+];
+
+impl Guard {
+    fn new(profile: Profile, inspector: &Inspector) -> Guard {
+        let table = |direction| {
+            let mut all: Vec<Selection> = Vec::new();
+            for channel in Channel::ALL {
+                for origin in ORIGINS {
+                    let selection = inspector.select(|rule| {
+                        profile
+                            .ruling(direction, *channel, origin, rule.family(), rule.id())
+                            .action
+                            != portcullis_core::Action::Allow
+                    });
+                    let shared = all.iter().find(|other| **other == selection).cloned();
+                    all.push(shared.unwrap_or(selection));
+                }
+            }
+            all
+        };
+        Guard {
+            input: table(Direction::Input),
+            output: table(Direction::Output),
+            profile,
+        }
+    }
+
+    /// The rules for a text at this place.
+    pub fn selection(&self, direction: Direction, channel: Channel, origin: Origin) -> &Selection {
+        static NONE: std::sync::OnceLock<Selection> = std::sync::OnceLock::new();
+        let table = match direction {
+            Direction::Input => &self.input,
+            Direction::Output => &self.output,
+        };
+        let row = Channel::ALL
+            .iter()
+            .position(|other| *other == channel)
+            .unwrap_or(0);
+        let column = ORIGINS.iter().position(|other| *other == origin).unwrap_or(0);
+        // INVARIANT: the table has a cell for every pair; the fallback is never reached.
+        table
+            .get(row.saturating_mul(ORIGINS.len()).saturating_add(column))
+            .unwrap_or_else(|| NONE.get_or_init(Selection::default))
+    }
+}
+
+impl Gateway {
+    /// Builds a gateway.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the first setting that makes no sense.
+    pub fn new(settings: Settings, services: Arc<Services>) -> Result<Gateway, SettingsError> {
+        let upstreams = settings
+            .upstreams
+            .into_iter()
+            .map(Target::new)
+            .collect::<Result<Vec<_>, _>>()?;
+        for route in &settings.routes {
+            if !upstreams.iter().any(|upstream| upstream.name == route.upstream) {
+                return Err(SettingsError::NoUpstream(
+                    route.matches.as_str().to_owned(),
+                    route.upstream.clone(),
+                ));
+            }
+        }
+        let mut profiles: HashMap<String, Arc<Guard>> = HashMap::new();
+        let default = [Profile::default()];
+        for profile in default.into_iter().chain(settings.profiles) {
+            let name = profile.name.to_string();
+            profiles.insert(name, Arc::new(Guard::new(profile, &services.inspector)));
+        }
+        let max_body = if settings.max_body == 0 {
+            8 * 1024 * 1024
+        } else {
+            settings.max_body
+        };
+        Ok(Gateway {
+            services,
+            upstreams,
+            routes: settings.routes,
+            profiles,
+            limits: settings.limits,
+            timeouts: settings.timeouts,
+            max_body,
+        })
+    }
+
+    /// The route of a model in an API, and where it leads.
+    pub(crate) fn route(&self, model: &str, api: Api) -> Option<(&Route, &Target)> {
+        let route = self.routes.iter().find(|route| route.matches.matches(model))?;
+        let target = self
+            .upstreams
+            .iter()
+            .find(|target| target.name == route.upstream)?;
+        (target.api == api).then_some((route, target))
+    }
+
+    /// The upstreams of an API.
+    pub(crate) fn targets(&self, api: Api) -> impl Iterator<Item = &Target> {
+        self.upstreams.iter().filter(move |target| target.api == api)
+    }
+}

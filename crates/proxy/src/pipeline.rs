@@ -1,0 +1,35 @@
+//! The way of one request, from top to bottom. Each room consumes the state before it and returns the next; a state can be
+//! made nowhere but in its room, so a room can be neither skipped nor faked.
+
+mod admit;
+mod authenticate;
+mod authorize;
+mod deliver;
+mod forward;
+mod inspect_input;
+mod label;
+mod parse;
+mod receive;
+mod stream;
+
+pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
+pub(crate) use parse::Asked;
+pub(crate) use receive::{Received, dialect_of};
+
+use crate::record::Record;
+use crate::{Gateway, Refusal};
+
+/// From the socket to the reply's head. What follows is [`deliver`]: the output is inspected, usage is accounted, the record written.
+pub(crate) async fn walk(
+    gw: &Gateway,
+    request: Received,
+    record: &mut Record,
+) -> Result<forward::Forwarded, Refusal> {
+    let request = authenticate::authenticate(gw, request, record)?; // -> Authenticated   who asks                      401
+    let request = admit::admit(gw, request, record)?; //               -> Admitted        rate, concurrency, budget     429
+    let request = parse::parse(gw, request, record).await?; //         -> Parsed          one reading, capped           400/413/415
+    let request = label::label(request, record)?; //                   -> Labelled        every part an origin          403
+    let request = inspect_input::inspect(gw, request, record); //      -> Inspected       finds, never decides
+    let request = authorize::authorize(gw, request, record).await?; // -> Authorized      decision, obligations         400/403/404
+    forward::forward(gw, request, record).await //                     -> Forwarded       the bytes that were parsed, patched
+}

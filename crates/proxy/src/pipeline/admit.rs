@@ -1,0 +1,60 @@
+//! How much: rate, concurrency and budget of the key and of every group it belongs to. Nothing of the body has been read yet.
+
+use std::sync::Arc;
+
+use portcullis_core::{Limits, Principal};
+use portcullis_store::{Admission, Limited, MeterId};
+
+use super::authenticate::Authenticated;
+use super::receive::Received;
+use crate::gateway::Guard;
+use crate::record::{Record, now_ms};
+use crate::{Gateway, Refusal};
+
+/// A request that is within its limits. The admission frees its place when it goes.
+pub(crate) struct Admitted {
+    received: Received,
+    principal: Arc<Principal>,
+    guard: Arc<Guard>,
+    admission: Admission,
+}
+
+impl Admitted {
+    pub(super) fn into_parts(self) -> (Received, Arc<Principal>, Arc<Guard>, Admission) {
+        (self.received, self.principal, self.guard, self.admission)
+    }
+}
+
+pub(super) fn admit(gw: &Gateway, request: Authenticated, record: &mut Record) -> Result<Admitted, Refusal> {
+    let (received, principal, guard) = request.into_parts();
+    let admission = enter(gw, &principal)?;
+    record.left("admit");
+    Ok(Admitted {
+        received,
+        principal,
+        guard,
+        admission,
+    })
+}
+
+/// Takes a place under every limit that applies to a principal, or under none.
+pub(crate) fn enter(gw: &Gateway, principal: &Principal) -> Result<Admission, Refusal> {
+    let mut limits: Vec<(MeterId, &Limits)> = vec![(MeterId::key(&principal.key), &principal.limits)];
+    for group in &gw.limits {
+        match &group.team {
+            Some(team) if principal.team.as_ref() == Some(team) => {
+                limits.push((MeterId::team(team), &group.limits))
+            }
+            Some(_) => {}
+            None => limits.push((MeterId::from_text(&group.name), &group.limits)),
+        }
+    }
+    gw.services
+        .meters
+        .admit(&limits, now_ms())
+        .map_err(|limited| match limited {
+            Limited::Rate { retry_after_ms, .. } => Refusal::RateLimited(retry_after_ms),
+            Limited::Concurrency { .. } => Refusal::TooManyConcurrent,
+            Limited::Budget { retry_after_ms, .. } => Refusal::BudgetExceeded(retry_after_ms),
+        })
+}

@@ -1,0 +1,116 @@
+//! Who asks. A key in one of the three headers that SDKs use; two that differ are none.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use portcullis_core::Principal;
+
+use super::receive::Received;
+use crate::gateway::Guard;
+use crate::record::{Record, now_ms};
+use crate::{Gateway, Refusal};
+
+/// A request whose sender is known, with the profile that applies to it.
+pub(crate) struct Authenticated {
+    received: Received,
+    principal: Arc<Principal>,
+    guard: Arc<Guard>,
+}
+
+impl Authenticated {
+    pub(super) fn into_parts(self) -> (Received, Arc<Principal>, Arc<Guard>) {
+        (self.received, self.principal, self.guard)
+    }
+}
+
+pub(super) fn authenticate(
+    gw: &Gateway,
+    request: Received,
+    record: &mut Record,
+) -> Result<Authenticated, Refusal> {
+    let (principal, guard) = identify(gw, &request.head.headers, record)?;
+    record.left("authenticate");
+    Ok(Authenticated {
+        received: request,
+        principal,
+        guard,
+    })
+}
+
+/// The sender by the headers of a request.
+pub(crate) fn identify(
+    gw: &Gateway,
+    headers: &HeaderMap,
+    record: &mut Record,
+) -> Result<(Arc<Principal>, Arc<Guard>), Refusal> {
+    let presented = credential(headers).ok_or(Refusal::Unauthenticated)?;
+    let principal = gw
+        .services
+        .keyring
+        .authenticate(presented, now_ms())
+        .map_err(|_| Refusal::Unauthenticated)?;
+    record.principal(&principal);
+    let guard = gw.profiles.get(&principal.profile).cloned();
+    // A key whose profile is not configured has no rules: it gets nothing rather than everything.
+    let guard = guard.ok_or(Refusal::Unavailable("the profile of this key is not configured"))?;
+    Ok((principal, guard))
+}
+
+fn credential(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| {
+        let text = value.to_str().ok()?;
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    let bare = ["x-api-key", "x-goog-api-key"]
+        .into_iter()
+        .flat_map(|name| headers.get_all(name));
+    let mut shown = bearer.chain(bare.map(|value| value.to_str().ok().map(str::trim)));
+    let first = shown.next()??;
+    shown.all(|other| other == Some(first)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn one_credential_in_any_of_three_headers() {
+        let credential_of = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            credential(&headers).map(str::to_owned)
+        };
+        assert_eq!(
+            credential_of(&[("authorization", "Bearer abc")]).as_deref(),
+            Some("abc")
+        );
+        assert_eq!(
+            credential_of(&[("authorization", "bearer abc")]).as_deref(),
+            Some("abc")
+        );
+        assert_eq!(credential_of(&[("x-api-key", "abc")]).as_deref(), Some("abc"));
+        assert_eq!(
+            credential_of(&[("x-goog-api-key", "abc"), ("authorization", "Bearer abc")]).as_deref(),
+            Some("abc")
+        );
+        assert_eq!(
+            credential_of(&[("x-goog-api-key", "abc"), ("authorization", "Bearer abd")]),
+            None
+        );
+        assert_eq!(
+            credential_of(&[("authorization", "Basic abc"), ("x-api-key", "abc")]),
+            None
+        );
+        assert_eq!(
+            credential_of(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]),
+            None
+        );
+        assert_eq!(credential_of(&[]), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! The decision and its obligations: may this key ask this of this model, with these texts, and what must be changed first.
+
+use bytes::Bytes;
+use portcullis_core::Direction;
+use portcullis_dialect::{Edit, Reading, apply, quoted};
+use portcullis_policy::{Denial, Facts, decide};
+
+use super::inspect_input::Inspected;
+use super::parse::Asked;
+use crate::enforce::{self, Masks};
+use crate::record::Record;
+use crate::{Gateway, Refusal};
+
+/// A request that may go on, as it may go on.
+pub(crate) struct Authorized {
+    asked: Asked,
+    body: Reading,
+    edits: Vec<Edit>,
+    masks: Masks,
+    /// The upstream that holds the stored state which the request names.
+    bound_to: Option<String>,
+}
+
+impl Authorized {
+    pub(super) fn into_parts(self) -> (Asked, Outgoing, Masks, Option<String>) {
+        (
+            self.asked,
+            Outgoing {
+                reading: self.body,
+                edits: self.edits,
+            },
+            self.masks,
+            self.bound_to,
+        )
+    }
+}
+
+/// The body for the upstream: the bytes that were parsed, and the edits that were decided.
+pub(super) struct Outgoing {
+    reading: Reading,
+    edits: Vec<Edit>,
+}
+
+impl Outgoing {
+    /// The bytes, with the model renamed where the upstream knows it by another name.
+    pub fn bytes(&self, asked: &Asked, model: Option<&str>) -> Bytes {
+        let mut edits = self.edits.clone();
+        if let (Some(model), Some(node)) = (model, asked.call.model_node) {
+            edits.push(Edit {
+                range: self.reading.document().range(node),
+                text: quoted(model),
+            });
+        }
+        apply(self.reading.document().bytes(), edits)
+    }
+}
+
+pub(super) async fn authorize(
+    gw: &Gateway,
+    request: Inspected,
+    record: &mut Record,
+) -> Result<Authorized, Refusal> {
+    let (asked, reading, findings) = request.into_parts();
+    let verdict = decide(
+        &asked.guard.profile,
+        &Facts {
+            direction: Direction::Input,
+            principal_models: &asked.principal.models,
+            model: asked.call.model.as_deref(),
+            system_prompt_from_client: asked.call.system_prompt,
+            findings: &findings,
+            uninspectable: reading.uninspectable(),
+        },
+    );
+    record.judged(Direction::Input, &reading, &findings, &verdict);
+    match verdict.refusal {
+        Some(Denial::Model) => return Err(Refusal::ForbiddenModel),
+        Some(Denial::SystemPrompt) => return Err(Refusal::ForbiddenSystemPrompt),
+        Some(Denial::Uninspectable) => return Err(Refusal::Uninspectable),
+        Some(Denial::Content) => return Err(Refusal::Content),
+        None => {}
+    }
+    let bound_to = owned_state(gw, &asked).await?;
+    let mut masks = Masks::default();
+    let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, Some(&mut masks));
+    edits.extend(reading.strip_extensions());
+    record.left("authorize");
+    Ok(Authorized {
+        asked,
+        body: reading,
+        edits,
+        masks,
+        bound_to,
+    })
+}
+
+/// Whether every stored object that the request names was made by this key through this gateway, and at which upstream.
+async fn owned_state(gw: &Gateway, asked: &Asked) -> Result<Option<String>, Refusal> {
+    let mut bound_to: Option<String> = None;
+    for state in &asked.call.state {
+        let owned = gw
+            .services
+            .store
+            .owned(state.kind, &state.id)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "ownership cannot be looked up");
+                Refusal::Unavailable("stored state cannot be looked up")
+            })?;
+        // Somebody else's object and one that does not exist are the same answer: ids must not be probed.
+        let owned = owned
+            .filter(|owned| owned.owner == asked.principal.key)
+            .ok_or(Refusal::ForbiddenState)?;
+        if bound_to.as_ref().is_some_and(|other| *other != owned.upstream) {
+            return Err(Refusal::ForbiddenState);
+        }
+        bound_to = Some(owned.upstream);
+    }
+    Ok(bound_to)
+}

@@ -1,0 +1,215 @@
+//! Sends the bytes that were parsed, patched, to the upstream of the model, under the gateway's own credential.
+//!
+//! Nothing is sent twice: another upstream is asked only where no connection could be made.
+
+use bytes::Bytes;
+use http::{Method as HttpMethod, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use portcullis_core::Price;
+use portcullis_dialect::{Api, Method};
+
+use super::authorize::{Authorized, Outgoing};
+use super::parse::Asked;
+use crate::enforce::Masks;
+use crate::gateway::Target;
+use crate::record::Record;
+use crate::upstream::SendError;
+use crate::{Gateway, Refusal, headers, models};
+
+/// A request that was answered: the head of the reply is here, its body is not read yet.
+pub(crate) struct Forwarded {
+    pub(super) asked: Asked,
+    pub(super) masks: Masks,
+    pub(super) price: Option<Price>,
+    pub(super) upstream: String,
+    pub(super) answer: Answer,
+}
+
+/// What came back.
+pub(crate) enum Answer {
+    /// An upstream's reply.
+    Upstream(Box<Response<Incoming>>),
+    /// A body that the gateway put together from several upstreams' replies.
+    Own(Bytes),
+}
+
+/// One attempt: where, and under which name the model is known there.
+struct Way<'g> {
+    target: &'g Target,
+    model: Option<String>,
+    renamed: bool,
+    price: Option<Price>,
+}
+
+pub(super) async fn forward(
+    gw: &Gateway,
+    request: Authorized,
+    record: &mut Record,
+) -> Result<Forwarded, Refusal> {
+    let (asked, outgoing, masks, bound_to) = request.into_parts();
+    if asked.exchange.lists_models() {
+        let answer = Answer::Own(models::list(gw, &asked).await?);
+        record.left("forward");
+        return Ok(Forwarded {
+            asked,
+            masks,
+            price: None,
+            upstream: String::new(),
+            answer,
+        });
+    }
+    let ways = ways(gw, &asked, bound_to.as_deref())?;
+    let mut last = Refusal::UnknownModel;
+    for way in ways {
+        record.audit.upstream = Some(way.target.name.clone());
+        match attempt(gw, &asked, &outgoing, &way).await {
+            Ok(response) => {
+                record.left("forward");
+                let (price, upstream) = (way.price, way.target.name.clone());
+                return Ok(Forwarded {
+                    asked,
+                    masks,
+                    price,
+                    upstream,
+                    answer: Answer::Upstream(Box::new(response)),
+                });
+            }
+            Err((refusal, true)) => last = refusal,
+            Err((refusal, false)) => return Err(refusal),
+        }
+    }
+    Err(last)
+}
+
+/// Where the request may go, in order.
+fn ways<'g>(gw: &'g Gateway, asked: &Asked, bound_to: Option<&str>) -> Result<Vec<Way<'g>>, Refusal> {
+    let api = asked.exchange.api();
+    let mut ways = Vec::new();
+    match &asked.call.model {
+        Some(model) => {
+            let (route, _) = gw.route(model, api).ok_or(Refusal::UnknownModel)?;
+            let names = std::iter::once(model).chain(&route.fallback);
+            for name in names {
+                let permitted = asked.principal.models.is_empty()
+                    || asked.principal.models.iter().any(|glob| glob.matches(name));
+                let Some((route, target)) = gw.route(name, api).filter(|_| permitted) else {
+                    continue;
+                };
+                ways.push(Way {
+                    target,
+                    model: Some(route.renamed.clone().unwrap_or_else(|| name.clone())),
+                    renamed: route.renamed.is_some() || name != model,
+                    price: route.price,
+                });
+            }
+        }
+        None => {
+            let target = gw
+                .targets(api)
+                .find(|target| bound_to.is_none_or(|name| target.name == name));
+            let target = target.ok_or(Refusal::UnknownModel)?;
+            ways.push(Way {
+                target,
+                model: None,
+                renamed: false,
+                price: None,
+            });
+        }
+    }
+    if let Some(name) = bound_to {
+        ways.retain(|way| way.target.name == name);
+    }
+    if ways.is_empty() {
+        Err(Refusal::ForbiddenState)
+    } else {
+        Ok(ways)
+    }
+}
+
+/// Sends once. The flag says whether nothing was sent, so that another upstream may be tried.
+async fn attempt(
+    gw: &Gateway,
+    asked: &Asked,
+    outgoing: &Outgoing,
+    way: &Way<'_>,
+) -> Result<Response<Incoming>, (Refusal, bool)> {
+    let exchange = asked.exchange;
+    let renamed = way.model.as_deref().filter(|_| way.renamed);
+    let body = if exchange.method() == Method::Post && !exchange.takes_no_body() {
+        outgoing.bytes(asked, renamed)
+    } else {
+        Bytes::new()
+    };
+    let mut path = fill(exchange.path(), &asked.parameters, renamed);
+    let mut query = asked.passed.query.clone();
+    if asked.call.stream && exchange.api() == Api::Gemini && !query.contains("alt=sse") {
+        // Without it Gemini streams one long JSON array, which cannot be inspected piece by piece.
+        query = "alt=sse".to_owned();
+    }
+    if !query.is_empty() {
+        path.push('?');
+        path.push_str(&query);
+    }
+    let uri = way.target.uri(&path).ok_or((Refusal::UnknownEndpoint, false))?;
+    let headers = headers::towards(
+        exchange.api(),
+        way.target.key.as_ref(),
+        exchange.method(),
+        asked.call.stream,
+        &asked.passed.headers,
+    )
+    .map_err(|refusal| (refusal, false))?;
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = match exchange.method() {
+        Method::Get => HttpMethod::GET,
+        Method::Post => HttpMethod::POST,
+        Method::Delete => HttpMethod::DELETE,
+    };
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    match tokio::time::timeout(gw.timeouts.first_byte, gw.services.client.send(request)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(SendError::Connect)) => Err((Refusal::Upstream("no connection could be made"), true)),
+        Ok(Err(SendError::Broken)) => Err((Refusal::Upstream("the exchange broke off"), false)),
+        Err(_) => Err((Refusal::UpstreamTimeout, false)),
+    }
+}
+
+/// The path with its parameters, the model under the upstream's name.
+fn fill(template: &str, parameters: &[String], renamed: Option<&str>) -> String {
+    let mut path = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    let mut values = parameters.iter();
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or(("", after));
+        path.push_str(before);
+        let value = values.next().map_or("", String::as_str);
+        path.push_str(renamed.filter(|_| name == "model").unwrap_or(value));
+        rest = after;
+    }
+    path.push_str(rest);
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_filled() {
+        let one = ["gemini-2".to_owned()];
+        assert_eq!(
+            fill("/v1beta/models/{model}:go", &one, None),
+            "/v1beta/models/gemini-2:go"
+        );
+        assert_eq!(
+            fill("/v1beta/models/{model}:go", &one, Some("x")),
+            "/v1beta/models/x:go"
+        );
+        assert_eq!(
+            fill("/v1/responses/{id}", &["resp_1".to_owned()], Some("x")),
+            "/v1/responses/resp_1"
+        );
+    }
+}

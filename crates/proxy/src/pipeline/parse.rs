@@ -1,0 +1,96 @@
+//! One reading: the body as exactly one JSON value, under caps. What was parsed here is what is sent.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use portcullis_core::Principal;
+use portcullis_dialect::{Call, Dialect, Document, Exchange, Method};
+use portcullis_store::Admission;
+
+use super::admit::Admitted;
+use crate::gateway::Guard;
+use crate::record::Record;
+use crate::{Gateway, Refusal, body, headers};
+
+/// What every later room needs of the request besides its texts.
+pub(crate) struct Asked {
+    pub dialect: &'static dyn Dialect,
+    pub exchange: &'static dyn Exchange,
+    pub parameters: Vec<String>,
+    pub principal: Arc<Principal>,
+    pub guard: Arc<Guard>,
+    pub admission: Admission,
+    pub call: Call,
+    /// Headers and query for the upstream, picked from an allow-list.
+    pub passed: headers::Passed,
+}
+
+/// A request whose body has been read.
+pub(crate) struct Parsed {
+    asked: Asked,
+    document: Document,
+}
+
+impl Parsed {
+    pub(super) fn into_parts(self) -> (Asked, Document) {
+        (self.asked, self.document)
+    }
+}
+
+pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) -> Result<Parsed, Refusal> {
+    let (received, principal, guard, admission) = request.into_parts();
+    let exchange = received.exchange;
+    let passed = headers::pick(&received.head, exchange)?;
+    let bytes = body::read(
+        &received.head.headers,
+        received.body,
+        gw.max_body,
+        gw.timeouts.idle,
+    )
+    .await
+    .map_err(|error| error.of_client(gw.max_body))?;
+    let bytes = if exchange.method() == Method::Post && !(bytes.is_empty() && exchange.takes_no_body()) {
+        json_only(&received.head)?;
+        bytes
+    } else if bytes.is_empty() {
+        Bytes::from_static(b"null")
+    } else {
+        return Err(Refusal::Invalid("This endpoint takes no body."));
+    };
+    let document = Document::read(bytes)?;
+    let parameters: Vec<&str> = received.parameters.iter().map(String::as_str).collect();
+    let call = exchange.call(&document, &parameters)?;
+    record.audit.streamed = call.stream;
+    if let Some(model) = &call.model {
+        record.model(model);
+    }
+    record.left("parse");
+    let asked = Asked {
+        dialect: received.dialect,
+        exchange,
+        parameters: received.parameters,
+        principal,
+        guard,
+        admission,
+        call,
+        passed,
+    };
+    Ok(Parsed { asked, document })
+}
+
+/// A body of another type (multipart, form) would be read by rules that are not these.
+fn json_only(head: &http::request::Parts) -> Result<(), Refusal> {
+    let refused = Refusal::Unsupported("The content-type is not accepted. Send application/json in UTF-8.");
+    let mut values = head.headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(refused);
+    };
+    let Ok(text) = value.to_str() else {
+        return Err(refused);
+    };
+    let mut pieces = text.split(';').map(|piece| piece.trim().to_ascii_lowercase());
+    let json = pieces.next().is_some_and(|kind| kind == "application/json");
+    let utf8 = pieces.all(|piece| matches!(piece.as_str(), "charset=utf-8" | "charset=\"utf-8\"" | ""));
+    if json && utf8 { Ok(()) } else { Err(refused) }
+}

@@ -1,0 +1,180 @@
+//! A streamed reply under guard: what comes from the upstream goes through the engine, and only what the engine releases goes
+//! to the client. It is polled by the client's connection: a client that does not read makes the upstream wait.
+
+mod engine;
+mod lane;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use portcullis_core::{Decision, Outcome};
+use portcullis_dialect::Cut;
+use tokio::time::Sleep;
+
+use self::engine::{Engine, Stop};
+use super::deliver::{Account, Behind, WITHHELD, remember};
+use crate::Gateway;
+use crate::metrics::Held;
+use crate::record::Record;
+
+/// The body of a streamed reply.
+pub(crate) struct Guarded {
+    gateway: Arc<Gateway>,
+    upstream: Option<Incoming>,
+    engine: Engine,
+    account: Account,
+    record: Record,
+    ready: VecDeque<Bytes>,
+    /// Fires when the upstream has been silent for too long.
+    idle: Pin<Box<Sleep>>,
+    heard: Instant,
+    /// What the connection is ended with once everything that is ready has been sent.
+    broken: Option<std::io::Error>,
+    ended: bool,
+    active: Option<Held>,
+}
+
+impl Guarded {
+    pub fn new(gateway: Arc<Gateway>, behind: Behind, upstream: Incoming, record: Record) -> Guarded {
+        let Behind {
+            exchange,
+            guard,
+            principal,
+            masks,
+            account,
+            upstream: name,
+        } = behind;
+        let engine = Engine::new(Arc::clone(&gateway), exchange, guard, masks, (principal, name));
+        let idle = Box::pin(tokio::time::sleep(gateway.timeouts.idle));
+        Guarded {
+            gateway,
+            upstream: Some(upstream),
+            engine,
+            account,
+            record,
+            ready: VecDeque::new(),
+            idle,
+            heard: Instant::now(),
+            broken: None,
+            ended: false,
+            active: None,
+        }
+    }
+
+    /// What was decided so far: about the request.
+    pub fn decision(&self) -> Decision {
+        self.record.audit.decision
+    }
+
+    /// Counts the stream as under way while it is open.
+    pub fn hold(&mut self, active: Held) {
+        self.active = Some(active);
+    }
+
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            let Some(upstream) = &mut self.upstream else {
+                self.end();
+                return Poll::Ready(self.broken.take().map(Err));
+            };
+            let Poll::Ready(next) = Pin::new(upstream).poll_frame(cx) else {
+                ready!(self.poll_idle(cx));
+                self.stop(&Stop::Silent);
+                continue;
+            };
+            self.heard = Instant::now();
+            match next {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if let Err(stop) = self.engine.push(&data, &mut self.record, &mut self.ready) {
+                        self.stop(&stop);
+                    }
+                    self.remember();
+                }
+                Some(Err(_)) => self.stop(&Stop::Broken),
+                None => {
+                    self.upstream = None;
+                    match self.engine.finish(&mut self.record, &mut self.ready) {
+                        Ok(()) => self.record.end(Outcome::Completed, 200),
+                        Err(stop) => self.stop(&stop),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ready when the upstream has been silent for the whole of the idle time.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = self.gateway.timeouts.idle;
+        while self.idle.as_mut().poll(cx).is_ready() {
+            let silent = self.heard.elapsed();
+            if silent >= limit {
+                return Poll::Ready(());
+            }
+            // The timer is not moved at every event; it looks back when it fires.
+            let until = tokio::time::Instant::now().checked_add(limit.saturating_sub(silent));
+            self.idle
+                .as_mut()
+                .reset(until.unwrap_or_else(tokio::time::Instant::now));
+        }
+        Poll::Pending
+    }
+
+    /// Ends the stream before its end. What was held back is never sent.
+    fn stop(&mut self, stop: &Stop) {
+        self.upstream = None;
+        let (code, outcome) = match stop {
+            Stop::Content | Stop::Overgrown => ("content_filter", Outcome::Refused),
+            Stop::Unreadable | Stop::Broken => ("upstream_error", Outcome::UpstreamFailed),
+            Stop::Silent => ("upstream_timeout", Outcome::UpstreamFailed),
+        };
+        self.record.audit.code = Some(code.to_owned());
+        if outcome == Outcome::Refused {
+            self.record.audit.decision = Decision::Block;
+            let cut = Cut {
+                request_id: self.record.audit.request_id.as_str(),
+                text: WITHHELD,
+            };
+            self.ready.push_back(Bytes::from(self.engine.cut(&cut)));
+        } else {
+            // A truncated reply must not look like a whole one: the connection is broken off, as it was to us.
+            self.broken = Some(std::io::Error::other("the upstream's stream broke off"));
+        }
+        self.record.end(outcome, 200);
+    }
+
+    fn remember(&mut self) {
+        for state in self.engine.take_stored() {
+            let (gateway, (principal, upstream)) = (Arc::clone(&self.gateway), self.engine.maker());
+            let model = self.record.audit.model.clone();
+            tokio::spawn(async move {
+                // A failure is logged there; what is not remembered cannot be named later.
+                let _ = remember(&gateway, &principal.key, &upstream, model.as_deref(), state).await;
+            });
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            self.record.left("inspect_output");
+            self.account.settle(&mut self.record);
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // A client that goes away has used what it used.
+        self.end();
+    }
+}

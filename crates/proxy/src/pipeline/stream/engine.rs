@@ -1,0 +1,515 @@
+//! The engine of a streamed reply: events in, events out, nothing released before everything in it is decided.
+//!
+//! Events leave in the order they came. An event whose deltas are all final leaves byte for byte if nothing in it changes;
+//! one whose text is final only in part is sent twice, first with the part that is. Tool call arguments are held until they are complete.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use portcullis_core::{
+    Channel, Direction, Finding, Lane, Located, Origin, PartId, Principal, Span, Uninspectable,
+};
+use portcullis_dialect::{
+    Body, Cut, Document, Edit, Ends, Exchange, Frame, Frames, NodeId, Progress, Reading, Sort, StateRef,
+    apply, lanes, quoted,
+};
+use portcullis_inspect::Window;
+use portcullis_policy::{Facts, Verdict, decide};
+
+use super::super::deliver::restore;
+use super::super::inspect_input::scan;
+use super::lane::{Judge, LaneState};
+use crate::Gateway;
+use crate::enforce::{self, Change, Masks, Replacement, merge};
+use crate::gateway::Guard;
+use crate::record::Record;
+
+/// Bytes of events that may be held back; what outgrows this is cut off (fails closed).
+const MAX_HELD: usize = 8 * 1024 * 1024;
+
+/// Why a stream ends before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Its content is blocked.
+    Content,
+    /// More would have to be held back than may be.
+    Overgrown,
+    /// An event cannot be read, so it cannot be inspected.
+    Unreadable,
+    /// The upstream broke off.
+    Broken,
+    /// The upstream fell silent.
+    Silent,
+}
+
+/// A delta inside an event.
+struct Piece {
+    part: PartId,
+    lane: Lane,
+    start: usize,
+    len: usize,
+}
+
+/// An event that waits.
+struct Held {
+    frame: Frame,
+    /// `None` for an event without JSON (`[DONE]`).
+    reading: Option<Reading>,
+    pieces: Vec<Piece>,
+    /// Edits of the texts that are whole in this event.
+    edits: Vec<Edit>,
+    /// Values that say the same as a text of this event.
+    echoes: Vec<NodeId>,
+    splittable: bool,
+    /// Bytes of its one delta that have been sent.
+    sent: usize,
+}
+
+pub(super) struct Engine {
+    gateway: Arc<Gateway>,
+    exchange: &'static dyn Exchange,
+    guard: Arc<Guard>,
+    masks: Masks,
+    maker: (Arc<Principal>, String),
+    frames: Frames,
+    whole_frames: Vec<Frame>,
+    queue: VecDeque<Held>,
+    held_bytes: usize,
+    lanes: Vec<LaneState>,
+    progress: Progress,
+    stored: Vec<StateRef>,
+    found: Vec<Finding>,
+}
+
+impl Engine {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        exchange: &'static dyn Exchange,
+        guard: Arc<Guard>,
+        masks: Masks,
+        maker: (Arc<Principal>, String),
+    ) -> Engine {
+        Engine {
+            gateway,
+            exchange,
+            guard,
+            masks,
+            maker,
+            frames: Frames::new(),
+            whole_frames: Vec::new(),
+            queue: VecDeque::new(),
+            held_bytes: 0,
+            lanes: Vec::new(),
+            progress: Progress::default(),
+            stored: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Who asked, and at which upstream.
+    pub fn maker(&self) -> (Arc<Principal>, String) {
+        self.maker.clone()
+    }
+
+    /// State that the provider says it stored, not yet taken.
+    pub fn take_stored(&mut self) -> Vec<StateRef> {
+        std::mem::take(&mut self.stored)
+    }
+
+    /// The last events of a stream that is cut here.
+    pub fn cut(&self, cut: &Cut<'_>) -> String {
+        self.exchange.cut(&self.progress, cut)
+    }
+
+    /// Takes bytes from the upstream and appends what may be sent.
+    pub fn push(&mut self, bytes: &[u8], record: &mut Record, out: &mut VecDeque<Bytes>) -> Result<(), Stop> {
+        let mut frames = std::mem::take(&mut self.whole_frames);
+        let pushed = self.frames.push(bytes, &mut frames);
+        for frame in frames.drain(..) {
+            self.take(frame, record, out)?;
+        }
+        self.whole_frames = frames;
+        pushed.map_err(|_| Stop::Unreadable)
+    }
+
+    /// The upstream has ended: everything that is left is decided now.
+    pub fn finish(&mut self, record: &mut Record, out: &mut VecDeque<Bytes>) -> Result<(), Stop> {
+        if let Some(frame) = self.frames.finish() {
+            self.take(frame, record, out)?;
+        }
+        self.close(Ends::All, record, "the end of the stream")?;
+        self.release(out);
+        Ok(())
+    }
+
+    fn take(&mut self, frame: Frame, record: &mut Record, out: &mut VecDeque<Bytes>) -> Result<(), Stop> {
+        let Some(data) = frame.data.clone() else {
+            out.push_back(frame.raw);
+            return Ok(());
+        };
+        self.held_bytes = self.held_bytes.saturating_add(frame.raw.len());
+        if self.held_bytes > MAX_HELD {
+            return Err(Stop::Overgrown);
+        }
+        if &data[..] == b"[DONE]" {
+            self.close(Ends::All, record, "the end of the stream")?;
+            let held = Held {
+                frame,
+                reading: None,
+                pieces: Vec::new(),
+                edits: Vec::new(),
+                echoes: Vec::new(),
+                splittable: false,
+                sent: 0,
+            };
+            self.queue.push_back(held);
+            self.release(out);
+            return Ok(());
+        }
+        let document = Document::read(data).map_err(|_| Stop::Unreadable)?;
+        let exchange = self.exchange;
+        let reading = Reading::of(document, |place| exchange.label(Body::Event, place));
+        if let Some(usage) = exchange.usage(reading.document()) {
+            record.used(usage);
+        }
+        self.stored.extend(exchange.stored(reading.document()));
+        let edits = self.judge_whole_texts(&reading, record)?;
+        let pieces = self.append_deltas(&reading, record)?;
+        let ends = exchange.ends(reading.document());
+        let held = Held {
+            splittable: pieces.len() == 1 && edits.is_empty() && exchange.splittable(reading.document()),
+            echoes: exchange.echoes(Body::Event, reading.document()),
+            frame,
+            reading: Some(reading),
+            pieces,
+            edits,
+            sent: 0,
+        };
+        self.queue.push_back(held);
+        if ends != Ends::Nothing {
+            self.close(ends, record, "a tool call's arguments")?;
+        }
+        self.release(out);
+        Ok(())
+    }
+
+    /// Judges the texts of an event that continue nothing.
+    fn judge_whole_texts(&mut self, reading: &Reading, record: &mut Record) -> Result<Vec<Edit>, Stop> {
+        let guard = Arc::clone(&self.guard);
+        let (mut texts, mut bytes) = (0u64, 0u64);
+        for part in reading.parts() {
+            texts = texts.saturating_add(1);
+            bytes = bytes.saturating_add(part.text.len() as u64);
+        }
+        record.inspected(texts, bytes);
+        let whole = reading.parts().filter(|part| !reading.is_delta(part.id));
+        let findings = self.gateway.services.inspector.inspect(whole, |part| {
+            guard.selection(Direction::Output, part.channel, part.origin)
+        });
+        let mut edits = Vec::new();
+        if !findings.is_empty() || !reading.uninspectable().is_empty() {
+            let verdict = judge(&self.guard, &findings, reading.uninspectable());
+            record.judged(Direction::Output, reading, &findings, &verdict);
+            if verdict.refusal.is_some() {
+                return Err(Stop::Content);
+            }
+            edits = enforce::edits(reading, &findings, &verdict.rulings, None);
+        }
+        let whole = |part: PartId| !reading.is_delta(part);
+        edits.extend(restore(reading, &findings, &self.masks, whole));
+        Ok(edits)
+    }
+
+    /// Appends an event's deltas to their lanes.
+    fn append_deltas(&mut self, reading: &Reading, record: &mut Record) -> Result<Vec<Piece>, Stop> {
+        let mut pieces = Vec::new();
+        for part in reading.parts() {
+            let Some(id) = part.lane.filter(|_| reading.is_delta(part.id)) else {
+                continue;
+            };
+            let at = self.lane(id, part.channel, part.origin);
+            let Some(lane) = self.lanes.get_mut(at) else {
+                continue;
+            };
+            if lane.closed && !part.text.is_empty() {
+                // What was said to be whole goes on: nothing that was decided about it holds.
+                return Err(Stop::Unreadable);
+            }
+            let start = lane.len;
+            lane.len = lane.len.saturating_add(part.text.len());
+            pieces.push(Piece {
+                part: part.id,
+                lane: id,
+                start,
+                len: part.text.len(),
+            });
+            match &mut lane.judge {
+                Judge::AtEnd => {
+                    lane.text.push_str(part.text);
+                    continue;
+                }
+                Judge::Nobody => lane.judged_to = lane.len,
+                Judge::Window(window) => {
+                    let inspector = &self.gateway.services.inspector;
+                    lane.judged_to = window
+                        .push(inspector, part.text, &mut self.found)
+                        .map_err(|_| Stop::Overgrown)?;
+                }
+            }
+            if !self.masks.is_empty() {
+                lane.text.push_str(part.text);
+            }
+            let found = std::mem::take(&mut self.found);
+            if !found.is_empty() {
+                let replacements = judge_lane(&self.guard, lane, &found, record, || reading.path(part.id))?;
+                lane.replace(replacements);
+            }
+            lane.settle(&self.masks);
+        }
+        Ok(pieces)
+    }
+
+    /// The index of a lane, which is opened if it is new.
+    fn lane(&mut self, id: Lane, channel: Channel, origin: Origin) -> usize {
+        if let Some(at) = self.lanes.iter().position(|lane| lane.id == id) {
+            return at;
+        }
+        let selection = self.guard.selection(Direction::Output, channel, origin);
+        let judge = if lanes::sort(id) == lanes::ARGUMENTS {
+            Judge::AtEnd
+        } else if selection.is_empty() {
+            Judge::Nobody
+        } else {
+            Judge::Window(Window::new(channel, selection.clone()))
+        };
+        self.lanes.push(LaneState::new(id, channel, origin, judge));
+        self.lanes.len().saturating_sub(1)
+    }
+
+    /// Ends lanes: what they still hold is decided.
+    fn close(&mut self, ends: Ends, record: &mut Record, whence: &str) -> Result<(), Stop> {
+        for lane in self
+            .lanes
+            .iter_mut()
+            .filter(|lane| !lane.closed && ends.covers(lane.id))
+        {
+            lane.closed = true;
+            lane.judged_to = lane.len;
+            if matches!(lane.judge, Judge::AtEnd) {
+                let judged = judge_arguments(&self.gateway, &self.guard, &self.masks, &lane.text, record)?;
+                lane.rewritten = judged.filter(|text| *text != lane.text);
+                lane.text.clear();
+            } else if let Judge::Window(window) = &mut lane.judge {
+                let mut found = Vec::new();
+                window.finish(&self.gateway.services.inspector, &mut found);
+                let replacements = judge_lane(&self.guard, lane, &found, record, || whence.to_owned())?;
+                lane.replace(replacements);
+            }
+            lane.settle(&self.masks);
+        }
+        Ok(())
+    }
+
+    /// Sends every event from the front of the queue whose texts are final, and the final part of the next one.
+    fn release(&mut self, out: &mut VecDeque<Bytes>) {
+        while let Some(front) = self.queue.front() {
+            let open = front
+                .pieces
+                .iter()
+                .find(|piece| self.final_to(piece.lane) < piece.start.saturating_add(piece.len));
+            let Some(open) = open else {
+                let Some(held) = self.queue.pop_front() else { break };
+                self.held_bytes = self.held_bytes.saturating_sub(held.frame.raw.len());
+                self.send(&held, None, out);
+                continue;
+            };
+            let ready = self.final_to(open.lane).saturating_sub(open.start);
+            if front.splittable && ready > front.sent {
+                let Some(mut held) = self.queue.pop_front() else {
+                    break;
+                };
+                self.send(&held, Some(ready), out);
+                held.sent = ready;
+                self.queue.push_front(held);
+            }
+            break;
+        }
+        if self.queue.is_empty() {
+            for lane in &mut self.lanes {
+                let sent = lane.final_to;
+                lane.forget(sent);
+            }
+        }
+    }
+
+    fn final_to(&self, lane: Lane) -> usize {
+        self.lanes
+            .iter()
+            .find(|other| other.id == lane)
+            .map_or(usize::MAX, |lane| lane.final_to)
+    }
+
+    /// Sends an event; of its delta, what lies between what was sent before and `upto`.
+    fn send(&mut self, held: &Held, upto: Option<usize>, out: &mut VecDeque<Bytes>) {
+        let Some(reading) = &held.reading else {
+            out.push_back(held.frame.raw.clone());
+            return;
+        };
+        let document = reading.document();
+        let mut edits = held.edits.clone();
+        for piece in &held.pieces {
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.id == piece.lane) {
+                edits.extend(piece_edits(reading, piece, lane, held.sent, upto));
+            }
+        }
+        if !edits.is_empty() {
+            let nulls = held.echoes.iter().map(|node| Edit {
+                range: document.range(*node),
+                text: "null".to_owned(),
+            });
+            edits.extend(nulls);
+        }
+        self.exchange.progress(document, &mut self.progress);
+        if edits.is_empty() {
+            out.push_back(held.frame.raw.clone());
+        } else {
+            out.push_back(held.frame.with_data(apply(document.bytes(), edits)).raw);
+        }
+    }
+}
+
+/// The edits of one delta.
+fn piece_edits(
+    reading: &Reading,
+    piece: &Piece,
+    lane: &mut LaneState,
+    sent: usize,
+    upto: Option<usize>,
+) -> Vec<Edit> {
+    if let Judge::AtEnd = lane.judge {
+        // The first delta of a rewritten lane carries all of it; the others are emptied.
+        return match &mut lane.rewritten {
+            Some(text) => vec![reading.edit(piece.part, Span::new(0, piece.len), &std::mem::take(text))],
+            None => Vec::new(),
+        };
+    }
+    let end = upto.unwrap_or(piece.len);
+    let (from, to) = (piece.start.saturating_add(sent), piece.start.saturating_add(end));
+    let mut edits = Vec::new();
+    if sent > 0 {
+        edits.push(reading.edit(piece.part, Span::new(0, sent), ""));
+    }
+    for replacement in lane
+        .replacements
+        .iter()
+        .filter(|replacement| replacement.span.overlaps(Span::new(from, to)))
+    {
+        let local = |at: usize| at.clamp(from, to).saturating_sub(piece.start);
+        let span = Span::new(local(replacement.span.start), local(replacement.span.end));
+        // A match over several deltas is named in the first of them.
+        let text = if replacement.span.start >= from {
+            replacement.text.as_str()
+        } else {
+            ""
+        };
+        edits.push(reading.edit(piece.part, span, text));
+    }
+    if end < piece.len {
+        edits.push(reading.edit(piece.part, Span::new(end, piece.len), ""));
+    }
+    edits
+}
+
+/// Rules on what a window found in a lane.
+fn judge_lane(
+    guard: &Guard,
+    lane: &LaneState,
+    found: &[Finding],
+    record: &mut Record,
+    path: impl Fn() -> String,
+) -> Result<Vec<Replacement>, Stop> {
+    let locate = |finding: &Finding| Located {
+        part: PartId(0),
+        channel: lane.channel,
+        origin: lane.origin,
+        finding: finding.clone(),
+        piece: 0,
+    };
+    let located: Vec<Located> = found.iter().map(locate).collect();
+    let verdict = judge(guard, &located, &[]);
+    record.audit.decision = record.audit.decision.max(verdict.decision);
+    for (located, ruling) in located.iter().zip(&verdict.rulings) {
+        record.found(Direction::Output, located, ruling.action, &ruling.rule, &path);
+    }
+    if verdict.refusal.is_some() {
+        return Err(Stop::Content);
+    }
+    let changes = found
+        .iter()
+        .zip(&verdict.rulings)
+        .filter(|(_, ruling)| ruling.action.changes_text());
+    let changes = changes
+        .map(|(finding, ruling)| Change {
+            finding,
+            action: ruling.action,
+            continued: false,
+        })
+        .collect();
+    Ok(merge(changes, "", None))
+}
+
+/// Judges the whole arguments of a tool call. They are read as JSON, string by string, or as text where they are not JSON.
+fn judge_arguments(
+    gateway: &Gateway,
+    guard: &Guard,
+    masks: &Masks,
+    text: &str,
+    record: &mut Record,
+) -> Result<Option<String>, Stop> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let structured = Document::read(Bytes::copy_from_slice(text.as_bytes()))
+        .ok()
+        .filter(|document| matches!(document.sort(document.root()), Sort::Object | Sort::Array));
+    let (document, is_text) = match structured {
+        Some(document) => (document, false),
+        None => (
+            Document::read(Bytes::from(quoted(text))).map_err(|_| Stop::Unreadable)?,
+            true,
+        ),
+    };
+    let reading = Reading::whole(document, Channel::ToolCall);
+    let findings = scan(gateway, guard, Direction::Output, &reading, record);
+    let verdict = judge(guard, &findings, &[]);
+    record.judged(Direction::Output, &reading, &findings, &verdict);
+    if verdict.refusal.is_some() {
+        return Err(Stop::Content);
+    }
+    let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, None);
+    edits.extend(restore(&reading, &findings, masks, |_| true));
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    let bytes = apply(reading.document().bytes(), edits);
+    if !is_text {
+        return Ok(String::from_utf8(bytes.to_vec()).ok());
+    }
+    let document = Document::read(bytes).map_err(|_| Stop::Unreadable)?;
+    Ok(Some(document.text(document.root()).to_owned()))
+}
+
+fn judge(guard: &Guard, findings: &[Located], uninspectable: &[Uninspectable]) -> Verdict {
+    decide(
+        &guard.profile,
+        &Facts {
+            direction: Direction::Output,
+            principal_models: &[],
+            model: None,
+            system_prompt_from_client: false,
+            findings,
+            uninspectable,
+        },
+    )
+}

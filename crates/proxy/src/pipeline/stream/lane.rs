@@ -1,0 +1,125 @@
+//! One lane of a stream: a text that arrives in deltas, how far it is final, and what is to be replaced in it.
+
+use portcullis_core::{Channel, Lane, Origin, Span};
+use portcullis_inspect::Window;
+
+use crate::enforce::{Masks, Replacement};
+
+/// Where a lane's text is judged.
+pub(super) enum Judge {
+    /// By no rule.
+    Nobody,
+    /// By the window, as it comes.
+    Window(Window),
+    /// Whole, when it is complete (tool call arguments).
+    AtEnd,
+}
+
+pub(super) struct LaneState {
+    pub id: Lane,
+    pub channel: Channel,
+    pub origin: Origin,
+    pub judge: Judge,
+    /// Text kept: all of it where it is judged at the end, the tail that could still be a placeholder otherwise.
+    pub text: String,
+    /// Lane offset of the first byte of `text`.
+    pub text_from: usize,
+    /// Bytes of the lane so far.
+    pub len: usize,
+    /// Lane offset up to which the detectors have decided.
+    pub judged_to: usize,
+    /// Lane offset up to which everything is decided: nothing before it will ever change.
+    pub final_to: usize,
+    /// What to replace, in order, none overlapping.
+    pub replacements: Vec<Replacement>,
+    /// The whole new text, where the lane was judged at its end and changed.
+    pub rewritten: Option<String>,
+    pub closed: bool,
+}
+
+impl LaneState {
+    pub fn new(id: Lane, channel: Channel, origin: Origin, judge: Judge) -> LaneState {
+        LaneState {
+            id,
+            channel,
+            origin,
+            judge,
+            text: String::new(),
+            text_from: 0,
+            len: 0,
+            judged_to: 0,
+            final_to: 0,
+            replacements: Vec::new(),
+            rewritten: None,
+            closed: false,
+        }
+    }
+
+    /// Adds replacements, keeping the order. A later one never overlaps an earlier one, except a placeholder that a finding
+    /// covers: the finding wins.
+    pub fn replace(&mut self, new: Vec<Replacement>) {
+        for replacement in new {
+            if !self
+                .replacements
+                .iter()
+                .any(|known| known.span.overlaps(replacement.span))
+            {
+                self.replacements.push(replacement);
+            }
+        }
+        self.replacements.sort_by_key(|replacement| replacement.span);
+    }
+
+    /// Looks for placeholders in what the detectors have decided, and moves the end of what is final.
+    pub fn settle(&mut self, masks: &Masks) {
+        if masks.is_empty() || matches!(self.judge, Judge::AtEnd) {
+            self.final_to = self.judged_to;
+            return;
+        }
+        let found = masks.restorations(&self.text, 0);
+        let found = found.into_iter().map(|replacement| Replacement {
+            span: Span::new(
+                replacement.span.start.saturating_add(self.text_from),
+                replacement.span.end.saturating_add(self.text_from),
+            ),
+            text: replacement.text,
+        });
+        let found: Vec<Replacement> = found
+            .filter(|replacement| replacement.span.end <= self.judged_to)
+            .collect();
+        let pending = if self.closed {
+            self.text.len()
+        } else {
+            masks.pending(&self.text)
+        };
+        // A placeholder that is complete but whose last bytes the detectors still hold must not be cut in two.
+        let open = masks
+            .restorations(&self.text, 0)
+            .into_iter()
+            .map(|replacement| replacement.span);
+        let open = open.map(|span| {
+            (
+                span.start.saturating_add(self.text_from),
+                span.end.saturating_add(self.text_from),
+            )
+        });
+        let cut = open
+            .filter(|(_, end)| *end > self.judged_to)
+            .map(|(start, _)| start)
+            .min();
+        let limit = self.judged_to.min(self.text_from.saturating_add(pending));
+        self.final_to = self.final_to.max(cut.map_or(limit, |start| limit.min(start)));
+        self.replace(found);
+        let keep = self.final_to.saturating_sub(self.text_from);
+        if self.text.is_char_boundary(keep) {
+            self.text.drain(..keep);
+            self.text_from = self.final_to;
+        }
+    }
+
+    /// Forgets what has been sent.
+    pub fn forget(&mut self, sent_to: usize) {
+        self.replacements
+            .retain(|replacement| replacement.span.end > sent_to);
+    }
+}

@@ -1,0 +1,210 @@
+//! The record of one request while it is under way. It is written exactly once, whatever becomes of the request.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use portcullis_core::{
+    Action, AuditRecord, Decision, Direction, Located, Outcome, Principal, RecordedFinding, RequestId,
+    RoomTime, Usage,
+};
+use portcullis_dialect::Reading;
+use portcullis_policy::Verdict;
+use portcullis_store::AuditSlot;
+
+use crate::{Gateway, Metrics, Refusal};
+
+/// Findings and uninspectable places that a record lists; the rest is counted.
+const LISTED: usize = 100;
+
+/// Milliseconds since 1970 UTC.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Writes itself into the audit log when it is dropped, so a panic, a client that goes away and a forgotten branch all leave one record.
+pub(crate) struct Record {
+    slot: Option<AuditSlot>,
+    metrics: Arc<Metrics>,
+    started: Instant,
+    room_entered: Instant,
+    ended: bool,
+    pub audit: AuditRecord,
+}
+
+impl Record {
+    /// Takes a place in the audit log *before* anything is done: what cannot be recorded is not done.
+    pub fn open(gateway: &Gateway) -> Result<Record, Refusal> {
+        let slot = gateway
+            .services
+            .audit
+            .reserve()
+            .map_err(|_| Refusal::Unavailable("the audit log cannot be written"))?;
+        let unix_ms = now_ms();
+        let mut random = [0u8; 16];
+        getrandom::fill(&mut random).map_err(|_| Refusal::Unavailable("no random numbers"))?;
+        let started = Instant::now();
+        Ok(Record {
+            slot: Some(slot),
+            metrics: Arc::clone(&gateway.services.metrics),
+            started,
+            room_entered: started,
+            ended: false,
+            audit: AuditRecord {
+                request_id: RequestId::from_parts(unix_ms, u128::from_le_bytes(random)),
+                unix_ms,
+                micros: 0,
+                key: None,
+                team: None,
+                profile: None,
+                dialect: None,
+                endpoint: "unknown".to_owned(),
+                model: None,
+                upstream: None,
+                streamed: false,
+                status: 0,
+                code: None,
+                decision: Decision::Allow,
+                outcome: Outcome::Panicked,
+                findings: Vec::new(),
+                findings_total: 0,
+                inspected: 0,
+                inspected_bytes: 0,
+                uninspectable: Vec::new(),
+                usage: None,
+                cost: None,
+                rooms: Vec::with_capacity(8),
+            },
+        })
+    }
+
+    /// Notes that the room entered last has been left.
+    pub fn left(&mut self, room: &'static str) {
+        let now = Instant::now();
+        let micros = micros(now.saturating_duration_since(self.room_entered));
+        self.metrics.room(room, micros);
+        self.audit.rooms.push(RoomTime {
+            room: room.to_owned(),
+            micros,
+        });
+        self.room_entered = now;
+    }
+
+    pub fn principal(&mut self, principal: &Principal) {
+        self.audit.key = Some(principal.key.clone());
+        self.audit.team.clone_from(&principal.team);
+        self.audit.profile = Some(principal.profile.clone());
+    }
+
+    pub fn model(&mut self, model: &str) {
+        self.audit.model = Some(model.chars().take(200).collect());
+    }
+
+    /// Notes what was inspected.
+    pub fn inspected(&mut self, texts: u64, bytes: u64) {
+        self.audit.inspected = self.audit.inspected.saturating_add(texts);
+        self.audit.inspected_bytes = self.audit.inspected_bytes.saturating_add(bytes);
+    }
+
+    /// Notes a verdict, and what it was given on.
+    pub fn judged(
+        &mut self,
+        direction: Direction,
+        reading: &Reading,
+        findings: &[Located],
+        verdict: &Verdict,
+    ) {
+        self.audit.decision = self.audit.decision.max(verdict.decision);
+        for (located, ruling) in findings.iter().zip(&verdict.rulings) {
+            self.found(direction, located, ruling.action, &ruling.rule, || {
+                reading.path(located.part)
+            });
+        }
+        let room = LISTED.saturating_sub(self.audit.uninspectable.len());
+        self.audit
+            .uninspectable
+            .extend(reading.uninspectable().iter().take(room).cloned());
+    }
+
+    /// Notes one finding.
+    pub fn found(
+        &mut self,
+        direction: Direction,
+        located: &Located,
+        action: Action,
+        rule: &impl ToString,
+        path: impl FnOnce() -> String,
+    ) {
+        if action == Action::Allow {
+            return;
+        }
+        let finding = &located.finding;
+        self.metrics
+            .finding(finding.kind.as_str(), finding.family, action);
+        self.audit.findings_total = self.audit.findings_total.saturating_add(1);
+        if self.audit.findings.len() < LISTED {
+            self.audit.findings.push(RecordedFinding {
+                kind: finding.kind.as_str().to_owned(),
+                family: finding.family,
+                severity: finding.severity,
+                score: finding.score,
+                direction,
+                channel: located.channel,
+                path: path(),
+                span: finding.span,
+                action,
+                rule: rule.to_string(),
+            });
+        }
+    }
+
+    /// Notes tokens; a later report of the same reply replaces an earlier one where it says more.
+    pub fn used(&mut self, usage: Usage) {
+        let known = self.audit.usage.get_or_insert_default();
+        known.input = known.input.max(usage.input);
+        known.output = known.output.max(usage.output);
+        known.cached = known.cached.max(usage.cached);
+        known.reasoning = known.reasoning.max(usage.reasoning);
+    }
+
+    /// Notes how the request ended. The record is written when the value goes.
+    pub fn end(&mut self, outcome: Outcome, status: u16) {
+        self.ended = true;
+        self.audit.outcome = outcome;
+        self.audit.status = status;
+    }
+
+    /// Notes that a room panicked.
+    pub fn panicked(&mut self) {
+        self.audit.code = Some("unavailable".to_owned());
+        self.end(Outcome::Panicked, 503);
+    }
+
+    /// Notes a refusal.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        let (status, code) = refusal.wire();
+        self.audit.code = Some(code.as_str().to_owned());
+        if refusal.is_upstream() {
+            self.end(Outcome::UpstreamFailed, status);
+        } else {
+            self.audit.decision = Decision::Block;
+            self.end(Outcome::Refused, status);
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        if !self.ended && !std::thread::panicking() {
+            self.audit.outcome = Outcome::ClientGone;
+        }
+        self.audit.micros = micros(self.started.elapsed());
+        self.metrics.request(&self.audit);
+        slot.write(self.audit.clone());
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

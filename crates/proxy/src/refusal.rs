@@ -1,0 +1,149 @@
+//! The one door by which an error leaves: every way a request can be refused, and its HTTP answer in the client's dialect.
+//!
+//! What was found and where is for the operators (`explain`), never for the client: an attacker would use it as an oracle.
+
+use portcullis_dialect::{Dialect, Failure, Malformed};
+use thiserror::Error;
+
+/// The stable code of a refusal, as `error.code` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Code(&'static str);
+
+impl Code {
+    /// The code.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// Why a request got no reply from a model.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// No, unknown, expired or revoked credential. One text for all: which it was is nobody's business.
+    #[error(
+        "The API key is missing or not valid. Send a Portcullis key as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`."
+    )]
+    Unauthenticated,
+    /// The model is not permitted to this key.
+    #[error("This key may not use this model.")]
+    ForbiddenModel,
+    /// The profile does not let clients send system prompts.
+    #[error("This key may not send a system prompt.")]
+    ForbiddenSystemPrompt,
+    /// Stored state that this key did not make.
+    #[error("The request names a stored object that this key did not create through this gateway.")]
+    ForbiddenState,
+    /// More trust than the key may give.
+    #[error("This key may not mark content as trusted.")]
+    ForbiddenTrust,
+    /// No such endpoint.
+    #[error("There is no such endpoint here. What has no dialect is refused, never passed through.")]
+    UnknownEndpoint,
+    /// No such model.
+    #[error("No model of that name is configured for this API.")]
+    UnknownModel,
+    /// The body cannot be read in exactly one way, or is not what the endpoint takes.
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    /// Something about the request besides its body.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// Refused for its content.
+    #[error("The request was refused by the content policy.")]
+    Content,
+    /// It holds content that cannot be inspected and that the profile does not let pass.
+    #[error(
+        "The request holds images, audio, files or encrypted content that this key may not send uninspected."
+    )]
+    Uninspectable,
+    /// Too large.
+    #[error("The request body is larger than {0} bytes.")]
+    TooLarge(usize),
+    /// An encoding or a type that is not read.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// Too many requests.
+    #[error("Rate limit reached. Try again in {} s.", .0.div_ceil(1000))]
+    RateLimited(u64),
+    /// Too many at once.
+    #[error("Too many requests of this key are in flight. Try again when one has ended.")]
+    TooManyConcurrent,
+    /// The money is spent.
+    #[error("The budget of this key is spent. It is renewed in {} s.", .0.div_ceil(1000))]
+    BudgetExceeded(u64),
+    /// The upstream failed.
+    #[error("The upstream failed: {0}.")]
+    Upstream(&'static str),
+    /// The upstream's reply could not be read, so it could not be inspected.
+    #[error("The upstream's reply could not be inspected and was withheld.")]
+    Unreadable,
+    /// The upstream took too long.
+    #[error("The upstream did not answer in time.")]
+    UpstreamTimeout,
+    /// The client took too long to send its body.
+    #[error("The request body did not arrive in time.")]
+    SlowClient,
+    /// State out of reach, overloaded, draining.
+    #[error("The gateway cannot take the request now: {0}.")]
+    Unavailable(&'static str),
+}
+
+impl Refusal {
+    /// HTTP status and stable code.
+    #[must_use]
+    pub const fn wire(&self) -> (u16, Code) {
+        let (status, code) = match self {
+            Refusal::Unauthenticated => (401, "unauthenticated"),
+            Refusal::ForbiddenModel
+            | Refusal::ForbiddenSystemPrompt
+            | Refusal::ForbiddenState
+            | Refusal::ForbiddenTrust => (403, "forbidden"),
+            Refusal::UnknownEndpoint => (404, "unknown_endpoint"),
+            Refusal::UnknownModel => (404, "unknown_model"),
+            Refusal::Malformed(_) | Refusal::Invalid(_) => (400, "invalid_request"),
+            Refusal::SlowClient => (408, "invalid_request"),
+            Refusal::Content | Refusal::Uninspectable => (400, "content_filter"),
+            Refusal::TooLarge(_) => (413, "too_large"),
+            Refusal::Unsupported(_) => (415, "unsupported_encoding"),
+            Refusal::RateLimited(_) => (429, "rate_limited"),
+            Refusal::TooManyConcurrent => (429, "too_many_concurrent"),
+            Refusal::BudgetExceeded(_) => (429, "budget_exceeded"),
+            Refusal::Upstream(_) | Refusal::Unreadable => (502, "upstream_error"),
+            Refusal::UpstreamTimeout => (504, "upstream_timeout"),
+            Refusal::Unavailable(_) => (503, "unavailable"),
+        };
+        (status, Code(code))
+    }
+
+    /// Seconds after which it is worth trying again, if waiting helps.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Refusal::RateLimited(ms) | Refusal::BudgetExceeded(ms) => Some(ms.div_ceil(1000)),
+            Refusal::TooManyConcurrent | Refusal::Unavailable(_) => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Whether the upstream, not the gateway, is at fault.
+    #[must_use]
+    pub const fn is_upstream(&self) -> bool {
+        matches!(
+            self,
+            Refusal::Upstream(_) | Refusal::UpstreamTimeout | Refusal::Unreadable
+        )
+    }
+
+    /// The body, in the client's dialect.
+    #[must_use]
+    pub fn body(&self, dialect: &dyn Dialect, request_id: &str) -> String {
+        let (status, code) = self.wire();
+        dialect.error(&Failure {
+            status,
+            code: code.as_str(),
+            message: &self.to_string(),
+            request_id,
+        })
+    }
+}

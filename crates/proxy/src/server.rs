@@ -1,0 +1,228 @@
+//! The listener: connections in, one task each, until it is told to drain.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+
+use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, walk};
+use crate::record::Record;
+use crate::{Gateway, Refusal};
+
+/// The running data plane: the configuration in force and whether it takes new requests.
+pub struct Server {
+    gateway: ArcSwap<Gateway>,
+    draining: AtomicBool,
+}
+
+impl Server {
+    /// A server with a first configuration.
+    #[must_use]
+    pub fn new(gateway: Gateway) -> Arc<Server> {
+        Arc::new(Server {
+            gateway: ArcSwap::from_pointee(gateway),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Puts another configuration in force. Requests under way end under the one they began with.
+    pub fn swap(&self, gateway: Gateway) {
+        self.gateway.store(Arc::new(gateway));
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn gateway(&self) -> Arc<Gateway> {
+        self.gateway.load_full()
+    }
+}
+
+/// Serves connections of `listener` until `stop` is ready; then takes no new ones, tells clients to close, and waits up to
+/// `grace` for requests under way, open streams included.
+///
+/// # Errors
+/// None of a connection's errors end it; accepting is tried again after a short pause where the process is out of handles.
+pub async fn serve(
+    listener: TcpListener,
+    server: Arc<Server>,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(30))
+        .max_buf_size(64 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(256)
+        .max_header_list_size(32 * 1024);
+    let connections = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let Ok((socket, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Small events must not wait for larger ones.
+        let _ = socket.set_nodelay(true);
+        let server_ = Arc::clone(&server);
+        let service = service_fn(move |request| answer(Arc::clone(&server_), request));
+        let connection = builder
+            .serve_connection(TokioIo::new(socket), service)
+            .into_owned();
+        let connection = connections.watch(connection);
+        let held = server.gateway.load().services.metrics.connection();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+            drop(held);
+        });
+    }
+    server.draining.store(true, Ordering::Relaxed);
+    drop(listener);
+    if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way when the grace period ended");
+    }
+}
+
+async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    if request.method() == Method::GET {
+        match request.uri().path() {
+            "/healthz" => return Ok(plain(StatusCode::OK, "ok\n")),
+            "/readyz" => return Ok(readiness(&server)),
+            _ => {}
+        }
+    }
+    Ok(exchange(&server, request).await)
+}
+
+fn readiness(server: &Server) -> Reply {
+    let audit = server.gateway.load().services.audit.healthy();
+    match (server.draining.load(Ordering::Relaxed), audit) {
+        (true, _) => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        (_, false) => plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the audit log cannot be written\n",
+        ),
+        (false, true) => plain(StatusCode::OK, "ready\n"),
+    }
+}
+
+/// One request to a model endpoint, with exactly one record.
+async fn exchange(server: &Server, request: Request<Incoming>) -> Reply {
+    let gateway = server.gateway();
+    let active = gateway.services.metrics.active();
+    let (head, body) = request.into_parts();
+    let dialect = dialect_of(&head);
+    let mut record = match Record::open(&gateway) {
+        Ok(record) => Some(record),
+        Err(refusal) => return refuse(&refusal, dialect, "none"),
+    };
+    let request_id = record
+        .as_ref()
+        .map_or(String::new(), |record| record.audit.request_id.to_string());
+    let walked = AssertUnwindSafe(run(&gateway, head, body, &mut record))
+        .catch_unwind()
+        .await;
+    let mut reply = match walked {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(refusal)) => {
+            if let Some(record) = &mut record {
+                record.refused(&refusal);
+            }
+            refuse(&refusal, dialect, &request_id)
+        }
+        Err(_) => {
+            // The record keeps its first outcome, `panicked`.
+            if let Some(record) = &mut record {
+                record.panicked();
+            }
+            refuse(
+                &Refusal::Unavailable("an internal error ended the request"),
+                dialect,
+                &request_id,
+            )
+        }
+    };
+    let decision = match (&record, reply.body()) {
+        (Some(record), _) => record.audit.decision,
+        (None, ReplyBody::Stream(stream)) => stream.decision(),
+        (None, ReplyBody::Whole(_)) => portcullis_core::Decision::Block,
+    };
+    let headers = reply.headers_mut();
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        headers.insert("x-portcullis-request-id", value);
+    }
+    headers.insert("x-portcullis-decision", HeaderValue::from_static(decision.name()));
+    if let ReplyBody::Stream(stream) = reply.body_mut() {
+        stream.hold(active);
+    }
+    reply
+}
+
+async fn run(
+    gateway: &Arc<Gateway>,
+    head: http::request::Parts,
+    body: Incoming,
+    record: &mut Option<Record>,
+) -> Result<Reply, Refusal> {
+    let Some(open) = record.as_mut() else {
+        return Err(Refusal::Unavailable("there is no record"));
+    };
+    let received = Received::new(head, body, open)?;
+    let total = gateway.timeouts.total;
+    let forwarded = walk(gateway, received, open).await?;
+    match tokio::time::timeout(total, deliver(gateway, forwarded, record)).await {
+        Ok(reply) => reply,
+        Err(_) => Err(Refusal::UpstreamTimeout),
+    }
+}
+
+fn refuse(refusal: &Refusal, dialect: &dyn portcullis_dialect::Dialect, request_id: &str) -> Reply {
+    let (status, _) = refusal.wire();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = crate::pipeline::json(status, Bytes::from(refusal.body(dialect, request_id)));
+    if let Some(seconds) = refusal.retry_after() {
+        reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        reply.headers_mut().insert(
+            "www-authenticate",
+            HeaderValue::from_static("Bearer realm=\"portcullis\""),
+        );
+    }
+    reply
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Reply {
+    let mut reply = Response::new(ReplyBody::Whole(Some(Bytes::from_static(text.as_bytes()))));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    reply
+}
