@@ -1,7 +1,15 @@
 //! OpenAI's dialect, which many servers speak: one file an endpoint.
 
 mod chat;
+mod choices;
+mod completions;
+mod embeddings;
 mod facts;
+mod models;
+mod moderations;
+mod response_get;
+mod responses;
+mod state;
 mod tools;
 
 use crate::exchange::{Api, Dialect, Exchange, Failure};
@@ -20,7 +28,19 @@ impl Dialect for OpenAi {
     }
 
     fn exchanges(&self) -> &'static [&'static dyn Exchange] {
-        &[&chat::Chat]
+        use response_get::Stored;
+        &[
+            &chat::Chat,
+            &responses::Responses,
+            &Stored::Read,
+            &Stored::Delete,
+            &Stored::Cancel,
+            &Stored::Items,
+            &completions::Completions,
+            &embeddings::Embeddings,
+            &moderations::Moderations,
+            &models::Models,
+        ]
     }
 
     fn error(&self, failure: &Failure<'_>) -> String {

@@ -166,6 +166,8 @@ fn lane_name(lane: Lane) -> String {
         lanes::LOGPROBS => "logprobs",
         lanes::TRANSCRIPT => "transcript",
         lanes::SUMMARY => "summary",
+        lanes::OUTPUT => "output",
+        lanes::ERROR_OUTPUT => "errors",
         _ => "?",
     };
     format!("{sort} {}.{}", lanes::group(lane), lanes::item(lane))

@@ -1,16 +1,32 @@
 //! Facts that OpenAI's endpoints share: the model, usage, stored state, what a stream says of itself.
 
-use portcullis_core::Usage;
+use portcullis_core::{Channel, UninspectableKind, Usage};
 
-use crate::exchange::{Call, Progress, StateRef};
-use crate::json::{Document, Malformed, NodeId, Sort};
+use crate::exchange::{Call, Cut, Progress, StateRef};
+use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::reading::Seg::Key as K;
+use crate::reading::{Label, Place, Seg};
 
 /// Model and stream, checked.
 pub fn call(document: &Document) -> Result<Call, Malformed> {
+    call_with_model(document, true)
+}
+
+/// The same, where the model may be left out.
+pub fn call_with_model(document: &Document, needed: bool) -> Result<Call, Malformed> {
     if document.sort(document.root()) != Sort::Object {
         return Err(Malformed::Shape("the body must be a JSON object".into()));
     }
-    let node = required(document, "model", Sort::String)?;
+    // A compatible server would take any of these in the place of `model`: nobody would have asked whether it is permitted.
+    if document.at(&["models"]).is_some() {
+        return Err(Malformed::Shape(
+            "`models` is not taken: name one model in `model`".into(),
+        ));
+    }
+    let node = match document.at(&["model"]) {
+        None if !needed => None,
+        _ => Some(required(document, "model", Sort::String)?),
+    };
     let stream = match document.at(&["stream"]) {
         None => false,
         Some(node) => match (document.sort(node), document.as_bool(node)) {
@@ -20,11 +36,59 @@ pub fn call(document: &Document) -> Result<Call, Malformed> {
         },
     };
     Ok(Call {
-        model: Some(document.text(node).to_owned()),
-        model_node: Some(node),
+        model: node.map(|node| document.text(node).to_owned()),
+        model_node: node,
         stream,
         ..Call::default()
     })
+}
+
+/// Checks a text, a list of texts, a list of token ids or a list of such lists.
+pub fn texts_or_tokens(document: &Document, node: NodeId, name: &str) -> Result<(), Malformed> {
+    let fits = match document.sort(node) {
+        Sort::String | Sort::Null => true,
+        Sort::Array => document.items(node).all(|item| match document.sort(item) {
+            Sort::String | Sort::Number => true,
+            Sort::Array => document
+                .items(item)
+                .all(|token| document.sort(token) == Sort::Number),
+            _ => false,
+        }),
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Malformed::Shape(format!(
+            "`{name}` must be a text, an array of texts, or token ids"
+        )))
+    }
+}
+
+/// The label of such a place: a text is the user's, numbers stand for one that cannot be read.
+pub fn text_or_token(place: &Place<'_>) -> Label {
+    let node = place.ancestor(place.depth());
+    match node.map(|node| place.document.sort(node)) {
+        Some(Sort::Number) => Label::opaque(Channel::User, UninspectableKind::Vector),
+        _ => Label::text(Channel::User),
+    }
+}
+
+/// A place in a reply that is an error, or unknown.
+pub fn error(path: &[Seg<'_>]) -> Label {
+    match path {
+        [K("error"), K("code" | "param" | "type")] => Label::IDENTIFIER,
+        [K("error"), ..] => Label::text(Channel::Error),
+        _ => Label::UNKNOWN,
+    }
+}
+
+/// A member that says why a reply without text is empty.
+pub fn withheld_error(cut: &Cut<'_>) -> String {
+    format!(
+        r#""error":{{"message":{},"type":"invalid_request_error","param":null,"code":"content_filter"}}"#,
+        quoted(cut.text),
+    )
 }
 
 /// A member of the body that must be there and of that sort.
@@ -87,6 +151,14 @@ pub fn created(document: &Document) -> &str {
         .at(&["created"])
         .filter(|node| document.as_u64(*node).is_some())
         .map_or("0", |node| wire(document, node))
+}
+
+/// The time a response says it was made, whole in a body or inside an event.
+pub fn created_at(body: &Document) -> &str {
+    body.at(&["response", "created_at"])
+        .or_else(|| body.at(&["created_at"]))
+        .filter(|node| body.sort(*node) == Sort::Number)
+        .map_or("0", |node| wire(body, node))
 }
 
 /// Id, model and time of a chunk.

@@ -1,0 +1,155 @@
+//! What chat completions and completions have in common: the choices of a reply and of its stream, what stands around them,
+//! settings of a request, and the members that compatible servers add there.
+
+use portcullis_core::{Channel, UninspectableKind as Kind};
+
+use crate::exchange::{Cut, Ends, Progress};
+use crate::json::{Document, NodeId, Sort, quoted};
+use crate::reading::Seg::{Index as I, Key as K};
+use crate::reading::{Label, Place, Seg};
+
+/// The group of the choice that a place below `choices[i]` stands in.
+pub fn group(place: &Place<'_>) -> u32 {
+    u32::try_from(place.u64_in(2, "index").unwrap_or(0)).unwrap_or(0)
+}
+
+/// Whether a member is there and not null.
+pub fn set(document: &Document, object: NodeId, key: &str) -> bool {
+    document
+        .member(object, key)
+        .is_some_and(|node| document.sort(node) != Sort::Null)
+}
+
+fn all(document: &Document) -> impl Iterator<Item = NodeId> + '_ {
+    let choices = document.at(&["choices"]);
+    choices.into_iter().flat_map(|choices| document.items(choices))
+}
+
+/// Choices that say why they finished get nothing more.
+pub fn ends(event: &Document) -> Ends {
+    let index = |choice| {
+        let node = event.member(choice, "index");
+        let index = node.and_then(|node| event.as_u64(node));
+        index.and_then(|index| u32::try_from(index).ok()).unwrap_or(0)
+    };
+    let mut ended = all(event).filter(|choice| set(event, *choice, "finish_reason"));
+    match (ended.next(), ended.next()) {
+        (None, _) => Ends::Nothing,
+        (Some(choice), None) => Ends::Group(index(choice)),
+        (Some(_), Some(_)) => {
+            let ended = all(event).filter(|choice| set(event, *choice, "finish_reason"));
+            Ends::Groups(ended.fold(0, |groups, choice| {
+                groups | 1u64.checked_shl(index(choice)).unwrap_or(0)
+            }))
+        }
+    }
+}
+
+/// The choice of an event that holds one choice and nothing that would count twice.
+pub fn lone(event: &Document) -> Option<NodeId> {
+    let mut choices = all(event);
+    let (Some(choice), None) = (choices.next(), choices.next()) else {
+        return None;
+    };
+    let counts = set(event, event.root(), "usage") || set(event, event.root(), "x_groq");
+    let more = ["finish_reason", "logprobs", "token_ids"];
+    (!counts && !more.into_iter().any(|key| set(event, choice, key))).then_some(choice)
+}
+
+/// Token probabilities of every choice, and of the prompt.
+pub fn logprobs(document: &Document) -> Vec<NodeId> {
+    all(document)
+        .chain([document.root()])
+        .flat_map(|object| ["logprobs", "prompt_logprobs"].map(|key| document.member(object, key)))
+        .flatten()
+        .filter(|node| matches!(document.sort(*node), Sort::Object | Sort::Array))
+        .collect()
+}
+
+/// What stands around the text of a choice, and around the choices.
+pub fn envelope(path: &[Seg<'_>]) -> Label {
+    match path {
+        [
+            K(
+                "id"
+                | "object"
+                | "model"
+                | "system_fingerprint"
+                | "service_tier"
+                | "created"
+                | "provider"
+                | "obfuscation",
+            ),
+        ]
+        | [K("choices"), I(_), K("finish_reason" | "native_finish_reason" | "matched_stop")]
+        // Azure's verdicts, and the moderation that a request may ask for: names of categories and of severities.
+        | [K("choices"), I(_), K("content_filter_results"), ..]
+        | [K("prompt_filter_results" | "prompt_annotations" | "moderation"), ..]
+        | [K("x_groq" | "kv_transfer_params"), ..]
+        | [K("usage"), ..] => Label::IDENTIFIER,
+        // vLLM says here which stop sequence it met.
+        [K("choices"), I(_), K("stop_reason")] => Label::text(Channel::Steering),
+        [K("choices"), I(_), K("token_ids" | "prompt_token_ids"), I(_)] | [K("prompt_token_ids"), I(_)] => {
+            Label::opaque(Channel::Logprobs, Kind::Vector)
+        }
+        [K("choices"), I(_), K("prompt_logprobs"), ..] | [K("prompt_logprobs"), ..] => {
+            Label::text(Channel::Logprobs)
+        }
+        [K("citations" | "search_results" | "images" | "related_questions" | "videos"), ..] => {
+            Label::text(Channel::Citation)
+        }
+        [K("metadata"), ..] => Label::text(Channel::Metadata),
+        path => super::facts::error(path),
+    }
+}
+
+/// Settings of a request.
+pub fn setting(path: &[Seg<'_>]) -> Label {
+    match path {
+        [K("model" | "service_tier")] | [K("stream_options" | "provider" | "transforms" | "plugins"), ..] => {
+            Label::IDENTIFIER
+        }
+        // Schemas, grammars, choices and words that local servers hold a reply to.
+        [
+            K(
+                "stop"
+                | "response_format"
+                | "guided_json"
+                | "guided_regex"
+                | "guided_choice"
+                | "guided_grammar"
+                | "guided_decoding_backend"
+                | "guided_whitespace_pattern"
+                | "structured_outputs"
+                | "regex"
+                | "ebnf"
+                | "json_schema"
+                | "grammar"
+                | "bad_words"
+                | "logit_bias",
+            ),
+            ..,
+        ] => Label::text(Channel::Steering),
+        [K("metadata"), ..]
+        | [
+            K(
+                "user" | "safety_identifier" | "prompt_cache_key" | "request_id" | "cache_salt"
+                | "session_id",
+            ),
+        ] => Label::text(Channel::Metadata),
+        _ => Label::UNKNOWN,
+    }
+}
+
+/// The beginning of a last chunk, up to the index of its choice.
+pub fn head(progress: &Progress, cut: &Cut<'_>, object: &str) -> String {
+    let or = |known: &'_ str, otherwise: &str| -> String {
+        if known.is_empty() { otherwise } else { known }.to_owned()
+    };
+    format!(
+        r#"{{"id":{},"object":"{object}","created":{},"model":{},"choices":[{{"index":0"#,
+        quoted(&or(&progress.id, cut.request_id)),
+        or(&progress.created, "0"),
+        quoted(&progress.model),
+    )
+}

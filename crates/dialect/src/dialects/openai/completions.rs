@@ -1,0 +1,139 @@
+//! `POST /v1/completions`: text in, text out, as many local servers still speak it.
+//!
+//! Source: OpenAI API reference, "Completions". Prompts of token ids cannot be read and are listed as such.
+
+use portcullis_core::{Channel, Usage};
+
+use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, lanes};
+use crate::json::{Document, Malformed, NodeId, quoted};
+use crate::reading::Seg::{Index as I, Key as K};
+use crate::reading::{Label, Place, Seg};
+
+use super::{choices, facts};
+
+/// The endpoint.
+pub struct Completions;
+
+impl Exchange for Completions {
+    fn id(&self) -> &'static str {
+        "openai.completions"
+    }
+
+    fn api(&self) -> Api {
+        Api::OpenAi
+    }
+
+    fn method(&self) -> Method {
+        Method::Post
+    }
+
+    fn path(&self) -> &'static str {
+        "/v1/completions"
+    }
+
+    fn call(&self, document: &Document, _parameters: &[&str]) -> Result<Call, Malformed> {
+        let call = facts::call(document)?;
+        if let Some(prompt) = document.at(&["prompt"]) {
+            facts::texts_or_tokens(document, prompt, "prompt")?;
+        }
+        Ok(call)
+    }
+
+    fn label(&self, body: Body, place: &Place<'_>) -> Label {
+        match (body, place.path) {
+            (Body::Request, path) => request(place, path),
+            (Body::Reply, [K("choices"), I(_), K("text")]) => Label::text(Channel::Assistant),
+            (Body::Event, [K("choices"), I(_), K("text")]) => {
+                let lane = lanes::lane(choices::group(place), 0, lanes::TEXT);
+                Label::text(Channel::Assistant).delta(lane)
+            }
+            (_, [K("choices"), I(_), K("logprobs"), rest @ ..]) => logprob(choices::group(place), rest),
+            (_, path) => choices::envelope(path),
+        }
+    }
+
+    fn ends(&self, event: &Document) -> Ends {
+        choices::ends(event)
+    }
+
+    fn splittable(&self, event: &Document) -> bool {
+        choices::lone(event).is_some_and(|choice| choices::set(event, choice, "text"))
+    }
+
+    fn echoes(&self, _body: Body, document: &Document) -> Vec<NodeId> {
+        choices::logprobs(document)
+    }
+
+    fn usage(&self, document: &Document) -> Option<Usage> {
+        facts::usage(document, document.at(&["usage"])?)
+    }
+
+    fn progress(&self, event: &Document, progress: &mut Progress) {
+        facts::progress(event, progress);
+    }
+
+    fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
+        let usage = reply
+            .at(&["usage"])
+            .map_or("null", |usage| facts::wire(reply, usage));
+        format!(
+            r#"{{"id":{},"object":"text_completion","created":{},"model":{},"choices":[{{"index":0,"text":{},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{usage}}}"#,
+            quoted(cut.request_id),
+            facts::created(reply),
+            quoted(reply.str_at(&["model"]).unwrap_or("")),
+            quoted(cut.text),
+        )
+    }
+
+    fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        let head = choices::head(progress, cut, "text_completion");
+        format!(
+            "data: {head},\"text\":{},\"logprobs\":null,\"finish_reason\":\"content_filter\"}}]}}\n\ndata: [DONE]\n\n",
+            quoted(cut.text),
+        )
+    }
+}
+
+fn request(place: &Place<'_>, path: &[Seg<'_>]) -> Label {
+    match path {
+        [K("prompt")] | [K("prompt"), I(_)] | [K("prompt"), I(_), I(_)] => facts::text_or_token(place),
+        [K("suffix")] => Label::text(Channel::User),
+        [K("logit_bias"), ..] => Label::text(Channel::Steering),
+        path => choices::setting(path),
+    }
+}
+
+/// Tokens one behind the other are the text once more; alternatives stand as keys.
+fn logprob(group: u32, rest: &[Seg<'_>]) -> Label {
+    let label = Label::text(Channel::Logprobs);
+    match rest {
+        [K("tokens"), I(_)] | [K("content"), I(_), K("token")] => {
+            label.in_lane(lanes::lane(group, 0, lanes::LOGPROBS))
+        }
+        _ => label,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn prompts_are_texts_or_tokens() {
+        for (prompt, taken) in [
+            (r#""once""#, true),
+            (r#"["once", "twice"]"#, true),
+            ("[1, 2]", true),
+            ("[[1, 2], [3]]", true),
+            ("null", true),
+            ("7", false),
+            (r#"{"text": "once"}"#, false),
+            (r#"["once", {"text": "twice"}]"#, false),
+        ] {
+            let body = format!(r#"{{"model": "m", "prompt": {prompt}}}"#);
+            let document = Document::read(Bytes::from(body)).unwrap();
+            assert_eq!(Completions.call(&document, &[]).is_ok(), taken, "{prompt}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `POST /v1/responses`.
+//!
+//! Source: OpenAI API reference, "Responses", and the types of the official Python SDK. Labels of items stand in
+//! [`items`], of the response object in [`object`], of stream events in [`events`]; what the gateway writes itself in
+//! [`refusal`].
+
+pub mod events;
+pub mod items;
+pub mod object;
+pub mod refusal;
+
+use portcullis_core::Usage;
+
+use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
+use crate::json::{Document, Malformed, NodeId, Sort};
+use crate::reading::{Label, Place};
+
+use super::{facts, state};
+
+/// The endpoint.
+pub struct Responses;
+
+impl Exchange for Responses {
+    fn id(&self) -> &'static str {
+        "openai.responses"
+    }
+
+    fn api(&self) -> Api {
+        Api::OpenAi
+    }
+
+    fn method(&self) -> Method {
+        Method::Post
+    }
+
+    fn path(&self) -> &'static str {
+        "/v1/responses"
+    }
+
+    fn call(&self, document: &Document, _parameters: &[&str]) -> Result<Call, Malformed> {
+        let mut call = facts::call(document)?;
+        let set = |key| {
+            document
+                .at(&[key])
+                .filter(|node| document.sort(*node) != Sort::Null)
+        };
+        call.system_prompt = set("instructions").is_some();
+        if let Some(input) = set("input") {
+            match document.sort(input) {
+                Sort::String => {}
+                Sort::Array => read_items(document, input, &mut call)?,
+                _ => return Err(Malformed::Shape("`input` must be a string or an array".into())),
+            }
+        }
+        call.state.extend(state::named(document));
+        if let Some(conversation) = set("conversation") {
+            let id = match document.sort(conversation) {
+                Sort::Object => document.member(conversation, "id"),
+                _ => Some(conversation),
+            };
+            let Some(named) = facts::state(document, "conversation", id) else {
+                return Err(Malformed::Shape("`conversation` must be an id".into()));
+            };
+            call.state.push(named);
+        }
+        call.state
+            .extend(facts::state(document, "prompt", document.at(&["prompt", "id"])));
+        for tool in set("tools").into_iter().flat_map(|tools| document.items(tools)) {
+            // A code interpreter's container is an id, or an object that makes a new one.
+            let container = document.member(tool, "container");
+            call.state.extend(facts::state(document, "container", container));
+        }
+        Ok(call)
+    }
+
+    fn label(&self, body: Body, place: &Place<'_>) -> Label {
+        match body {
+            Body::Request => object::request(place),
+            Body::Reply => object::response(place, 0),
+            Body::Event => events::label(place),
+        }
+    }
+
+    fn ends(&self, event: &Document) -> Ends {
+        events::ends(event)
+    }
+
+    fn splittable(&self, event: &Document) -> bool {
+        events::splittable(event)
+    }
+
+    fn echoes(&self, _body: Body, document: &Document) -> Vec<NodeId> {
+        object::logprobs(document)
+    }
+
+    fn usage(&self, document: &Document) -> Option<Usage> {
+        let usage = document
+            .at(&["response", "usage"])
+            .or_else(|| document.at(&["usage"]))?;
+        facts::usage(document, usage)
+    }
+
+    fn stored(&self, document: &Document) -> Vec<StateRef> {
+        object::stored(document)
+    }
+
+    fn progress(&self, event: &Document, progress: &mut Progress) {
+        events::progress(event, progress);
+    }
+
+    fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
+        refusal::whole(reply, cut)
+    }
+
+    fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        refusal::events(progress, cut)
+    }
+}
+
+/// Looks through the input's items for a system prompt and for references to stored items.
+fn read_items(document: &Document, input: NodeId, call: &mut Call) -> Result<(), Malformed> {
+    for item in document.items(input) {
+        if document.sort(item) != Sort::Object {
+            return Err(Malformed::Shape("every item of `input` must be an object".into()));
+        }
+        let text = |key| document.member(item, key).and_then(|node| document.as_str(node));
+        call.system_prompt |= matches!(text("role"), Some("system" | "developer"));
+        if items::kind(text("type"), text("role").is_some()) == "item_reference" {
+            let id = document.member(item, "id");
+            call.state.extend(facts::state(document, "item", id));
+        }
+    }
+    Ok(())
+}
