@@ -10,6 +10,7 @@
 )]
 #![allow(missing_docs, reason = "criterion's macros make items without documentation")]
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -145,23 +146,27 @@ fn audit(criterion: &mut Criterion) {
     for (place, url) in [("memory", "sqlite::memory:"), ("file", &file)] {
         let store: Arc<dyn Store> = runtime.block_on(open(url)).unwrap();
         let genesis = AuditBatch::genesis(&key, NOW);
-        let mut head: Head = genesis.head.head;
+        let head: Cell<Head> = Cell::new(genesis.head.head);
         runtime.block_on(store.append_audit(Arc::new(genesis))).unwrap();
         for batch in [20u64, 200] {
             group.throughput(Throughput::Elements(batch));
             group.bench_function(BenchmarkId::new(place, batch), |bencher| {
                 bencher.iter_batched(
-                    || (head.seq..head.seq + batch).map(record).collect::<Vec<_>>(),
+                    || {
+                        (head.get().seq..head.get().seq + batch)
+                            .map(record)
+                            .collect::<Vec<_>>()
+                    },
                     |records| {
                         let encoded = records
                             .iter()
                             .map(|record| Encoded::new(record).unwrap())
                             .collect();
-                        let chained = Arc::new(AuditBatch::chain(&head, encoded, &key, NOW));
+                        let chained = Arc::new(AuditBatch::chain(&head.get(), encoded, &key, NOW));
                         runtime
                             .block_on(store.append_audit(Arc::clone(&chained)))
                             .unwrap();
-                        head = chained.head.head;
+                        head.set(chained.head.head);
                     },
                     criterion::BatchSize::PerIteration,
                 );

@@ -38,19 +38,22 @@ impl Writer {
             {
                 records.push(record);
             }
-            self.write(records).await;
+            if self.write(records).await.is_none() {
+                // Ending closes the queue: the log is then unhealthy for good and no request is served.
+                tracing::error!("the audit log's writer has failed and ends");
+                return;
+            }
         }
     }
 
-    async fn write(&mut self, records: Vec<AuditRecord>) {
+    /// Writes a batch; `None` if work on another thread panicked, which only a fault in this crate can bring about.
+    async fn write(&mut self, records: Vec<AuditRecord>) -> Option<()> {
         let total = records.len();
-        let encoded = off_the_runtime(move || encode(&records))
-            .await
-            .unwrap_or_default();
+        let encoded = off_the_runtime(move || encode(&records)).await?;
         let committed = if encoded.is_empty() {
             0
         } else {
-            self.append(encoded).await
+            self.append(encoded).await?
         };
         self.shared.status.send_modify(|status| {
             status.failing = None;
@@ -59,17 +62,17 @@ impl Writer {
                 .rejected
                 .saturating_add(count(total.saturating_sub(committed)));
         });
+        Some(())
     }
 
     /// Tries until the records are in the database and their head is in its file. Returns how many were appended.
-    async fn append(&mut self, mut encoded: Vec<Encoded>) -> usize {
+    async fn append(&mut self, mut encoded: Vec<Encoded>) -> Option<usize> {
         let mut pause = RETRY.0;
         loop {
             let (behind, key) = (self.head, Arc::clone(&self.key));
-            let chained = off_the_runtime(move || AuditBatch::chain(&behind, encoded, &key, now_ms())).await;
-            // A worker that panicked took the records with it; nothing short of a fault in this crate does that.
-            let Some(batch) = chained else { return 0 };
-            let batch = Arc::new(batch);
+            let chained =
+                off_the_runtime(move || AuditBatch::chain(&behind, encoded, &key, now_ms())).await?;
+            let batch = Arc::new(chained);
             let result = self.store.append_audit(Arc::clone(&batch)).await;
             let committed = match &result {
                 Ok(()) => true,
@@ -78,8 +81,8 @@ impl Writer {
             };
             if committed {
                 self.head = batch.head.head;
-                self.copy_head(&batch).await;
-                return batch.records.len();
+                self.copy_head(&batch).await?;
+                return Some(batch.records.len());
             }
             encoded = batch.records.iter().map(unplaced).collect();
             match result {
@@ -93,7 +96,7 @@ impl Writer {
                         encoded.remove(at);
                     }
                     if encoded.is_empty() {
-                        return 0;
+                        return Some(0);
                     }
                 }
                 Err(error) => self.wait(&error, &mut pause).await,
@@ -102,15 +105,16 @@ impl Writer {
         }
     }
 
-    async fn copy_head(&self, batch: &Arc<AuditBatch>) {
+    async fn copy_head(&self, batch: &Arc<AuditBatch>) -> Option<()> {
         let mut pause = RETRY.0;
         while let Some(path) = self.head_file.clone() {
             let batch = Arc::clone(batch);
-            match off_the_runtime(move || head_file::write(&path, &batch.head)).await {
-                Some(Err(error)) => self.wait(&error, &mut pause).await,
-                Some(Ok(())) | None => return,
+            match off_the_runtime(move || head_file::write(&path, &batch.head)).await? {
+                Err(error) => self.wait(&error, &mut pause).await,
+                Ok(()) => break,
             }
         }
+        Some(())
     }
 
     /// Says that the log cannot be written and waits before the next attempt.

@@ -10,7 +10,7 @@ use portcullis_core::{KeyId, Limits, Money, Usage};
 
 use super::Period;
 use super::gcra::RateState;
-use super::state::State;
+use super::state::{State, Strictest};
 use crate::{Store, StoreError, UsageDelta};
 
 /// What is metered: one key, or a group that several keys belong to.
@@ -133,6 +133,7 @@ impl Meters {
 
     /// Lets a request in if every one of these meters does. If one refuses, the others take nothing.
     ///
+    /// A meter may stand here more than once, with several limits: all of them apply, and it takes the request once.
     /// A budget refuses once what was *settled* has reached it: requests under way are not yet counted, so parallel
     /// ones can overspend it by their own cost.
     ///
@@ -144,17 +145,29 @@ impl Meters {
             rate: None,
             token_rate: None,
         };
-        for (at, (id, limits_of)) in limits.iter().enumerate() {
+        for (at, (id, _)) in limits.iter().enumerate() {
+            if limits.iter().take(at).any(|(before, _)| before == id) {
+                continue;
+            }
+            let own = || {
+                limits
+                    .iter()
+                    .skip(at)
+                    .filter(|(other, _)| other == id)
+                    .map(|(_, limits)| *limits)
+            };
+            let strictest = Strictest::of(own());
+            let budgets = own().filter_map(|limits| limits.budget.as_ref());
             let meter = self.meter(id);
-            let admitted = meter.lock().admit(id, limits_of, now_ms);
+            let admitted = meter.lock().admit(id, &strictest, budgets, now_ms);
             match admitted {
                 Ok(rates) => {
-                    admission.taken.push(meter);
+                    admission.taken.push((meter, strictest.rpm));
                     admission.rate = tightest(admission.rate, rates.requests);
                     admission.token_rate = tightest(admission.token_rate, rates.tokens);
                 }
                 Err(limited) => {
-                    admission.give_back(limits.get(..at).unwrap_or_default());
+                    admission.give_back();
                     return Err(limited);
                 }
             }
@@ -230,7 +243,8 @@ impl Meters {
 /// A request that was let in. Dropping it frees its places; a stream therefore keeps it until its end.
 #[must_use = "a request counts as under way only while its admission is held"]
 pub struct Admission {
-    taken: Vec<Arc<Meter>>,
+    /// The meters, each with the request rate by which it was taken from.
+    taken: Vec<(Arc<Meter>, Option<u32>)>,
     rate: Option<RateState>,
     token_rate: Option<RateState>,
 }
@@ -251,21 +265,21 @@ impl Admission {
     /// Charges what the request used to every meter that let it in. Once per request; also with a usage of zero,
     /// which counts the request.
     pub fn settle(&self, usage: &Usage, cost: Money, now_ms: u64) {
-        for meter in &self.taken {
+        for (meter, _) in &self.taken {
             meter.lock().settle(usage, cost, now_ms);
         }
     }
 
-    fn give_back(mut self, limits: &[(MeterId, &Limits)]) {
-        for (meter, (_, limits)) in self.taken.drain(..).zip(limits) {
-            meter.lock().give_back(limits);
+    fn give_back(mut self) {
+        for (meter, rpm) in self.taken.drain(..) {
+            meter.lock().give_back(rpm);
         }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        for meter in &self.taken {
+        for (meter, _) in &self.taken {
             meter.lock().leave();
         }
     }
@@ -338,6 +352,39 @@ mod tests {
             "three, less the two that were let in"
         );
         assert_eq!(meters.in_flight(&key("a")), 1);
+    }
+
+    #[test]
+    fn a_meter_named_twice_takes_once_and_every_limit_applies() {
+        let meters = Meters::new();
+        let (wide, narrow) = (
+            limits(Some(100), Some(9), Some("1 USD/month")),
+            limits(Some(4), None, Some("2 USD/day")),
+        );
+        let twice = [
+            (key("a"), &wide),
+            (MeterId::team("free"), &wide),
+            (key("a"), &narrow),
+        ];
+        let admission = meters.admit(&twice, NOW).unwrap();
+        assert_eq!(meters.in_flight(&key("a")), 1);
+        assert_eq!(
+            admission.rate().unwrap(),
+            RateState {
+                limit: 4,
+                remaining: 3,
+                reset_ms: 15_000
+            }
+        );
+        admission.settle(&Usage::default(), Money(1_000_000), NOW);
+        assert_eq!(meters.spent(&key("a"), Period::Day, NOW), Money(1_000_000));
+        assert!(
+            matches!(meters.admit(&twice, NOW), Err(Limited::Budget { .. })),
+            "the month's"
+        );
+        drop(admission);
+        assert_eq!(meters.in_flight(&key("a")), 0);
+        assert_eq!(meters.in_flight(&MeterId::team("free")), 0);
     }
 
     #[test]

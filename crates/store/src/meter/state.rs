@@ -36,9 +36,34 @@ pub(super) struct Rates {
     pub(super) tokens: Option<RateState>,
 }
 
+/// What several limits of one meter come to. Budgets are not among them: those of different periods all apply.
+#[derive(Default)]
+pub(super) struct Strictest {
+    pub(super) rpm: Option<u32>,
+    tpm: Option<u32>,
+    concurrency: Option<u32>,
+}
+
+impl Strictest {
+    pub(super) fn of<'a>(all: impl Iterator<Item = &'a Limits>) -> Strictest {
+        let least = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
+        all.fold(Strictest::default(), |so_far, limits| Strictest {
+            rpm: least(so_far.rpm, limits.rpm),
+            tpm: least(so_far.tpm, limits.tpm),
+            concurrency: least(so_far.concurrency, limits.concurrency),
+        })
+    }
+}
+
 impl State {
     /// Lets a request in and takes what it takes, or takes nothing.
-    pub(super) fn admit(&mut self, meter: &MeterId, limits: &Limits, now_ms: u64) -> Result<Rates, Limited> {
+    pub(super) fn admit(
+        &mut self,
+        meter: &MeterId,
+        limits: &Strictest,
+        budgets: impl Iterator<Item = impl AsRef<str>>,
+        now_ms: u64,
+    ) -> Result<Rates, Limited> {
         let now_ns = now_ms.saturating_mul(NS_PER_MS);
         if let Some(limit) = limits.concurrency
             && self.in_flight >= limit
@@ -48,7 +73,9 @@ impl State {
                 limit,
             });
         }
-        self.check_budget(meter, limits, now_ms)?;
+        for budget in budgets {
+            self.check_budget(meter, budget.as_ref(), now_ms)?;
+        }
         if let Some(tpm) = limits.tpm {
             self.tokens
                 .check_tokens(tpm, now_ns)
@@ -79,13 +106,12 @@ impl State {
     }
 
     /// A budget that cannot be read refuses: configuration and `create_key` both check it, so it was tampered with.
-    fn check_budget(&self, meter: &MeterId, limits: &Limits, now_ms: u64) -> Result<(), Limited> {
-        let Some(text) = &limits.budget else { return Ok(()) };
+    fn check_budget(&self, meter: &MeterId, budget: &str, now_ms: u64) -> Result<(), Limited> {
         let refused = |retry_after_ms| Limited::Budget {
             meter: meter.clone(),
             retry_after_ms,
         };
-        let budget: Budget = text.parse().map_err(|_| refused(HOUR_MS))?;
+        let budget: Budget = budget.parse().map_err(|_| refused(HOUR_MS))?;
         if self.spent_in(budget.period, now_ms) < budget.amount {
             return Ok(());
         }
@@ -101,9 +127,9 @@ impl State {
     }
 
     /// Gives the request of an admission back that came to nothing.
-    pub(super) fn give_back(&mut self, limits: &Limits) {
+    pub(super) fn give_back(&mut self, rpm: Option<u32>) {
         self.leave();
-        if let Some(rpm) = limits.rpm {
+        if let Some(rpm) = rpm {
             self.requests.return_request(rpm);
         }
     }

@@ -134,6 +134,17 @@ async fn the_log_can_be_read_by_another_process_while_it_is_written() {
     );
 }
 
+#[tokio::test]
+async fn opening_to_look_does_not_wait_for_a_writer() {
+    let place = Place::new();
+    drop(place.store().await);
+    let hand = place.hand();
+    hand.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Were the lock needed, this would fail when the patience of the connection is over.
+    assert!(place.store().await.keys().await.unwrap().is_empty());
+    hand.execute_batch("ROLLBACK").unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_open_a_new_file_at_once() {
     let place = Arc::new(Place::new());
