@@ -220,8 +220,10 @@ fn paced(frames: Vec<String>, broken: bool, pace: Duration) -> Body {
         .map(|frame| Ok(Frame::data(Bytes::from(frame))));
     let end = broken.then(|| Err(io::Error::other("broken off as the prompt asked")));
     let frames = futures_util::stream::iter(frames.chain(end)).then(move |frame| async move {
-        if !pace.is_zero() {
-            tokio::time::sleep(pace).await;
+        // Even at no pace each frame is written before the next is made, and before a break: as from a real model.
+        match pace.is_zero() {
+            true => tokio::task::yield_now().await,
+            false => tokio::time::sleep(pace).await,
         }
         frame
     });

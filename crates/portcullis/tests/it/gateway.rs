@@ -1,0 +1,167 @@
+//! The real program, serving with a configuration of its own in a temporary folder, ended when dropped.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A gateway before one upstream that speaks every dialect.
+pub struct Gateway {
+    /// Where clients reach it.
+    pub url: String,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Gateway {
+    /// Starts one and waits until it is ready.
+    pub fn before(upstream: SocketAddr, upstream_key: &str) -> Gateway {
+        let folder = tempfile::tempdir().unwrap();
+        let (port, admin) = (free_port(), free_port());
+        let configuration = configuration(port, admin, upstream);
+        fs::write(folder.path().join("portcullis.yaml"), configuration).unwrap();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let mut command = program(&folder);
+        let child = command
+            .args(["serve", "--config", "portcullis.yaml"])
+            .env("TEST_UPSTREAM_KEY", upstream_key)
+            .stdout(Stdio::from(log.try_clone().unwrap()))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        let mut gateway = Gateway {
+            url: format!("http://127.0.0.1:{port}"),
+            child,
+            folder,
+        };
+        gateway.wait_until_ready(port);
+        gateway
+    }
+
+    /// Makes an API key with the command line, as an operator does, while the gateway runs.
+    pub fn key(&self, name: &str, more: &[&str]) -> String {
+        let mut command = program(&self.folder);
+        command
+            .args(["key", "create", "--config", "portcullis.yaml", "--name", name])
+            .args(more);
+        let output = command
+            .env("TEST_UPSTREAM_KEY", "not needed here")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let key = String::from_utf8(output.stdout).unwrap().trim_end().to_owned();
+        // A key made by another process is known within two seconds.
+        let begun = Instant::now();
+        while self.status_with(&key) == 401 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "the key {name} never became known"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        key
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn wait_until_ready(&mut self, port: u16) {
+        let begun = Instant::now();
+        while status(port, "/readyz", "") != Some(200) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "the gateway ended at once: {ended:?}\n{}",
+                self.log()
+            );
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "the gateway never became ready\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The status of a request that costs nothing: an unknown path is told only to those who are known.
+    fn status_with(&self, key: &str) -> u16 {
+        let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
+        status(port, "/v1/models", &format!("authorization: Bearer {key}\r\n")).unwrap_or(0)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The program under test, in an environment that holds nothing of the machine's.
+fn program(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command
+        .current_dir(folder.path())
+        .env_clear()
+        .env("HOME", folder.path());
+    command
+}
+
+fn configuration(port: u16, admin: u16, upstream: SocketAddr) -> String {
+    let mut text = format!(
+        "listen: 127.0.0.1:{port}\nadmin: {{ listen: 127.0.0.1:{admin} }}\nstate: sqlite:state.db\n\
+         audit: {{ signing_key: file:audit.key }}\nupstreams:\n"
+    );
+    let routes = [
+        ("openai", "/v1", "gpt-*"),
+        ("anthropic", "", "claude-*"),
+        ("gemini", "", "gemini-*"),
+    ];
+    for (dialect, base, _) in routes {
+        let at = format!("url: \"http://{upstream}{base}\", key: env:TEST_UPSTREAM_KEY");
+        writeln!(text, "  {dialect}: {{ dialect: {dialect}, {at} }}").unwrap();
+    }
+    text.push_str("models:\n");
+    let more = [
+        ("openai", "", "o4-*"),
+        ("openai", "", "text-embedding-*"),
+        ("openai", "", "omni-moderation-*"),
+    ];
+    for (dialect, _, models) in routes.into_iter().chain(more) {
+        writeln!(text, "  - {{ match: \"{models}\", upstream: {dialect} }}").unwrap();
+    }
+    text
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// The status of a plain GET; `None` if nobody answers.
+fn status(port: u16, path: &str, headers: &str) -> Option<u16> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+    socket.write_all(request.as_bytes()).ok()?;
+    let mut reader = BufReader::new(socket);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let status = line.split(' ').nth(1)?.parse().ok();
+    std::io::copy(&mut reader.take(1 << 20), &mut std::io::sink()).ok();
+    status
+}

@@ -1,0 +1,12 @@
+//! The program as a whole, from outside: one binary, one module a subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on ends here"
+)]
+
+mod gateway;
+mod sdk;
+mod standin;
