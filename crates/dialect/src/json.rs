@@ -4,11 +4,16 @@
 //! nesting over [`MAX_DEPTH`], bytes after the value. It never rewrites anything: a [`Document`] is the original bytes and a
 //! flat list of nodes that point into them, so that what was not touched goes on byte for byte.
 
-use std::collections::HashSet;
+mod read;
+mod text;
+
 use std::ops::Range;
 
 use bytes::Bytes;
 use thiserror::Error;
+
+use text::Decoded;
+pub use text::{escape_into, quoted};
 
 /// Containers inside containers that are still read. Providers stay under 20; parsers that recurse break at some thousands.
 pub const MAX_DEPTH: usize = 64;
@@ -89,7 +94,16 @@ const PLAIN: u32 = u32::MAX;
 pub struct Document {
     bytes: Bytes,
     nodes: Vec<Node>,
-    decoded: Vec<Box<str>>,
+    decoded: Vec<Decoded>,
+    wide: Vec<Wide>,
+}
+
+/// The keys of an object with many members, in order of their text. Labels ask for members at every leaf: without this, an
+/// object of a million members would be read a million times.
+#[derive(Clone, Debug)]
+struct Wide {
+    object: u32,
+    keys: Vec<u32>,
 }
 
 impl Document {
@@ -104,24 +118,7 @@ impl Document {
         if let Err(error) = std::str::from_utf8(&bytes) {
             return Err(Malformed::NotUtf8(error.valid_up_to()));
         }
-        let mut reader = Reader {
-            bytes: &bytes,
-            at: 0,
-            nodes: Vec::with_capacity(bytes.len() / 24 + 8),
-            decoded: Vec::new(),
-        };
-        reader.space();
-        reader.value(0)?;
-        reader.space();
-        if reader.at < bytes.len() {
-            return Err(Malformed::Trailing(reader.at));
-        }
-        let (nodes, decoded) = (reader.nodes, reader.decoded);
-        Ok(Document {
-            bytes,
-            nodes,
-            decoded,
-        })
+        read::read(bytes)
     }
 
     /// A document that holds `null`.
@@ -130,6 +127,7 @@ impl Document {
             bytes: Bytes::from_static(b"null"),
             nodes: Vec::new(),
             decoded: Vec::new(),
+            wide: Vec::new(),
         }
     }
 
@@ -166,7 +164,7 @@ impl Document {
         let range = match node.sort {
             Sort::Object | Sort::Array => return "",
             Sort::String | Sort::Key => match self.decoded.get(node.decoded as usize) {
-                Some(text) => return text,
+                Some(decoded) => return &decoded.text,
                 None => start.saturating_add(1)..end.saturating_sub(1),
             },
             Sort::Number | Sort::Bool | Sort::Null => start..end,
@@ -180,6 +178,13 @@ impl Document {
     /// The value of a member of an object.
     #[must_use]
     pub fn member(&self, object: NodeId, key: &str) -> Option<NodeId> {
+        if let Ok(at) = self.wide.binary_search_by_key(&object.0, |wide| wide.object) {
+            let keys = &self.wide.get(at)?.keys;
+            let at = keys
+                .binary_search_by(|number| self.text(NodeId(*number)).cmp(key))
+                .ok()?;
+            return Some(NodeId(keys.get(at)?.saturating_add(1)));
+        }
         self.members(object)
             .find(|(name, _)| self.text(*name) == key)
             .map(|(_, value)| value)
@@ -280,29 +285,15 @@ impl Document {
         let Some(node) = self.node(id) else { return 0..0 };
         let quoted = matches!(node.sort, Sort::String | Sort::Key);
         let start = (node.start as usize).saturating_add(usize::from(quoted));
-        if node.decoded == PLAIN {
+        let Some(decoded) = self.decoded.get(node.decoded as usize) else {
             return start.saturating_add(span.start)..start.saturating_add(span.end);
-        }
+        };
         let wire = self
             .bytes
             .get(start..(node.end as usize).saturating_sub(1))
             .unwrap_or(&[]);
-        let (mut from, mut to) = (None, None);
-        let (mut at, mut text) = (0usize, 0usize);
-        while at < wire.len() {
-            if text >= span.start && from.is_none() {
-                from = Some(at);
-            }
-            if text >= span.end {
-                to = Some(at);
-                break;
-            }
-            let (step, length) = unit(wire.get(at..).unwrap_or(&[]));
-            at = at.saturating_add(step);
-            text = text.saturating_add(length);
-        }
-        let from = from.unwrap_or(wire.len());
-        start.saturating_add(from)..start.saturating_add(to.unwrap_or(wire.len()))
+        let place = |offset| start.saturating_add(decoded.on_wire(wire, offset));
+        place(span.start)..place(span.end)
     }
 
     fn node(&self, id: NodeId) -> Option<&Node> {
@@ -349,6 +340,22 @@ impl Document {
     }
 }
 
+/// The path of those steps, as [`Document::path`] gives it.
+pub(crate) fn path_of(steps: &[crate::reading::Seg<'_>]) -> String {
+    use crate::reading::Seg;
+    use std::fmt::Write as _;
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Seg::Key(key) => push_key(&mut path, key),
+            Seg::Index(index) => {
+                let _ = write!(path, "[{index}]");
+            }
+        }
+    }
+    path
+}
+
 /// Appends a key to a path. Keys come from clients: odd ones are shortened and escaped, since paths reach logs.
 fn push_key(path: &mut String, key: &str) {
     use std::fmt::Write as _;
@@ -368,394 +375,60 @@ fn push_key(path: &mut String, key: &str) {
     }
 }
 
-/// Length of the first escape or character on the wire, and of what it stands for in UTF-8.
-fn unit(wire: &[u8]) -> (usize, usize) {
-    match wire {
-        [b'\\', b'u', rest @ ..] => {
-            let code = hex4(rest).unwrap_or(0);
-            if (0xd800..0xdc00).contains(&code) {
-                (12, 4)
-            } else {
-                (6, char::from_u32(code).map_or(3, char::len_utf8))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wide(members: usize, also: &str) -> Bytes {
+        let mut body = String::from("{");
+        for number in 0..members {
+            body.push_str(&format!(r#""member {number}":[{{"a\u0062{number}":{number}}}],"#));
+        }
+        Bytes::from(format!("{body}{also}}}"))
+    }
+
+    #[test]
+    fn members_are_found_in_objects_of_any_width() {
+        for members in [0, 1, 10, 11, 12, 13, 14, 500] {
+            let document = Document::read(wide(members, r#""la\u0073t":{"x":"y"}"#)).unwrap();
+            for number in 0..members {
+                let inner = document.at(&[&format!("member {number}")]).unwrap();
+                let inner = document.items(inner).next().unwrap();
+                let value = document.member(inner, &format!("ab{number}")).unwrap();
+                assert_eq!(document.as_u64(value), u64::try_from(number).ok());
             }
-        }
-        [b'\\', ..] => (2, 1),
-        [first, ..] => {
-            let length = match first {
-                0xf0.. => 4,
-                0xe0.. => 3,
-                0xc0.. => 2,
-                _ => 1,
-            };
-            (length, length)
-        }
-        [] => (1, 1),
-    }
-}
-
-fn hex4(bytes: &[u8]) -> Option<u32> {
-    let digits = std::str::from_utf8(bytes.get(..4)?).ok()?;
-    // `from_str_radix` takes a sign, JSON does not.
-    if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    u32::from_str_radix(digits, 16).ok()
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    nodes: Vec<Node>,
-    decoded: Vec<Box<str>>,
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "`Document::read` refuses bodies over 4 GiB, and there are fewer nodes than bytes"
-)]
-impl Reader<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn step(&mut self) {
-        self.at = self.at.saturating_add(1);
-    }
-
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.step();
+            assert_eq!(document.str_at(&["last", "x"]), Some("y"));
+            assert_eq!(document.at(&["member"]), None);
+            assert_eq!(document.at(&["member 500"]), None);
         }
     }
 
-    fn syntax<T>(&self, what: &'static str) -> Result<T, Malformed> {
-        Err(Malformed::Syntax { what, at: self.at })
+    #[test]
+    fn a_key_that_comes_twice_is_refused_in_objects_of_any_width() {
+        for members in [1, 11, 12, 13, 500] {
+            let body = wide(members, r#""member \u0030":1"#);
+            let twice = body.len() - r#""member \u0030":1}"#.len();
+            assert_eq!(Document::read(body).unwrap_err(), Malformed::DuplicateKey(twice));
+        }
     }
 
-    fn open(&mut self, sort: Sort) -> usize {
-        self.nodes.push(Node {
-            sort,
-            start: self.at as u32,
-            end: 0,
-            next: 0,
-            decoded: PLAIN,
+    #[test]
+    fn a_path_made_of_steps_is_the_path_that_is_searched_for() {
+        use crate::reading::{Label, Reading};
+        use portcullis_core::{Channel, UninspectableKind};
+        let body = Bytes::from_static(br#"{"a":[{"b":"x"},{"an odd key":["y"]}],"list":[[1,2]]}"#);
+        let document = Document::read(body).unwrap();
+        let reading = Reading::of(document, |_| {
+            Label::opaque(Channel::User, UninspectableKind::File)
         });
-        self.nodes.len() - 1
+        let blind: Vec<_> = reading
+            .uninspectable()
+            .iter()
+            .map(|blind| blind.path.clone())
+            .collect();
+        assert_eq!(blind, ["a[0].b", "a[1][key of 10 bytes][0]", "list[0]"]);
+        let parts = reading.parts().filter(|part| part.text.len() == 1);
+        let parts: Vec<_> = parts.map(|part| reading.path(part.id)).collect();
+        assert_eq!(parts, blind[..2]);
     }
-
-    fn close(&mut self, index: usize) {
-        let (end, next) = (self.at as u32, self.nodes.len() as u32);
-        if let Some(node) = self.nodes.get_mut(index) {
-            node.end = end;
-            node.next = next;
-        }
-    }
-
-    fn value(&mut self, depth: usize) -> Result<(), Malformed> {
-        match self.peek() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'"') => self.string(Sort::String),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word(b"true", Sort::Bool),
-            Some(b'f') => self.word(b"false", Sort::Bool),
-            Some(b'n') => self.word(b"null", Sort::Null),
-            Some(_) => self.syntax("no value begins with this"),
-            None => self.syntax("the body ends early"),
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<(), Malformed> {
-        if depth >= MAX_DEPTH {
-            return Err(Malformed::TooDeep(self.at));
-        }
-        let index = self.open(Sort::Object);
-        self.step();
-        self.space();
-        if self.peek() == Some(b'}') {
-            self.step();
-            self.close(index);
-            return Ok(());
-        }
-        loop {
-            if self.peek() != Some(b'"') {
-                return self.syntax("a key was expected");
-            }
-            self.string(Sort::Key)?;
-            self.space();
-            if self.peek() != Some(b':') {
-                return self.syntax("a colon was expected");
-            }
-            self.step();
-            self.space();
-            self.value(depth + 1)?;
-            self.space();
-            match self.peek() {
-                Some(b',') => {
-                    self.step();
-                    self.space();
-                }
-                Some(b'}') => {
-                    self.step();
-                    self.close(index);
-                    return self.unique(index);
-                }
-                _ => return self.syntax("a comma or a closing brace was expected"),
-            }
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<(), Malformed> {
-        if depth >= MAX_DEPTH {
-            return Err(Malformed::TooDeep(self.at));
-        }
-        let index = self.open(Sort::Array);
-        self.step();
-        self.space();
-        if self.peek() == Some(b']') {
-            self.step();
-            self.close(index);
-            return Ok(());
-        }
-        loop {
-            self.value(depth + 1)?;
-            self.space();
-            match self.peek() {
-                Some(b',') => {
-                    self.step();
-                    self.space();
-                }
-                Some(b']') => {
-                    self.step();
-                    self.close(index);
-                    return Ok(());
-                }
-                _ => return self.syntax("a comma or a closing bracket was expected"),
-            }
-        }
-    }
-
-    fn string(&mut self, sort: Sort) -> Result<(), Malformed> {
-        let index = self.open(sort);
-        self.step();
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or(&[]);
-            let Some(length) = memchr::memchr2(b'"', b'\\', rest) else {
-                self.at = self.bytes.len();
-                return self.syntax("a string does not end");
-            };
-            if let Some(bad) = rest.iter().take(length).position(|b| *b < 0x20) {
-                self.at = self.at.saturating_add(bad);
-                return self.syntax("a control character stands in a string");
-            }
-            self.at = self.at.saturating_add(length);
-            if self.peek() == Some(b'"') {
-                break;
-            }
-            escaped = true;
-            self.escape()?;
-        }
-        if escaped {
-            let text = decode(self.bytes.get(start..self.at).unwrap_or(&[]));
-            let number = self.decoded.len() as u32;
-            self.decoded.push(text.into_boxed_str());
-            if let Some(node) = self.nodes.get_mut(index) {
-                node.decoded = number;
-            }
-        }
-        self.step();
-        self.close(index);
-        Ok(())
-    }
-
-    fn escape(&mut self) -> Result<(), Malformed> {
-        let rest = self.bytes.get(self.at..).unwrap_or(&[]);
-        match rest {
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => {
-                self.at = self.at.saturating_add(2);
-                Ok(())
-            }
-            [b'\\', b'u', code @ ..] => {
-                let Some(high) = hex4(code) else {
-                    return self.syntax("an escape is not four hex digits");
-                };
-                match high {
-                    0xd800..0xdc00 => {
-                        let low = match code.get(4..) {
-                            Some([b'\\', b'u', low @ ..]) => hex4(low),
-                            _ => None,
-                        };
-                        if !low.is_some_and(|low| (0xdc00..0xe000).contains(&low)) {
-                            return Err(Malformed::LoneSurrogate(self.at));
-                        }
-                        self.at = self.at.saturating_add(12);
-                    }
-                    0xdc00..0xe000 => return Err(Malformed::LoneSurrogate(self.at)),
-                    _ => self.at = self.at.saturating_add(6),
-                }
-                Ok(())
-            }
-            _ => self.syntax("no such escape"),
-        }
-    }
-
-    fn number(&mut self) -> Result<(), Malformed> {
-        let index = self.open(Sort::Number);
-        if self.peek() == Some(b'-') {
-            self.step();
-        }
-        match self.peek() {
-            Some(b'0') => self.step(),
-            Some(b'1'..=b'9') => self.digits(),
-            _ => return self.syntax("a digit was expected"),
-        }
-        if self.peek() == Some(b'.') {
-            self.step();
-            if !matches!(self.peek(), Some(b'0'..=b'9')) {
-                return self.syntax("a digit was expected");
-            }
-            self.digits();
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.step();
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.step();
-            }
-            if !matches!(self.peek(), Some(b'0'..=b'9')) {
-                return self.syntax("a digit was expected");
-            }
-            self.digits();
-        }
-        self.close(index);
-        Ok(())
-    }
-
-    fn digits(&mut self) {
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.step();
-        }
-    }
-
-    fn word(&mut self, word: &[u8], sort: Sort) -> Result<(), Malformed> {
-        let index = self.open(sort);
-        if !self.bytes.get(self.at..).unwrap_or(&[]).starts_with(word) {
-            return self.syntax("no such word");
-        }
-        self.at = self.at.saturating_add(word.len());
-        self.close(index);
-        Ok(())
-    }
-
-    /// Refuses the object if two of its keys are the same text.
-    fn unique(&self, object: usize) -> Result<(), Malformed> {
-        let mut few: [&str; 12] = [""; 12];
-        let mut many: Option<HashSet<&str>> = None;
-        let mut count = 0usize;
-        let end = self.nodes.get(object).map_or(0, |node| node.next as usize);
-        let mut at = object + 1;
-        while at < end {
-            let Some(node) = self.nodes.get(at) else { break };
-            let key = self.key_text(node);
-            let fresh = match (&mut many, few.get_mut(..=count)) {
-                (Some(set), _) => set.insert(key),
-                (None, Some(seen)) => {
-                    let fresh = !seen.iter().take(count).any(|other| *other == key);
-                    if let Some(last) = seen.last_mut() {
-                        *last = key;
-                    }
-                    fresh
-                }
-                (None, None) => {
-                    let mut set: HashSet<&str> = few.iter().copied().collect();
-                    let fresh = set.insert(key);
-                    many = Some(set);
-                    fresh
-                }
-            };
-            if !fresh {
-                return Err(Malformed::DuplicateKey(node.start as usize));
-            }
-            count += 1;
-            at = self.nodes.get(at + 1).map_or(end, |value| value.next as usize);
-        }
-        Ok(())
-    }
-
-    fn key_text(&self, node: &Node) -> &str {
-        match self.decoded.get(node.decoded as usize) {
-            Some(text) => text,
-            None => self
-                .bytes
-                .get((node.start as usize).saturating_add(1)..(node.end as usize).saturating_sub(1))
-                .and_then(|bytes| std::str::from_utf8(bytes).ok())
-                .unwrap_or(""),
-        }
-    }
-}
-
-/// Decodes the inside of a string whose escapes were checked.
-fn decode(wire: &[u8]) -> String {
-    let mut text = Vec::with_capacity(wire.len());
-    let mut at = 0usize;
-    while let Some(rest) = wire.get(at..).filter(|rest| !rest.is_empty()) {
-        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
-        text.extend_from_slice(rest.get(..plain).unwrap_or(&[]));
-        let rest = rest.get(plain..).unwrap_or(&[]);
-        let (step, _) = unit(rest);
-        match rest {
-            [b'\\', b'u', code @ ..] => {
-                let high = hex4(code).unwrap_or(0);
-                let scalar = if (0xd800..0xdc00).contains(&high) {
-                    let low = code.get(6..).and_then(hex4).unwrap_or(0xdc00);
-                    0x10000 + ((high - 0xd800) << 10) + low.saturating_sub(0xdc00)
-                } else {
-                    high
-                };
-                let mut buffer = [0; 4];
-                let character = char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER);
-                text.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-            }
-            [b'\\', letter, ..] => text.push(match letter {
-                b'b' => 8,
-                b'f' => 12,
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                other => *other,
-            }),
-            _ => break,
-        }
-        at = at.saturating_add(plain).saturating_add(step);
-    }
-    String::from_utf8(text).unwrap_or_default()
-}
-
-/// Appends `text` as the inside of a JSON string.
-pub fn escape_into(out: &mut String, text: &str) {
-    use std::fmt::Write as _;
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if u32::from(control) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-}
-
-/// `text` as a JSON string, quotes included.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    escape_into(&mut out, text);
-    out.push('"');
-    out
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use portcullis_core::{Channel, Lane, Origin, Part, PartId, Span, Uninspectable, UninspectableKind};
 
-use crate::json::{Document, NodeId, Sort, escape_into};
+use crate::json::{Document, NodeId, Sort, escape_into, path_of};
 use crate::patch::Edit;
 
 /// One step of a path into a body.
@@ -189,14 +189,6 @@ impl Reading {
             extensions,
             raised,
         } = walk;
-        let uninspectable = opaque
-            .into_iter()
-            .map(|(kind, node)| Uninspectable {
-                kind,
-                path: document.path(node),
-                bytes: document.range(node).len(),
-            })
-            .collect();
         let mut layers = vec![Layer {
             document,
             outer: None,
@@ -207,9 +199,42 @@ impl Reading {
         Reading {
             layers,
             slots,
-            uninspectable,
+            uninspectable: opaque,
             extensions,
             raised,
+        }
+    }
+
+    /// A document whose texts are all of one channel, as the arguments of a tool call are.
+    #[must_use]
+    pub fn whole(document: Document, channel: Channel) -> Reading {
+        let root = document.root();
+        let outer = Slot {
+            layer: 0,
+            node: root,
+            channel,
+            origin: channel.origin(),
+            lane: None,
+            delta: false,
+        };
+        let mut walk = Walk {
+            slots: Vec::new(),
+            opaque: Vec::new(),
+            nested: Vec::new(),
+            extensions: Vec::new(),
+            raised: false,
+        };
+        walk.inner(&document, root, outer);
+        let layers = vec![Layer {
+            document,
+            outer: None,
+        }];
+        Reading {
+            layers,
+            slots: walk.slots,
+            uninspectable: Vec::new(),
+            extensions: Vec::new(),
+            raised: false,
         }
     }
 
@@ -357,7 +382,7 @@ pub const EXTENSION: &str = "portcullis";
 
 struct Walk {
     slots: Vec<Slot>,
-    opaque: Vec<(UninspectableKind, NodeId)>,
+    opaque: Vec<Uninspectable>,
     nested: Vec<(Slot, Document)>,
     extensions: Vec<NodeId>,
     raised: bool,
@@ -418,7 +443,8 @@ impl Walk {
                         });
                         nodes.pop();
                         if let Content::Opaque(kind) = said.content {
-                            self.opaque.push((kind, node));
+                            let list = path.split_last().map_or(&[] as &[_], |(_, list)| list);
+                            self.blind(document, node, kind, list);
                         }
                     }
                     self.visit(document, item, label, path, nodes, origin);
@@ -431,6 +457,11 @@ impl Walk {
                     document,
                     nodes: &*nodes,
                 });
+                if let Content::Opaque(kind) = said.content
+                    && !document.text(node).is_empty()
+                {
+                    self.blind(document, node, kind, path);
+                }
                 self.push(document, node, said, origin);
             }
             Sort::Number if holds_long_integer(document.text(node)) => {
@@ -482,6 +513,15 @@ impl Walk {
         );
     }
 
+    /// Lists what cannot be read. The path is made of the steps at hand: to search for it would walk a long list once for each item.
+    fn blind(&mut self, document: &Document, node: NodeId, kind: UninspectableKind, path: &[Seg<'_>]) {
+        self.opaque.push(Uninspectable {
+            kind,
+            path: path_of(path),
+            bytes: document.range(node).len(),
+        });
+    }
+
     fn push(&mut self, document: &Document, node: NodeId, said: Label, origin: Option<Origin>) {
         let slot = Slot {
             layer: 0,
@@ -493,12 +533,8 @@ impl Walk {
         };
         match said.content {
             Content::Text => self.slots.push(slot),
-            Content::Opaque(kind) => {
-                let text = document.text(node);
-                if !text.is_empty() {
-                    self.opaque.push((kind, node));
-                }
-                if !is_packed(text) {
+            Content::Opaque(_) => {
+                if !is_packed(document.text(node)) {
                     self.slots.push(slot);
                 }
             }
