@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use portcullis_core::Principal;
-use portcullis_dialect::{Call, Dialect, Document, Exchange, Method};
+use portcullis_dialect::{Call, Document, Exchange, Method};
 use portcullis_store::Admission;
 
 use super::admit::Admitted;
@@ -15,7 +15,6 @@ use crate::{Gateway, Refusal, body, headers};
 
 /// What every later room needs of the request besides its texts.
 pub(crate) struct Asked {
-    pub dialect: &'static dyn Dialect,
     pub exchange: &'static dyn Exchange,
     pub parameters: Vec<String>,
     pub principal: Arc<Principal>,
@@ -67,7 +66,6 @@ pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) 
     }
     record.left("parse");
     let asked = Asked {
-        dialect: received.dialect,
         exchange,
         parameters: received.parameters,
         principal,

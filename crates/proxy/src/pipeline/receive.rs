@@ -9,7 +9,6 @@ use crate::record::Record;
 
 /// A request whose endpoint is known.
 pub(crate) struct Received {
-    pub(super) dialect: &'static dyn Dialect,
     pub(super) exchange: &'static dyn Exchange,
     pub(super) parameters: Vec<String>,
     pub(super) head: Parts,
@@ -29,7 +28,6 @@ impl Received {
         record.audit.endpoint = format!("{} {}", exchange.method().name(), exchange.path());
         let parameters = parameters.into_iter().map(str::to_owned).collect();
         Ok(Received {
-            dialect,
             exchange,
             parameters,
             head,

@@ -1,0 +1,8 @@
+//! The data plane as a whole: a real listener, a real client, an upstream in this process that answers what a test tells it.
+
+mod bench;
+mod coverage;
+mod reading;
+mod recorded;
+mod streams;
+mod walk;
