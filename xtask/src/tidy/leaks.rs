@@ -36,7 +36,12 @@ const DIFFERENT: usize = 8;
 /// No path of one machine.
 pub fn machine_paths(tree: &Tree) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    for file in &tree.files {
+    // Recorded exchanges show whatever paths a model may speak of.
+    for file in tree
+        .files
+        .iter()
+        .filter(|file| !file.path.contains("/tests/exchanges/"))
+    {
         for (number, line) in file.text.lines().enumerate() {
             let starts = |(at, _): (usize, &str)| {
                 !line
