@@ -63,14 +63,13 @@ impl Inspector {
             }
         }
         let scan = Scan::new(&shapes)?;
-        let begins = |shape: &Shape, byte| !shape.machine.step(shape.machine.start(), byte).is_dead();
-        let starting = (0..=u8::MAX)
-            .map(|byte| {
-                (0..shapes.len())
-                    .filter(|at| shapes.get(*at).is_some_and(|s| begins(s, byte)))
-                    .collect()
-            })
-            .collect();
+        let numbered = || shapes.iter().enumerate();
+        let beginning = |byte| {
+            numbered()
+                .filter(move |(_, shape)| shape.can_begin_with(byte))
+                .map(|(at, _)| at)
+        };
+        let starting = (0..=u8::MAX).map(|byte| beginning(byte).collect()).collect();
         let runs_on = |channel: &Channel| {
             Selection::of(rules.len(), |at| {
                 rules.get(at).is_some_and(|rule| rule.channels.contains(channel))

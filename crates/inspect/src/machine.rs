@@ -4,7 +4,7 @@
 //! every byte that a search does not answer: *does a match end here, whatever follows?* and *could more text still make
 //! a match?* Both the scan and the streaming window ask the same table, so they cannot disagree. It knows no rules.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use regex_automata::{
     Anchored, Input, MatchKind,
@@ -15,13 +15,17 @@ use regex_automata::{
 
 /// The most memory that one pattern may take while it is compiled; the table itself is several times smaller.
 const COMPILE_LIMIT: usize = 32 << 20;
-/// How many beginnings a pattern may have to be found by its literal beginnings, and how long they grow.
-const MAX_PREFIXES: usize = 40;
+/// How many literal beginnings a pattern may have to be found by them, how long they grow, and in how many ways one may
+/// go on to be grown further.
+const MAX_PREFIXES: usize = 96;
+const FEW: usize = 3;
+/// How far before a byte that it needs a match may begin to be looked for around that byte.
+const MAX_REACH: usize = 200;
 const MAX_PREFIX_LEN: usize = 8;
 const MIN_PREFIX_LEN: usize = 3;
 
 /// A place in the table: where its row begins, and what is known about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State(u32);
 
 impl State {
@@ -52,6 +56,8 @@ impl State {
 /// A compiled pattern.
 pub(crate) struct Machine {
     classes: [u8; 256],
+    /// A byte of each class.
+    representatives: Vec<u8>,
     table: Vec<State>,
     start: State,
 }
@@ -99,60 +105,87 @@ impl Machine {
             .unwrap_or(State::DEAD)
     }
 
-    /// Literal beginnings, in lower case and all of one length, one of which every match begins with (case aside);
-    /// none where the pattern has no such beginnings.
+    /// Literal beginnings, in lower case, one of which every match begins with (case aside); none where the pattern has
+    /// no such beginnings. None of them begins another.
+    ///
+    /// They are grown from the automaton: a beginning that can go on in few ways is replaced by those, until it is long
+    /// enough to be rare or goes on in many.
     pub(crate) fn prefixes(&self) -> Vec<Vec<u8>> {
-        let mut found = Vec::new();
-        let mut paths: HashMap<Vec<u8>, Vec<State>> = HashMap::from([(Vec::new(), vec![self.start])]);
-        for length in 1..=MAX_PREFIX_LEN {
-            let mut longer: HashMap<Vec<u8>, Vec<State>> = HashMap::new();
-            for (path, state) in paths
-                .iter()
-                .flat_map(|(path, states)| states.iter().map(move |s| (path, *s)))
-            {
-                for byte in 0..=u8::MAX {
-                    let next = self.step(state, byte);
-                    if !next.is_dead() {
-                        let mut path = path.clone();
-                        path.push(byte.to_ascii_lowercase());
-                        let states = longer.entry(path).or_default();
-                        if !states.contains(&next) {
-                            states.push(next);
-                        }
-                    }
-                }
-                if longer.len() > MAX_PREFIXES {
-                    return found;
-                }
+        let mut done: Vec<Vec<u8>> = Vec::new();
+        let mut growing: VecDeque<(Vec<u8>, Vec<State>)> = VecDeque::from([(Vec::new(), vec![self.start])]);
+        while let Some((path, states)) = growing.pop_front() {
+            let ways = self.ways(&states);
+            let total = done.len() + growing.len() + ways.len();
+            let complete = states.iter().any(|state| state.accepts());
+            let wide = path.len() >= MIN_PREFIX_LEN && (ways.len() > FEW || total > MAX_PREFIXES);
+            if complete || wide || path.len() == MAX_PREFIX_LEN {
+                done.push(path);
+            } else if total > MAX_PREFIXES {
+                return Vec::new();
+            } else {
+                growing.extend(
+                    ways.into_iter()
+                        .map(|(byte, states)| ([&path[..], &[byte]].concat(), states)),
+                );
             }
-            if length >= MIN_PREFIX_LEN {
-                found = longer.keys().cloned().collect();
-            }
-            if longer.values().flatten().any(|state| state.accepts()) {
-                return found;
-            }
-            paths = longer;
         }
-        found
+        if done.iter().any(|path| path.len() < MIN_PREFIX_LEN) {
+            Vec::new()
+        } else {
+            done
+        }
     }
 
-    /// Whether no match is possible without `byte`.
-    pub(crate) fn needs(&self, byte: u8) -> bool {
-        let mut seen = vec![self.start];
-        let mut at = 0;
-        while let Some(state) = seen.get(at).copied() {
-            at += 1;
-            for other in (0..=u8::MAX).filter(|other| *other != byte) {
-                let next = self.step(state, other);
-                if next.accepts() {
-                    return false;
-                }
-                if !next.is_dead() && !seen.contains(&next) {
-                    seen.push(next);
-                }
+    /// The bytes, in lower case, by which any of `states` can go on, and where each leads.
+    fn ways(&self, states: &[State]) -> BTreeMap<u8, Vec<State>> {
+        let mut ways: BTreeMap<u8, Vec<State>> = BTreeMap::new();
+        for (state, byte) in states
+            .iter()
+            .flat_map(|state| (0..=u8::MAX).map(move |byte| (*state, byte)))
+        {
+            let next = self.step(state, byte);
+            let known = ways
+                .get(&byte.to_ascii_lowercase())
+                .is_some_and(|states| states.contains(&next));
+            if !next.is_dead() && !known {
+                ways.entry(byte.to_ascii_lowercase()).or_default().push(next);
             }
         }
-        true
+        ways
+    }
+
+    /// How many bytes of a match can come before its first `byte`; `None` where a match needs no such byte, or where there
+    /// is no bound.
+    pub(crate) fn reach(&self, byte: u8) -> Option<usize> {
+        let class = |byte: u8| self.classes.get(usize::from(byte));
+        if (0..=u8::MAX).any(|other| other != byte && class(other) == class(byte)) {
+            return None; // wherever it does, another byte does as well
+        }
+        let mut level = HashSet::from([self.start]);
+        for length in 0..=MAX_REACH {
+            let mut next = HashSet::new();
+            for state in level {
+                for other in self
+                    .representatives
+                    .iter()
+                    .copied()
+                    .filter(|other| *other != byte)
+                {
+                    let after = self.step(state, other);
+                    if after.accepts() {
+                        return None;
+                    }
+                    if !after.is_dead() {
+                        next.insert(after);
+                    }
+                }
+            }
+            if next.is_empty() {
+                return Some(length);
+            }
+            level = next;
+        }
+        None
     }
 }
 
@@ -237,6 +270,7 @@ impl Draft {
         }
         Ok(Machine {
             classes,
+            representatives: self.representatives,
             table,
             start: state(0),
         })
@@ -333,11 +367,13 @@ mod tests {
     }
 
     #[test]
-    fn a_needed_byte_is_on_every_way_to_a_match() {
-        let machine = Machine::new("[a-z]+@[a-z]+(?:[.]com)?").unwrap();
-        assert!(machine.needs(b'@'));
-        assert!(!machine.needs(b'.'));
-        assert!(!machine.needs(b'a'));
+    fn a_match_reaches_so_far_before_a_byte_that_it_needs() {
+        let machine = Machine::new("[a-z]{1,9}@[a-z]+(?:[.]com)?").unwrap();
+        assert_eq!(machine.reach(b'@'), Some(9));
+        assert_eq!(machine.reach(b'.'), None, "not needed");
+        assert_eq!(machine.reach(b'a'), None, "not needed");
+        assert_eq!(Machine::new("[a-z]+@").unwrap().reach(b'@'), None, "no bound");
+        assert_eq!(Machine::new("[+][0-9]{7}").unwrap().reach(b'+'), Some(0));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The scan of a whole text: one pass finds where a match could begin, the automata say whether one does.
 //!
-//! Shapes with literal beginnings are met by one Aho-Corasick pass over those of all rules. The few that have none
-//! (card numbers, e-mail addresses) are tried where their first byte stands and nothing bars it; they are left out
-//! altogether where the text lacks a byte that they need (`@`). Nothing is allocated while nothing is found.
+//! Shapes with literal beginnings are met by one Aho-Corasick pass over those of all rules. Of the few that have none, some
+//! need a byte that is rare (an e-mail address its `@`): they are tried in front of that byte only. The rest (card numbers)
+//! is tried where its first byte stands and nothing bars it. Nothing is allocated while nothing is found.
 
 use std::cmp::Reverse;
 
@@ -30,38 +30,44 @@ pub(crate) struct Scan {
     literals: AhoCorasick,
     /// The shapes that begin with each literal.
     beginning: Vec<Vec<usize>>,
-    /// The shapes without literal beginnings, and bytes that a text must have for them.
-    open: Vec<Open>,
+    anchored: Vec<Anchored>,
+    open: Vec<usize>,
     /// For each byte, a bit for each open shape that can begin with it; the last bit stands for all from the 64th on.
     first: [u64; 256],
+    /// For each byte, the same bits for the open shapes that may follow it.
+    free: [u64; 256],
 }
 
-struct Open {
+/// A shape every match of which has `byte` within `reach` bytes of its start.
+struct Anchored {
     shape: usize,
-    needs: Option<u8>,
+    byte: u8,
+    reach: usize,
 }
 
-/// Bytes worth looking for before a shape is tried: rare in prose and code.
-const RARE: &[u8] = b"@+#$~^|{}[]<>=&%/\\:_-.0123456789";
+/// Bytes that are rare in prose and code.
+const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
 
 impl Scan {
     /// Prepares the search for the starts of `shapes`.
     pub(crate) fn new(shapes: &[Shape]) -> Result<Scan, RuleError> {
         let mut literals: Vec<Vec<u8>> = Vec::new();
         let mut beginning: Vec<Vec<usize>> = Vec::new();
-        let mut open = Vec::new();
-        let mut first = [0; 256];
+        let (mut anchored, mut open) = (Vec::new(), Vec::new());
         for (number, shape) in shapes.iter().enumerate() {
             let prefixes = shape.machine.prefixes();
+            let nearest = |byte: &u8| {
+                Some(Anchored {
+                    shape: number,
+                    byte: *byte,
+                    reach: shape.machine.reach(*byte)?,
+                })
+            };
             if prefixes.is_empty() {
-                let bit = 1 << open.len().min(63);
-                for (byte, bits) in (0..=u8::MAX).zip(&mut first) {
-                    if !shape.machine.step(shape.machine.start(), byte).is_dead() {
-                        *bits |= bit;
-                    }
+                match RARE.iter().find_map(nearest) {
+                    Some(found) => anchored.push(found),
+                    None => open.push(number),
                 }
-                let needs = RARE.iter().copied().find(|byte| shape.machine.needs(*byte));
-                open.push(Open { shape: number, needs });
             }
             for prefix in prefixes {
                 match literals.iter().position(|known| *known == prefix) {
@@ -85,12 +91,30 @@ impl Scan {
                 rule: "all".into(),
                 reason: error.to_string(),
             })?;
-        Ok(Scan {
+        let mut scan = Scan {
             literals,
             beginning,
+            anchored,
             open,
-            first,
-        })
+            first: [0; 256],
+            free: [0; 256],
+        };
+        scan.fill_tables(shapes);
+        Ok(scan)
+    }
+
+    fn fill_tables(&mut self, shapes: &[Shape]) {
+        let open = self.open.iter().filter_map(|number| shapes.get(*number));
+        for (at, shape) in (0usize..).zip(open) {
+            for (byte, (first, free)) in (0..=u8::MAX).zip(self.first.iter_mut().zip(&mut self.free)) {
+                if shape.can_begin_with(byte) {
+                    *first |= bit(at);
+                }
+                if !shape.before.bars(byte) {
+                    *free |= bit(at);
+                }
+            }
+        }
     }
 
     /// Adds every match of the shapes whose rule is wanted, in order of start, without those within another of the
@@ -104,8 +128,8 @@ impl Scan {
     ) {
         let bytes = text.as_bytes();
         let mut attempt = |shape: &Shape, start: usize| {
-            if wanted(shape.rule)
-                && shape.may_follow(Before::at(bytes, start))
+            if shape.may_follow(Before::at(bytes, start))
+                && wanted(shape.rule)
                 && let Some(end) = shape.end(text, start)
             {
                 hits.push(Hit {
@@ -115,37 +139,74 @@ impl Scan {
             }
         };
         for met in self.literals.find_overlapping_iter(text) {
-            for number in self.beginning.get(met.pattern().as_usize()).into_iter().flatten() {
-                if let Some(shape) = shapes.get(*number) {
-                    attempt(shape, met.start());
-                }
+            let numbers = self.beginning.get(met.pattern().as_usize()).into_iter().flatten();
+            numbers
+                .filter_map(|number| shapes.get(*number))
+                .for_each(|shape| attempt(shape, met.start()));
+        }
+        let is_wanted = |number: &usize| shapes.get(*number).filter(|shape| wanted(shape.rule));
+        for anchored in &self.anchored {
+            if let Some(shape) = is_wanted(&anchored.shape) {
+                anchored.try_before_each(shape, bytes, &mut attempt);
             }
         }
-        let possible = |open: &Open| {
-            shapes.get(open.shape).is_some_and(|shape| wanted(shape.rule))
-                && open
-                    .needs
-                    .is_none_or(|byte| memchr::memchr(byte, bytes).is_some())
-        };
         let active = (0usize..)
             .zip(&self.open)
-            .filter(|(_, open)| possible(open))
-            .fold(0u64, |bits, (at, _)| bits | 1 << at.min(63));
-        for (start, byte) in bytes.iter().enumerate().filter(|_| active != 0) {
-            let mut bits = self.first.get(usize::from(*byte)).copied().unwrap_or(0) & active;
-            while bits != 0 {
-                let at = usize::try_from(bits.trailing_zeros()).unwrap_or(63);
-                bits &= bits - 1;
-                let until = if at == 63 { self.open.len() } else { at + 1 };
-                for open in self.open.get(at..until).into_iter().flatten() {
-                    if let Some(shape) = shapes.get(open.shape) {
-                        attempt(shape, start);
-                    }
-                }
-            }
+            .filter(|(_, number)| is_wanted(number).is_some());
+        let active = active.fold(0, |bits, (at, _)| bits | bit(at));
+        if active != 0 {
+            self.try_open(shapes, bytes, active, &mut attempt);
         }
         tidy(hits);
     }
+
+    /// Attempts the active open shapes wherever one can begin.
+    fn try_open(&self, shapes: &[Shape], bytes: &[u8], active: u64, attempt: &mut impl FnMut(&Shape, usize)) {
+        let bits = |table: &[u64; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(0);
+        let mut free = active;
+        for (start, byte) in bytes.iter().enumerate() {
+            let mut possible = bits(&self.first, *byte) & free;
+            free = match *byte {
+                // It may be the letter of an escape: the shape looks closer.
+                b'n' | b'r' | b't' => active,
+                byte => bits(&self.free, byte) & active,
+            };
+            while possible != 0 {
+                let at = usize::try_from(possible.trailing_zeros()).unwrap_or(0);
+                possible &= possible - 1;
+                let until = if bit(at + 1) == bit(at) {
+                    self.open.len()
+                } else {
+                    at + 1
+                };
+                let numbers = self.open.get(at..until).into_iter().flatten();
+                numbers
+                    .filter_map(|number| shapes.get(*number))
+                    .for_each(|shape| attempt(shape, start));
+            }
+        }
+    }
+}
+
+impl Anchored {
+    /// Attempts the shape wherever it can begin within reach of one of its bytes.
+    fn try_before_each(&self, shape: &Shape, bytes: &[u8], attempt: &mut impl FnMut(&Shape, usize)) {
+        let mut tried = 0;
+        for at in memchr::memchr_iter(self.byte, bytes) {
+            let from = at.saturating_sub(self.reach).max(tried);
+            for (start, byte) in (from..=at).zip(bytes.get(from..).unwrap_or_default()) {
+                if shape.can_begin_with(*byte) {
+                    attempt(shape, start);
+                }
+            }
+            tried = at + 1;
+        }
+    }
+}
+
+/// The bit of the open shape at that place; all from the 64th on share the last.
+fn bit(at: usize) -> u64 {
+    1 << at.min(63)
 }
 
 /// Sorts matches and drops those within another of the same rule.

@@ -18,6 +18,8 @@ pub(crate) struct Shape {
     pub(crate) before: Edge,
     pub(crate) after: Edge,
     check: Option<Check>,
+    /// For each byte, whether a match can begin with it.
+    first: [bool; 256],
 }
 
 impl Shape {
@@ -25,13 +27,24 @@ impl Shape {
     pub(crate) fn new(rule: usize, source: &Source, pattern: &str) -> Result<Shape, RuleError> {
         let machine =
             Machine::new(pattern).map_err(|reason| source.wrong(format!("`{pattern}`: {reason}")))?;
+        let mut first = [false; 256];
+        for (byte, first) in (0..=u8::MAX).zip(&mut first) {
+            *first = !machine.step(machine.start(), byte).is_dead();
+        }
+        let (before, after, check) = (source.before, source.after, source.find_check()?);
         Ok(Shape {
             rule,
             machine,
-            before: source.before,
-            after: source.after,
-            check: source.find_check()?,
+            before,
+            after,
+            check,
+            first,
         })
+    }
+
+    /// Whether a match can begin with `byte`.
+    pub(crate) fn can_begin_with(&self, byte: u8) -> bool {
+        self.first.get(usize::from(byte)).copied().unwrap_or(false)
     }
 
     /// The end of the longest match that begins at byte `start`, if there is one.

@@ -1,0 +1,235 @@
+//! The window's law on random texts and cuts, what it holds back, and where it fails closed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test"
+)]
+
+use std::sync::LazyLock;
+
+use portcullis_core::{Channel, Family, Finding, Span};
+use portcullis_inspect::{Inspector, Overgrown, Selection, Window, corpus::expand};
+use proptest::prelude::*;
+
+static INSPECTOR: LazyLock<Inspector> = LazyLock::new(|| Inspector::built_in().unwrap());
+
+fn all() -> Selection {
+    INSPECTOR.select(|_| true)
+}
+
+fn output() -> Selection {
+    INSPECTOR.select(|rule| matches!(rule.family(), Family::Secret | Family::Pii))
+}
+
+fn merged(found: &[Finding]) -> Vec<Span> {
+    let mut spans: Vec<Span> = found.iter().map(|finding| finding.span).collect();
+    spans.sort();
+    let mut merged: Vec<Span> = Vec::new();
+    for span in spans {
+        match merged.last_mut().filter(|last| last.overlaps(span)) {
+            Some(last) => last.end = last.end.max(span.end),
+            None => merged.push(span),
+        }
+    }
+    merged
+}
+
+/// Pieces of hits and near-hits, and what may stand between them.
+fn fragments() -> Vec<String> {
+    let mut fragments: Vec<String> = [
+        " ",
+        "  ",
+        "\n",
+        "\\n",
+        ".",
+        ",",
+        "-",
+        "@",
+        "+",
+        "_",
+        "é",
+        "ß",
+        "漢",
+        "🙂",
+        "\u{a0}",
+        "a",
+        "Z",
+        "4",
+        "12",
+        "sk-",
+        "ghp_",
+        "eyJ",
+        "-----",
+        "BEGIN PRIVATE KEY",
+        "END PRIVATE KEY",
+        "example.com",
+        "jane",
+        "ignore ",
+        "all ",
+        "previous ",
+        "instructions",
+        "your ",
+        "system prompt",
+        "repeat the text above",
+        "<|im_start|>",
+        "<|im_",
+        "[INST]",
+        "DE89 ",
+        "3704 ",
+        "4111 ",
+        "1111 ",
+        "4111111111111111",
+        "+1 415 555 2671",
+        "536-90-4399",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for rule in INSPECTOR.rules() {
+        for (seed, case) in (1..).zip(rule.hits().iter().chain(rule.misses())) {
+            let text = expand(case, seed).replace(['«', '»'], "");
+            let half = (0..=text.len() / 2)
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
+                .unwrap_or(0);
+            fragments.push(text[half..].to_owned());
+            fragments.push(text[..half].to_owned());
+            fragments.push(text);
+        }
+    }
+    fragments
+}
+
+/// A text made of fragments, and the character boundaries at which it is cut.
+fn cut_text() -> impl Strategy<Value = (String, Vec<usize>)> {
+    let pieces = prop::collection::vec(prop::sample::select(fragments()), 0..9);
+    (pieces, prop::collection::vec(any::<prop::sample::Index>(), 0..12)).prop_map(|(pieces, cuts)| {
+        let text = pieces.concat();
+        let boundaries: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| *cut.get(&boundaries)).collect();
+        cuts.push(text.len());
+        cuts.sort_unstable();
+        (text, cuts)
+    })
+}
+
+/// What scanning `text` whole says, given that what ends before `offset` has been released already.
+fn whole(text: &str, selection: &Selection) -> Vec<Span> {
+    let mut found = Vec::new();
+    INSPECTOR.scan(text, Channel::User, selection, &mut found);
+    merged(&found)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cut_gives_what_the_whole_gives((text, cuts) in cut_text()) {
+        let selection = all();
+        let expected = whole(&text, &selection);
+        let mut window = Window::new(Channel::User, selection);
+        let (mut found, mut from, mut offset) = (Vec::new(), 0, 0);
+        for cut in cuts {
+            let next = window.push(&INSPECTOR, &text[from..cut], &mut found).unwrap();
+            prop_assert!(offset <= next && next <= cut && text.is_char_boundary(next));
+            // What is final is final: the text to come is known here, and changes nothing about it.
+            let known: Vec<Span> = merged(&found).into_iter().filter(|span| span.end <= next).collect();
+            let due: Vec<Span> = expected.iter().copied().filter(|span| span.start < next).collect();
+            prop_assert_eq!(known, due);
+            (from, offset) = (cut, next);
+        }
+        prop_assert_eq!(window.finish(&INSPECTOR, &mut found), text.len());
+        prop_assert_eq!(merged(&found), expected);
+    }
+
+    /// What is held could still become a match: for some text to follow, the verdict about the first held byte differs
+    /// from the verdict for another.
+    #[test]
+    fn nothing_is_held_that_no_text_could_change(text in "[a-z ,.]{0,40}") {
+        let mut window = Window::new(Channel::Assistant, output());
+        let offset = window.push(&INSPECTOR, &text, &mut Vec::new()).unwrap();
+        if offset < text.len() {
+            let reached = ["@example.com ", "x@example.com "].iter().any(|more| {
+                whole(&format!("{text}{more}"), &output()).iter().any(|span| span.start == offset)
+            });
+            let prefix = ["sk-", "ghp_", "glpat-", "hf_", "npm_", "r8_", "whsec_", "dop_v1_", "api_org_", "xai-"]
+                .iter().any(|prefix| text[offset..].starts_with(&prefix[..1]));
+            prop_assert!(reached || prefix, "{:?} held of {text:?}", &text[offset..]);
+        }
+    }
+}
+
+fn pushed(selection: Selection, text: &str) -> Window {
+    let mut window = Window::new(Channel::Assistant, selection);
+    window.push(&INSPECTOR, text, &mut Vec::new()).unwrap();
+    window
+}
+
+#[test]
+fn plain_text_passes_up_to_the_word_in_progress() {
+    for (text, held) in [
+        ("Hello, how are you? I think ", ""),
+        ("Hello, how are you? I think", "think"),
+        ("The year was 1987. ", ""),
+        ("It costs 12 dollars and ", ""),
+        ("naïve café ", ""),
+        ("漢字かな", ""),
+        ("Ask jane.doe@exam", "jane.doe@exam"),
+        ("mail jane@example.com ", ""),
+        ("mail jane@example.com", "jane@example.com"),
+        ("card 4111 1111 ", "4111 1111 "),
+        ("```rust\nfn main() {\n", ""),
+        ("see <|im_st", "im_st"),
+    ] {
+        assert_eq!(pushed(output(), text).held(), held.len(), "{text:?}");
+    }
+    assert_eq!(pushed(all(), "see <|im_st").held(), "<|im_st".len());
+    assert_eq!(
+        pushed(all(), "see <|im_start|>").held(),
+        0,
+        "a match that nothing can change is not held"
+    );
+    assert_eq!(
+        pushed(Selection::default(), "jane@example").held(),
+        0,
+        "nothing selected, nothing held"
+    );
+}
+
+#[test]
+fn a_word_that_is_too_long_for_what_it_could_become_is_let_go() {
+    assert_eq!(pushed(output(), &"a".repeat(64)).held(), 64);
+    assert_eq!(pushed(output(), &"a".repeat(65)).held(), 0);
+}
+
+#[test]
+fn a_match_that_outgrows_the_window_fails_closed_and_stays_so() {
+    let mut window = Window::new(Channel::Assistant, output());
+    let mut found = Vec::new();
+    let begin = expand("x sk-proj-{base62:40}", 1);
+    assert_eq!(window.push(&INSPECTOR, &begin, &mut found), Ok(2));
+    let more = "A1b2".repeat(1024);
+    for _ in 0..3 {
+        assert_eq!(window.push(&INSPECTOR, &more, &mut found), Ok(2));
+    }
+    assert_eq!(window.push(&INSPECTOR, &more, &mut found), Err(Overgrown));
+    assert_eq!(window.push(&INSPECTOR, " ", &mut found), Err(Overgrown));
+    assert!(found.is_empty());
+}
+
+#[test]
+fn a_finding_that_what_follows_may_overlap_is_held_whole() {
+    // The phrase is found and final; the number that begins inside it may still become a card's.
+    let selection = INSPECTOR.select(|rule| matches!(rule.id().as_str(), "EMAIL_ADDRESS" | "CREDIT_CARD"));
+    let number = expand("{luhn:16:4:-}", 1);
+    let (inside, rest) = number.split_at(14);
+    let text = format!("x {inside}@b.example.com");
+    let mut window = Window::new(Channel::Assistant, selection.clone());
+    let mut found = Vec::new();
+    assert_eq!(window.push(&INSPECTOR, &text, &mut found), Ok(2));
+    assert_eq!(window.push(&INSPECTOR, " ", &mut found), Ok(text.len() + 1));
+    assert_eq!(merged(&found), [Span::new(2, text.len())]);
+    assert_eq!(rest.len(), 5);
+}
