@@ -84,7 +84,7 @@ fn a_marker_that_claims_to_be_packed_bytes_is_seen() {
             format!("data:image/png;base64,{MARKER}"),
             format!("data:{MARKER};base64,aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ="),
         ] {
-            for marked in each(&parse(&body), strings, |text| {
+            for marked in each(&parse(&body), packed, |text| {
                 *text = Value::from(disguise.clone())
             }) {
                 check(&body, &marked);
@@ -121,15 +121,6 @@ fn check(body: &Recorded, value: &Value) {
         "{}",
         body.name
     );
-    let edit = reading.edit(part.id, Span::new(start, start + MARKER.len()), "\"quoted\"\n");
-    let patched = apply(&bytes, vec![edit]);
-    // Still readable, and nothing of the marker is left.
-    let again = body.read(&patched);
-    assert!(
-        !again.parts().any(|part| part.text.contains(MARKER)),
-        "{}",
-        body.name
-    );
 }
 
 /// A copy of `value` for each value in it that is wanted, with that one changed.
@@ -145,6 +136,13 @@ type Wanted = fn(&Value) -> bool;
 
 fn strings(value: &Value) -> bool {
     value.is_string()
+}
+
+/// Strings that may be the packed bytes of a picture or a file, or its address.
+fn packed(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| text.len() >= 24 && !text.contains(' '))
 }
 
 fn numbers(value: &Value) -> bool {

@@ -42,7 +42,7 @@ fn unknown_members_are_seen_and_survive_a_change_beside_them() {
         );
         let edits = reading.parts().filter(|part| part.text != NOTE);
         let edits = edits
-            .map(|part| reading.edit(part.id, Span::new(0, part.text.len()), "changed"))
+            .map(|part| reading.edit(part.id, Span::new(0, part.text.len()), "\"changed\"\n"))
             .collect();
         let patched: Value = serde_json::from_slice(&apply(&bytes, edits)).unwrap();
         assert_eq!(

@@ -25,8 +25,11 @@ fn all(document: &Document) -> impl Iterator<Item = NodeId> + '_ {
     choices.into_iter().flat_map(|choices| document.items(choices))
 }
 
-/// Choices that say why they finished get nothing more.
+/// Choices that say why they finished get nothing more; behind an error comes nothing at all.
 pub fn ends(event: &Document) -> Ends {
+    if set(event, event.root(), "error") {
+        return Ends::All;
+    }
     let index = |choice| {
         let node = event.member(choice, "index");
         let index = node.and_then(|node| event.as_u64(node));
@@ -45,15 +48,21 @@ pub fn ends(event: &Document) -> Ends {
     }
 }
 
-/// The choice of an event that holds one choice and nothing that would count twice.
+/// The choice of an event that holds one choice and, besides the text of that choice, nothing that would count twice.
 pub fn lone(event: &Document) -> Option<NodeId> {
     let mut choices = all(event);
     let (Some(choice), None) = (choices.next(), choices.next()) else {
         return None;
     };
-    let counts = set(event, event.root(), "usage") || set(event, event.root(), "x_groq");
-    let more = ["finish_reason", "logprobs", "token_ids"];
-    (!counts && !more.into_iter().any(|key| set(event, choice, key))).then_some(choice)
+    let light = |object, known: &'static [&str]| {
+        event.members(object).all(|(key, value)| {
+            known.contains(&event.text(key)) || !matches!(event.sort(value), Sort::Object | Sort::Array)
+        })
+    };
+    let alone = light(event.root(), &["choices"])
+        && light(choice, &["delta", "content_filter_results"])
+        && !set(event, choice, "finish_reason");
+    alone.then_some(choice)
 }
 
 /// Token probabilities of every choice, and of the prompt.
@@ -69,6 +78,7 @@ pub fn logprobs(document: &Document) -> Vec<NodeId> {
 /// What stands around the text of a choice, and around the choices.
 pub fn envelope(path: &[Seg<'_>]) -> Label {
     match path {
+        [K("moderation"), .., K("message")] => Label::text(Channel::Error),
         [
             K(
                 "id"
@@ -81,14 +91,14 @@ pub fn envelope(path: &[Seg<'_>]) -> Label {
                 | "obfuscation",
             ),
         ]
-        | [K("choices"), I(_), K("finish_reason" | "native_finish_reason" | "matched_stop")]
+        | [K("choices"), I(_), K("finish_reason" | "native_finish_reason")]
         // Azure's verdicts, and the moderation that a request may ask for: names of categories and of severities.
         | [K("choices"), I(_), K("content_filter_results"), ..]
         | [K("prompt_filter_results" | "prompt_annotations" | "moderation"), ..]
         | [K("x_groq" | "kv_transfer_params"), ..]
         | [K("usage"), ..] => Label::IDENTIFIER,
-        // vLLM says here which stop sequence it met.
-        [K("choices"), I(_), K("stop_reason")] => Label::text(Channel::Steering),
+        // vLLM and SGLang say here which stop sequence they met.
+        [K("choices"), I(_), K("stop_reason" | "matched_stop")] => Label::text(Channel::Steering),
         [K("choices"), I(_), K("token_ids" | "prompt_token_ids"), I(_)] | [K("prompt_token_ids"), I(_)] => {
             Label::opaque(Channel::Logprobs, Kind::Vector)
         }

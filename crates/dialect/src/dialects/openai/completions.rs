@@ -130,6 +130,9 @@ mod tests {
             ("7", false),
             (r#"{"text": "once"}"#, false),
             (r#"["once", {"text": "twice"}]"#, false),
+            (r#"["once", 1]"#, false),
+            (r#"[[1], "once"]"#, false),
+            (r#"[["once"]]"#, false),
         ] {
             let body = format!(r#"{{"model": "m", "prompt": {prompt}}}"#);
             let document = Document::read(Bytes::from(body)).unwrap();

@@ -45,15 +45,15 @@ pub fn call_with_model(document: &Document, needed: bool) -> Result<Call, Malfor
 
 /// Checks a text, a list of texts, a list of token ids or a list of such lists.
 pub fn texts_or_tokens(document: &Document, node: NodeId, name: &str) -> Result<(), Malformed> {
+    let all = |array, sort| document.items(array).all(|item| document.sort(item) == sort);
     let fits = match document.sort(node) {
         Sort::String | Sort::Null => true,
-        Sort::Array => document.items(node).all(|item| match document.sort(item) {
-            Sort::String | Sort::Number => true,
-            Sort::Array => document
-                .items(item)
-                .all(|token| document.sort(token) == Sort::Number),
-            _ => false,
-        }),
+        // Of one sort: token ids among texts would be seen by nobody.
+        Sort::Array => {
+            all(node, Sort::String)
+                || all(node, Sort::Number)
+                || (all(node, Sort::Array) && document.items(node).all(|item| all(item, Sort::Number)))
+        }
         _ => false,
     };
     if fits {

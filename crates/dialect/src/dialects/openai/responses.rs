@@ -125,9 +125,20 @@ fn read_items(document: &Document, input: NodeId, call: &mut Call) -> Result<(),
         }
         let text = |key| document.member(item, key).and_then(|node| document.as_str(node));
         call.system_prompt |= matches!(text("role"), Some("system" | "developer"));
-        if items::kind(text("type"), text("role").is_some()) == "item_reference" {
-            let id = document.member(item, "id");
-            call.state.extend(facts::state(document, "item", id));
+        let set = |key| {
+            document
+                .member(item, key)
+                .filter(|node| document.sort(*node) != Sort::Null)
+        };
+        // Reasoning and pictures that come without their content are looked up by their id.
+        let named = match items::kind(text("type"), text("role").is_some()) {
+            "item_reference" => true,
+            "reasoning" => set("encrypted_content").or(set("content")).is_none(),
+            "image_generation_call" => set("result").is_none(),
+            _ => false,
+        };
+        if named {
+            call.state.extend(facts::state(document, "item", set("id")));
         }
     }
     Ok(())

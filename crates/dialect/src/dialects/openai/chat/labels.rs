@@ -8,6 +8,9 @@ use crate::reading::{Label, Place, Seg};
 
 use super::super::{choices, tools};
 
+/// The item of lanes beside the numbered ones.
+const UNNUMBERED: u32 = 0xfff_ffff;
+
 /// A place in a request.
 pub fn request(place: &Place<'_>) -> Label {
     match place.path {
@@ -159,11 +162,14 @@ pub fn event(place: &Place<'_>) -> Label {
             Label::text(Channel::Assistant).delta(lane(0, lanes::TEXT))
         }
         [K("refusal")] => Label::text(Channel::Refusal).delta(lane(0, lanes::REFUSAL)),
-        [K("reasoning_content" | "reasoning" | "thinking")]
+        // Servers say the same under two names in one chunk: each name is a lane of its own.
+        [K("reasoning_content")]
         | [K("content"), I(_), K("thinking")]
         | [K("content"), I(_), K("thinking"), I(_), K("text")] => {
             Label::text(Channel::Reasoning).delta(lane(0, lanes::REASONING))
         }
+        [K("reasoning")] => Label::text(Channel::Reasoning).delta(lane(UNNUMBERED, lanes::REASONING)),
+        [K("thinking")] => Label::text(Channel::Reasoning).delta(lane(UNNUMBERED, lanes::SUMMARY)),
         // The same reasoning once more, in parts that are numbered.
         [K("reasoning_details"), I(at), K("text")] => {
             Label::text(Channel::Reasoning).delta(lane(numbered(place, *at), lanes::REASONING))

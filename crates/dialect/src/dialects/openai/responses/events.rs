@@ -72,12 +72,13 @@ pub fn label(place: &Place<'_>) -> Label {
     match place.path {
         [K("response"), _, ..] => object::response(place, 1),
         [K("item"), _, ..] => items::label(place, 1, output_index(place)),
-        [K("part"), rest @ ..] => match place.str_in(1, "type") {
-            Some("reasoning_text" | "summary_text") => {
-                items::part(Channel::Reasoning, output_index(place), rest)
-            }
-            _ => items::part(Channel::Assistant, output_index(place), rest),
-        },
+        [K("part"), _, ..] => {
+            let channel = match place.str_in(1, "type") {
+                Some("reasoning_text" | "summary_text") => Channel::Reasoning,
+                _ => Channel::Assistant,
+            };
+            items::part(place, 1, channel, output_index(place))
+        }
         [K("annotation"), rest @ ..] => items::annotation(rest),
         [
             K(

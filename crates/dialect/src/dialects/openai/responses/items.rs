@@ -25,8 +25,8 @@ pub fn label(place: &Place<'_>, depth: usize, number: usize) -> Label {
     let role = place.str_in(depth, "role");
     let kind = kind(place.str_in(depth, "type"), role.is_some());
     match kind {
-        "message" => message(role, number, rest),
-        "reasoning" | "compaction" => reasoning(rest),
+        "message" => message(place, depth, role, number),
+        "reasoning" | "compaction" => reasoning(number, rest),
         "function_call" | "custom_tool_call" | "mcp_approval_request" => call(rest),
         "mcp_call" => match rest {
             [K("output")] => Label::text(Channel::ToolResult),
@@ -53,7 +53,7 @@ pub fn label(place: &Place<'_>, depth: usize, number: usize) -> Label {
             [K("text"), ..] => Label::text(Channel::Steering),
             _ => Label::UNKNOWN,
         },
-        _ if kind.ends_with("_output") => output(rest, number),
+        _ if kind.ends_with("_output") => output(place, depth, number),
         _ => provider_call(rest),
     }
 }
@@ -81,7 +81,7 @@ fn common(rest: &[Seg<'_>]) -> Option<Label> {
     }
 }
 
-fn message(role: Option<&str>, number: usize, rest: &[Seg<'_>]) -> Label {
+fn message(place: &Place<'_>, depth: usize, role: Option<&str>, number: usize) -> Label {
     let channel = match role {
         Some("system") => Channel::System,
         Some("developer") => Channel::Developer,
@@ -90,17 +90,17 @@ fn message(role: Option<&str>, number: usize, rest: &[Seg<'_>]) -> Label {
         Some("tool") => Channel::ToolResult,
         _ => Channel::Unknown,
     };
-    match rest {
+    match place.path.get(depth..).unwrap_or(&[]) {
         [K("content")] | [K("content"), I(_)] => Label::text(channel),
-        [K("content"), I(_), rest @ ..] => part(channel, number, rest),
+        [K("content"), I(_), ..] => part(place, depth.saturating_add(2), channel, number),
         _ => Label::UNKNOWN,
     }
 }
 
-/// A place inside one content part. Texts of one item continue each other.
-pub fn part(channel: Channel, number: usize, rest: &[Seg<'_>]) -> Label {
+/// A place inside the content part that stands `depth` steps below the root. Texts of one item continue each other.
+pub fn part(place: &Place<'_>, depth: usize, channel: Channel, number: usize) -> Label {
     let number = u32::try_from(number).unwrap_or(0);
-    match rest {
+    match place.path.get(depth..).unwrap_or(&[]) {
         [K("text")] => Label::text(channel).in_lane(lanes::lane(number, 0, lanes::TEXT)),
         [K("refusal")] => Label::text(Channel::Refusal).in_lane(lanes::lane(number, 0, lanes::REFUSAL)),
         [K("type" | "detail")] | [K("prompt_cache_breakpoint"), K(_)] | [K("input_audio"), K("format")] => {
@@ -108,6 +108,9 @@ pub fn part(channel: Channel, number: usize, rest: &[Seg<'_>]) -> Label {
         }
         [K("image_url")] => Label::opaque(channel, Kind::Image),
         [K("file_data" | "file_url")] => Label::opaque(channel, Kind::File),
+        [K("file_id")] if place.str_in(depth, "type") == Some("input_image") => {
+            Label::opaque(Channel::Identifier, Kind::Image)
+        }
         [K("file_id")] => Label::opaque(Channel::Identifier, Kind::File),
         [K("filename")] => Label::text(Channel::Name),
         [K("input_audio"), K("data")] => Label::opaque(channel, Kind::Audio),
@@ -134,10 +137,14 @@ pub fn logprob(group: u32, item: u32, rest: &[Seg<'_>]) -> Label {
     }
 }
 
-fn reasoning(rest: &[Seg<'_>]) -> Label {
+fn reasoning(number: usize, rest: &[Seg<'_>]) -> Label {
+    let label = Label::text(Channel::Reasoning);
+    let lane = |sort| lanes::lane(u32::try_from(number).unwrap_or(0), 0, sort);
     match rest {
         [K("summary" | "content"), I(_), K("type")] | [K("format")] => Label::IDENTIFIER,
-        [K("summary" | "content"), I(_), K("text")] | [K("content")] => Label::text(Channel::Reasoning),
+        [K("summary"), I(_), K("text")] => label.in_lane(lane(lanes::SUMMARY)),
+        [K("content"), I(_), K("text")] => label.in_lane(lane(lanes::REASONING)),
+        [K("content")] => label,
         [K("encrypted_content" | "signature")] => Label::opaque(Channel::Reasoning, Kind::Encrypted),
         _ => Label::UNKNOWN,
     }
@@ -153,9 +160,9 @@ fn call(rest: &[Seg<'_>]) -> Label {
 }
 
 /// What a tool returned, whichever tool it was.
-fn output(rest: &[Seg<'_>], number: usize) -> Label {
+fn output(place: &Place<'_>, depth: usize, number: usize) -> Label {
     let result = Label::text(Channel::ToolResult);
-    match rest {
+    match place.path.get(depth..).unwrap_or(&[]) {
         [K("output" | "result")] => result,
         [K("name" | "namespace")] => Label::text(Channel::Name),
         // A screenshot.
@@ -164,7 +171,7 @@ fn output(rest: &[Seg<'_>], number: usize) -> Label {
         [K("output"), K("type")] => Label::IDENTIFIER,
         // What a shell printed.
         [K("output"), I(_), rest @ ..] => {
-            printed(rest).unwrap_or_else(|| part(Channel::ToolResult, number, rest))
+            printed(rest).unwrap_or_else(|| part(place, depth.saturating_add(2), Channel::ToolResult, number))
         }
         [K("acknowledged_safety_checks"), I(_), K("id" | "code")] => Label::IDENTIFIER,
         [K("acknowledged_safety_checks"), I(_), K("message")] => result,
@@ -202,7 +209,6 @@ fn provider_call(rest: &[Seg<'_>]) -> Label {
         [K("arguments")] => Label::json(Channel::ToolCall),
         [K("arguments"), ..] => asked,
         [K("environment"), K("skills"), I(_), rest @ ..] => super::super::tools::definition(rest),
-        [K("results"), I(_), K("filename")] => Label::text(Channel::Name),
         [K("results"), I(_), ..] => Label::text(Channel::Document),
         [K("outputs"), I(_), K("logs")] => Label::text(Channel::ToolResult),
         [K("outputs"), I(_), K("url")] => Label::opaque(Channel::ToolResult, Kind::Image),

@@ -50,7 +50,9 @@ fn setting(place: &Place<'_>, depth: usize, rest: &[Seg<'_>]) -> Label {
         }
         [K("prompt"), K("id" | "version")] => Label::IDENTIFIER,
         [K("prompt"), K("variables"), K(_)] => Label::text(Channel::User),
-        [K("prompt"), K("variables"), K(_), rest @ ..] => items::part(Channel::User, 0, rest),
+        [K("prompt"), K("variables"), K(_), ..] => {
+            items::part(place, depth.saturating_add(3), Channel::User, 0)
+        }
         [K("moderation"), .., K("message")] => Label::text(Channel::Error),
         [
             K(
