@@ -1,0 +1,65 @@
+//! How the admin API says no: `{"error":{"message","code"}}`.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use portcullis_store::StoreError;
+use serde_json::json;
+
+/// Why a request of an operator is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No token, or another one.
+    #[error("The admin token is missing or not valid. Send it as `Authorization: Bearer`.")]
+    Unauthenticated,
+    /// A change that comes from another site's page.
+    #[error("A change with the console's cookie must come from the console's own page.")]
+    CrossSite,
+    /// The request cannot be meant.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is not as it would have to be for this.
+    #[error("{0}")]
+    Conflict(String),
+    /// The state failed. What failed is for the log.
+    #[error("The state could not be read or written; the log says why.")]
+    State,
+}
+
+impl ApiError {
+    const fn wire(&self) -> (StatusCode, &'static str) {
+        match self {
+            ApiError::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            ApiError::CrossSite => (StatusCode::FORBIDDEN, "forbidden"),
+            ApiError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            ApiError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            ApiError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            ApiError::State => (StatusCode::INTERNAL_SERVER_ERROR, "unavailable"),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> ApiError {
+        match error {
+            StoreError::NoSuchKey(_) => ApiError::NotFound(error.to_string()),
+            StoreError::NameTaken(_) | StoreError::KeyRevoked(_) => ApiError::Conflict(error.to_string()),
+            StoreError::InvalidKey(why) => ApiError::Invalid(why),
+            other => {
+                tracing::error!(error = %other, "the state failed an operator's request");
+                ApiError::State
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.wire();
+        let body = json!({ "error": { "message": self.to_string(), "code": code } });
+        (status, Json(body)).into_response()
+    }
+}

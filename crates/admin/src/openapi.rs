@@ -1,0 +1,81 @@
+//! `/openapi.json`, from the list of routes.
+
+use axum::Json;
+use serde_json::{Map, Value, json};
+
+use crate::ROUTES;
+
+/// The description.
+pub(crate) async fn document() -> Json<Value> {
+    Json(describe())
+}
+
+fn describe() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let item = paths.entry(route.path).or_insert_with(|| json!({}));
+        let Some(item) = item.as_object_mut() else {
+            continue;
+        };
+        let mut operation = json!({
+            "summary": route.about,
+            "responses": { "200": { "description": "as asked" } },
+        });
+        if let Some(operation) = operation.as_object_mut() {
+            if route.open {
+                operation.insert("security".to_owned(), json!([]));
+            }
+            let names = route
+                .path
+                .split('{')
+                .skip(1)
+                .filter_map(|rest| rest.split('}').next());
+            let parameters: Vec<Value> = names
+                .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+                .collect();
+            if !parameters.is_empty() {
+                operation.insert("parameters".to_owned(), parameters.into());
+            }
+            if (route.method, route.path) == ("post", "/api/v1/keys") {
+                let body =
+                    json!({ "required": true, "content": { "application/json": { "schema": new_key() } } });
+                operation.insert("requestBody".to_owned(), body);
+            }
+        }
+        item.insert(route.method.to_owned(), operation);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Portcullis admin API", "version": env!("CARGO_PKG_VERSION") },
+        "security": [{ "token": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "schemas": { "Error": {
+                "type": "object",
+                "properties": { "error": {
+                    "type": "object",
+                    "properties": { "message": { "type": "string" }, "code": { "type": "string" } },
+                } },
+            } },
+        },
+    })
+}
+
+fn new_key() -> Value {
+    let count = json!({ "type": "integer", "minimum": 1 });
+    json!({
+        "type": "object",
+        "required": ["name"],
+        "additionalProperties": false,
+        "properties": {
+            "name": { "type": "string" },
+            "team": { "type": "string" },
+            "profile": { "type": "string", "default": "default" },
+            "models": { "type": "array", "items": { "type": "string" } },
+            "rpm": count, "tpm": count, "concurrency": count,
+            "budget": { "type": "string", "examples": ["5 USD/day"] },
+            "expires_ms": { "type": "integer", "description": "milliseconds since 1970 UTC" },
+        },
+    })
+}

@@ -1,0 +1,269 @@
+//! The console: plain pages made on the server, without scripts and without anything from elsewhere.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use portcullis_core::{AuditRecord, Decision, RequestId};
+use portcullis_store::KeyRecord;
+use serde::Deserialize;
+
+use crate::Console;
+use crate::clock::now_ms;
+use crate::error::ApiError;
+
+/// How many requests the console lists.
+const SHOWN: u32 = 50;
+
+const STYLE: &str = include_str!("page.css");
+
+/// A text as HTML shows it. Names and paths come from outside.
+struct Safe<'a>(&'a str);
+
+impl std::fmt::Display for Safe<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A whole page. The policy lets it show its own style and send its own form, and nothing else.
+fn page(status: StatusCode, title: &str, refresh: bool, body: &str) -> Response {
+    let mut random = [0; 16];
+    // Without random bytes the style is not shown; the page still is.
+    let nonce = getrandom::fill(&mut random).map_or_else(
+        |_| String::new(),
+        |()| format!("{:032x}", u128::from_be_bytes(random)),
+    );
+    let again = if refresh {
+        "<meta http-equiv=\"refresh\" content=\"5\">"
+    } else {
+        ""
+    };
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} · Portcullis</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{again}\
+         <style nonce=\"{nonce}\">{STYLE}</style></head><body><header><a href=\"/\">Portcullis</a></header>\
+         <main>{body}</main></body></html>",
+        Safe(title)
+    );
+    let policy = format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let mut response = (status, html).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// The page that asks for the token.
+pub(crate) fn login(wrong: bool) -> Response {
+    let told = if wrong {
+        "<p class=\"block\">That is not the token.</p>"
+    } else {
+        ""
+    };
+    let body = format!(
+        "<form class=\"login\" method=\"post\" action=\"/login\"><h1>Console</h1>{told}\
+         <label>Admin token <input type=\"password\" name=\"token\" autocomplete=\"current-password\" autofocus></label>\
+         <button>Log in</button><p class=\"quiet\">It was printed when the gateway started, unless the configuration names one.</p></form>"
+    );
+    page(StatusCode::UNAUTHORIZED, "Log in", false, &body)
+}
+
+/// The token, from the form or from a link.
+#[derive(Deserialize)]
+pub(crate) struct Shown {
+    token: Option<String>,
+}
+
+/// Begins a session with the token of the form.
+pub(crate) async fn begin(
+    State(console): State<Arc<Console>>,
+    Form(shown): Form<Shown>,
+) -> Result<Response, ApiError> {
+    session(&console, shown.token.as_deref().unwrap_or_default())
+}
+
+/// A session and the way to the console, so that the token does not stay in the address.
+pub(crate) fn session(console: &Console, token: &str) -> Result<Response, ApiError> {
+    if !console.token.is(token.trim()) {
+        return Ok(login(true));
+    }
+    let cookie = console.sessions.begin()?;
+    let mut response = Redirect::to("/").into_response();
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// The token of a login link, `/?token=…`.
+pub(crate) fn linked(query: Option<&str>) -> Option<String> {
+    let uri = format!("/?{}", query?).parse().ok()?;
+    let Query(shown) = Query::<Shown>::try_from_uri(&uri).ok()?;
+    shown.token
+}
+
+/// The console.
+pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Response, ApiError> {
+    let mut records = console.store.audit_tail(SHOWN).await?;
+    records.reverse();
+    let keys = console.store.keys().await?;
+    let count = |decision| {
+        records
+            .iter()
+            .filter(|stored| stored.record.decision == decision)
+            .count()
+    };
+    let mut body = format!(
+        "<section class=\"tiles\"><div><b>{}</b> live keys</div><div class=\"allow\"><b>{}</b> allowed</div>\
+         <div class=\"redact\"><b>{}</b> redacted</div><div class=\"block\"><b>{}</b> blocked</div>\
+         <div class=\"observe\"><b>{}</b> observed</div></section><p class=\"quiet\">of the last {} requests</p>",
+        keys.iter().filter(|key| key.is_live(now_ms())).count(),
+        count(Decision::Allow),
+        count(Decision::Redact),
+        count(Decision::Block),
+        count(Decision::Observe),
+        records.len()
+    );
+    body.push_str("<h2>Requests</h2><table><tr><th>Request<th>Endpoint<th>Model<th>Key<th>Status<th>Decision<th>Found</tr>");
+    for stored in &records {
+        row(&mut body, &stored.record, &keys);
+    }
+    body.push_str("</table><h2>Keys</h2><table><tr><th>Name<th>Key<th>Team<th>Profile<th>Id<th>State</tr>");
+    for key in &keys {
+        let who = &key.principal;
+        let state = match (key.revoked_ms, key.is_live(now_ms())) {
+            (Some(_), _) => "revoked",
+            (None, true) => "live",
+            (None, false) => "expired",
+        };
+        let _ = write!(
+            body,
+            "<tr><td>{}<td><code>{}…</code><td>{}<td>{}<td><code>{}</code><td>{state}</tr>",
+            Safe(&who.name),
+            Safe(&key.prefix),
+            Safe(who.team.as_deref().unwrap_or("–")),
+            Safe(&who.profile),
+            Safe(who.key.as_str())
+        );
+    }
+    body.push_str(
+        "</table><p class=\"quiet\"><a href=\"/metrics\">metrics</a> · <a href=\"/api/v1/config\">configuration</a> · \
+         <a href=\"/api/v1/usage\">usage</a> · <a href=\"/openapi.json\">API</a></p>",
+    );
+    Ok(page(StatusCode::OK, "Console", true, &body))
+}
+
+fn row(body: &mut String, record: &AuditRecord, keys: &[KeyRecord]) {
+    let name = record.key.as_ref().map_or("–", |id| {
+        let key = keys.iter().find(|key| key.principal.key == *id);
+        key.map_or(id.as_str(), |key| key.principal.name.as_str())
+    });
+    let id = Safe(record.request_id.as_str());
+    let decision = record.decision.name();
+    let mut kinds: Vec<&str> = record
+        .findings
+        .iter()
+        .map(|finding| finding.kind.as_str())
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let _ = write!(
+        body,
+        "<tr><td><a href=\"/requests/{id}\"><code>{id}</code></a><td>{}<td>{}<td>{}<td>{}<td><span class=\"{decision}\">{decision}</span><td>{}</tr>",
+        Safe(&record.endpoint),
+        Safe(record.model.as_deref().unwrap_or("–")),
+        Safe(name),
+        record.status,
+        Safe(&kinds.join(", "))
+    );
+}
+
+/// One request: what was found in it, where, and what was done because of which setting.
+pub(crate) async fn request(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let stored = console.store.audit_record(&RequestId::from_text(&id)).await?;
+    let Some(stored) = stored else {
+        return Ok(page(
+            StatusCode::NOT_FOUND,
+            "Unknown",
+            false,
+            "<p>There is no request of that id.</p>",
+        ));
+    };
+    let record = &stored.record;
+    let decision = record.decision.name();
+    let mut body = format!(
+        "<h1><code>{}</code></h1><p><span class=\"{decision}\">{decision}</span> {} {} · {} · {} ms · record {} of the audit log</p>",
+        Safe(record.request_id.as_str()),
+        record.status,
+        Safe(record.code.as_deref().unwrap_or("")),
+        Safe(&record.endpoint),
+        record.micros / 1000,
+        stored.seq
+    );
+    body.push_str("<table><tr><th>Found<th>Where<th>Bytes<th>Done<th>Because of</tr>");
+    for finding in &record.findings {
+        let action = serde_json::to_value(finding.action).unwrap_or_default();
+        let _ = write!(
+            body,
+            "<tr><td>{}<td><code>{}</code><td>{}–{}<td>{}<td><code>{}</code></tr>",
+            Safe(&finding.kind),
+            Safe(&finding.path),
+            finding.span.start,
+            finding.span.end,
+            Safe(action.as_str().unwrap_or_default()),
+            Safe(&finding.rule)
+        );
+    }
+    let _ = write!(
+        body,
+        "</table><p class=\"quiet\">{} texts of {} bytes inspected, {} things that cannot be read</p>",
+        record.inspected,
+        record.inspected_bytes,
+        record.uninspectable.len()
+    );
+    Ok(page(StatusCode::OK, "Request", false, &body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_outside_is_text() {
+        assert_eq!(
+            Safe("<a href='x'>&\"").to_string(),
+            "&lt;a href=&#39;x&#39;&gt;&amp;&quot;"
+        );
+    }
+
+    #[test]
+    fn the_token_of_a_link() {
+        assert_eq!(linked(Some("token=a%2Bb&x=1")).as_deref(), Some("a+b"));
+        assert_eq!(linked(Some("x=1")), None);
+        assert_eq!(linked(None), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Every route of the operators' side, once: the router, `/openapi.json` and the test that nothing is open read this list.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get, post};
+
+use crate::error::ApiError;
+use crate::{Console, api, auth, openapi, page};
+
+/// The largest body that an operator may send, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// One route.
+pub struct Route {
+    /// The method, in lower case.
+    pub method: &'static str,
+    /// The path, with names in braces.
+    pub path: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Whether it needs no token.
+    pub open: bool,
+    make: fn() -> MethodRouter<Arc<Console>>,
+}
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    about: &'static str,
+    make: fn() -> MethodRouter<Arc<Console>>,
+) -> Route {
+    Route {
+        method,
+        path,
+        about,
+        open: false,
+        make,
+    }
+}
+
+/// All of them. `/` and `/login` guard themselves: they answer whoever has no token with the form that asks for it.
+pub static ROUTES: &[Route] = &[
+    Route {
+        open: true,
+        ..route("get", "/healthz", "Whether the process answers.", || {
+            get(|| async { "ok\n" })
+        })
+    },
+    route("get", "/", "The console.", || get(page::console)),
+    Route {
+        open: true,
+        ..route("post", "/login", "Begin a session with the token.", || {
+            post(page::begin)
+        })
+    },
+    route("get", "/requests/{id}", "One request in the console.", || {
+        get(page::request)
+    }),
+    route("get", "/metrics", "Counters in Prometheus' text format.", || {
+        get(api::metrics)
+    }),
+    route("get", "/openapi.json", "This description.", || {
+        get(openapi::document)
+    }),
+    route("get", "/api/v1/keys", "API keys, without their texts.", || {
+        get(api::keys::list)
+    }),
+    route(
+        "post",
+        "/api/v1/keys",
+        "Make an API key; the reply shows its text this once.",
+        || post(api::keys::create),
+    ),
+    route(
+        "post",
+        "/api/v1/keys/{key}/rotate",
+        "Give a key a new text; the old one stops working.",
+        || post(api::keys::rotate),
+    ),
+    route("delete", "/api/v1/keys/{key}", "End a key for good.", || {
+        delete(api::keys::revoke)
+    }),
+    route(
+        "get",
+        "/api/v1/events",
+        "The last audit records; `?limit=` up to 1000.",
+        || get(api::records::events),
+    ),
+    route(
+        "get",
+        "/api/v1/events/{id}",
+        "The audit record of one request.",
+        || get(api::records::event),
+    ),
+    route(
+        "get",
+        "/api/v1/usage",
+        "Requests, tokens and cost by key and team; `?since_ms=`.",
+        || get(api::records::usage),
+    ),
+    route(
+        "get",
+        "/api/v1/config",
+        "The configuration in force, credentials as references.",
+        || get(api::records::config),
+    ),
+];
+
+/// The router.
+pub(crate) fn router(console: Arc<Console>) -> Router {
+    let mut open = Router::new();
+    let mut guarded = Router::new();
+    for route in ROUTES {
+        if route.open {
+            open = open.route(route.path, (route.make)());
+        } else {
+            guarded = guarded.route(route.path, (route.make)());
+        }
+    }
+    // What has no route is guarded too: without the token nobody learns what there is.
+    guarded
+        .fallback(|| async { ApiError::NotFound("There is no such path here.".to_owned()) })
+        .layer(from_fn_with_state(Arc::clone(&console), auth::required))
+        .merge(open)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(map_response(hardened))
+        .with_state(console)
+}
+
+/// Headers of every answer: nothing is cached, framed, sniffed or told to other sites.
+async fn hardened(response: Response) -> Response {
+    const FIXED: [(HeaderName, &str); 4] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let mut response = response.into_response();
+    for (name, value) in FIXED {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,63 @@
+//! `portcullis check`: everything that is wrong with a configuration, each with its place.
+
+use std::path::PathBuf;
+
+use super::out::Out;
+use super::{Failure, Outcome};
+use crate::config::{ConfigError, Credentials, Source, load, schema};
+
+/// What is asked.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration
+    file: Option<PathBuf>,
+    /// Print the JSON schema of the configuration instead
+    #[arg(long)]
+    schema: bool,
+    /// Tell problems as one JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks.
+pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
+    let mut out = Out::new();
+    if args.schema {
+        out.line(format_args!("{:#}", schema()))?;
+        return out.end(Outcome::Done);
+    }
+    let source = args
+        .file
+        .as_deref()
+        .map_or(source.clone(), |file| Source::find(Some(file)));
+    match load(&source, Credentials::Fetch) {
+        Ok(config) if args.json => {
+            out.json(&serde_json::json!({ "ok": true, "problems": [], "effective": config.effective }))?;
+            out.end(Outcome::Done)
+        }
+        Ok(config) => {
+            let (upstreams, routes) = (config.settings.upstreams.len(), config.settings.routes.len());
+            let profiles = config.profiles().count();
+            out.line(format_args!(
+                "{source}: fine ({upstreams} upstreams, {routes} routes, {profiles} profiles)"
+            ))?;
+            out.end(Outcome::Done)
+        }
+        Err(ConfigError::Wrong { file, problems }) if args.json => {
+            let problems: Vec<_> = problems
+                .iter()
+                .map(|problem| {
+                    serde_json::json!({
+                        "file": file, "line": problem.at.line, "column": problem.at.column,
+                        "path": problem.path, "message": problem.message,
+                    })
+                })
+                .collect();
+            let count = problems.len();
+            out.json(&serde_json::json!({ "ok": false, "problems": problems }))?;
+            out.flush()?;
+            Err(Failure::said(format!("{count} problems in {file}")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

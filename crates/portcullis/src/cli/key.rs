@@ -1,0 +1,229 @@
+//! `portcullis key`: API keys. A key's text is printed once, on standard output alone, so that it can be piped into a
+//! secret store.
+
+use portcullis_core::{Glob, Limits};
+use portcullis_store::{KeyRecord, NewKey};
+
+use super::out::{Out, printable, table};
+use super::state::{block_on, configured, existing};
+use super::{Failure, Outcome};
+use crate::clock::{now_ms, utc};
+use crate::config::{Config, Duration, Form, Pattern, Source, Spending};
+
+/// What is asked.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make a key and print it
+    Create(Box<Create>),
+    /// List keys
+    List {
+        /// One JSON value a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a key a new text; the old one stops working
+    Rotate {
+        /// Its id or name
+        key: String,
+    },
+    /// End a key for good
+    Revoke {
+        /// Its id or name
+        key: String,
+    },
+}
+
+/// A key to be made.
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// The name you know it by
+    #[arg(long)]
+    name: String,
+    /// The team it belongs to
+    #[arg(long)]
+    team: Option<String>,
+    /// The profile that applies
+    #[arg(long, default_value = "default")]
+    profile: String,
+    /// Models it may name, as `gpt-*,claude-*`; all if none is given
+    #[arg(long, value_name = "GLOB,…", value_delimiter = ',', value_parser = glob)]
+    models: Vec<Glob>,
+    /// The tool policy that applies (not in this version)
+    #[arg(long, value_name = "POLICY")]
+    tools: Option<String>,
+    /// Requests per minute
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rpm: Option<u32>,
+    /// Tokens per minute
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tpm: Option<u32>,
+    /// Requests in flight at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: Option<u32>,
+    /// Money per period, as `5 USD/day`
+    #[arg(long, value_name = "MONEY", value_parser = budget)]
+    budget: Option<String>,
+    /// How long it works, as `90d`
+    #[arg(long, value_name = "TIME", value_parser = Duration::read)]
+    expires: Option<Duration>,
+    /// Print the key and what is known about it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn glob(text: &str) -> Result<Glob, String> {
+    Pattern::read(text).map(|pattern| pattern.0)
+}
+
+fn budget(text: &str) -> Result<String, String> {
+    Spending::read(text).map(|_| text.to_owned())
+}
+
+/// Runs the command.
+pub fn run(command: &Command, source: &Source) -> Result<Outcome, Failure> {
+    let config = configured(source)?;
+    match command {
+        Command::Create(create) => make(create, &config),
+        Command::List { json } => list(*json, &config),
+        Command::Rotate { key } => {
+            let (_, text) = block_on(async {
+                let store = existing(&config).await?;
+                Ok(store.rotate_key(key, now_ms()).await?)
+            })?;
+            print_alone(text.expose())
+        }
+        Command::Revoke { key } => {
+            let record = block_on(async {
+                let store = existing(&config).await?;
+                Ok(store.revoke_key(key, now_ms()).await?)
+            })?;
+            let mut out = Out::new();
+            let name = printable(&record.principal.name);
+            out.line(format_args!("revoked {} ({name})", record.principal.key))?;
+            out.end(Outcome::Done)
+        }
+    }
+}
+
+fn print_alone(text: &str) -> Result<Outcome, Failure> {
+    let mut out = Out::new();
+    out.line(text)?;
+    out.end(Outcome::Done)
+}
+
+fn make(create: &Create, config: &Config) -> Result<Outcome, Failure> {
+    if create.tools.is_some() {
+        return Err(Failure::said(
+            "not in this version: policies for tool calls; leave --tools out",
+        ));
+    }
+    if !config.profiles().any(|name| name == create.profile) {
+        let known: Vec<&str> = config.profiles().collect();
+        return Err(Failure::said(format!(
+            "there is no profile `{}`; there are {}",
+            printable(&create.profile),
+            known.join(", ")
+        )));
+    }
+    let now = now_ms();
+    let expires = create
+        .expires
+        .map(|length| u64::try_from(length.0.as_millis()).unwrap_or(u64::MAX));
+    let new = NewKey {
+        name: create.name.clone(),
+        team: create.team.clone(),
+        profile: create.profile.clone(),
+        models: create.models.clone(),
+        tools: None,
+        limits: Limits {
+            rpm: create.rpm,
+            tpm: create.tpm,
+            concurrency: create.concurrency,
+            budget: create.budget.clone(),
+        },
+        expires_ms: expires.map(|length| now.saturating_add(length)),
+    };
+    let (record, text) = block_on(async {
+        let store = portcullis_store::open(&config.state).await?;
+        Ok(store.create_key(new, now).await?)
+    })?;
+    if create.json {
+        let mut value = as_json(&record);
+        if let Some(map) = value.as_object_mut() {
+            map.insert("key".to_owned(), text.expose().as_str().into());
+        }
+        return print_alone(&value.to_string());
+    }
+    print_alone(text.expose())
+}
+
+fn list(json: bool, config: &Config) -> Result<Outcome, Failure> {
+    let keys = block_on(async {
+        let store = existing(config).await?;
+        Ok(store.keys().await?)
+    })?;
+    let mut out = Out::new();
+    if json {
+        for key in &keys {
+            out.json(&as_json(key))?;
+        }
+        return out.end(Outcome::Done);
+    }
+    let mut rows = table(&[
+        "ID", "NAME", "KEY", "TEAM", "PROFILE", "MODELS", "LIMITS", "CREATED", "STATE",
+    ]);
+    for key in &keys {
+        let who = &key.principal;
+        let models: Vec<&str> = who.models.iter().map(Glob::as_str).collect();
+        rows.add_row([
+            who.key.to_string(),
+            printable(&who.name),
+            format!("{}…", key.prefix),
+            who.team.as_deref().map_or("-".to_owned(), printable),
+            printable(&who.profile),
+            if models.is_empty() {
+                "all".to_owned()
+            } else {
+                models.join(",")
+            },
+            limits(&who.limits),
+            utc(key.created_ms),
+            state(key),
+        ]);
+    }
+    out.table(&rows)?;
+    out.end(Outcome::Done)
+}
+
+fn limits(limits: &Limits) -> String {
+    let parts = [
+        limits.rpm.map(|n| format!("{n} rpm")),
+        limits.tpm.map(|n| format!("{n} tpm")),
+        limits.concurrency.map(|n| format!("{n} at once")),
+        limits.budget.clone(),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        "-".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn state(key: &KeyRecord) -> String {
+    match (key.revoked_ms, key.expires_ms) {
+        (Some(when), _) => format!("revoked {}", utc(when)),
+        (None, Some(when)) if when <= now_ms() => format!("expired {}", utc(when)),
+        (None, Some(when)) => format!("until {}", utc(when)),
+        (None, None) => "live".to_owned(),
+    }
+}
+
+fn as_json(key: &KeyRecord) -> serde_json::Value {
+    let who = &key.principal;
+    serde_json::json!({
+        "id": who.key, "name": who.name, "team": who.team, "profile": who.profile, "models": who.models,
+        "limits": who.limits, "prefix": key.prefix, "created_ms": key.created_ms, "rotated_ms": key.rotated_ms,
+        "expires_ms": key.expires_ms, "revoked_ms": key.revoked_ms, "live": key.is_live(now_ms()),
+    })
+}

@@ -1,0 +1,241 @@
+//! From a configuration to a running gateway: opens the state, starts both listeners, keeps them until a signal.
+//!
+//! What lives as long as the process (state, keys, meters, audit log, connections) is made once; the rest is one
+//! immutable `Gateway`, made anew and swapped on a reload.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_admin::{Console, Token};
+use portcullis_core::Secret;
+use portcullis_inspect::Inspector;
+use portcullis_proxy::{Client, Gateway, Metrics, Server, Services};
+use portcullis_store::{AuditLog, Keyring, Meters, Store, load_or_create_signing_key, public_key_text};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::now_ms;
+use crate::config::Config;
+
+/// How long requests under way may take after the gateway was told to stop.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How often keys made by other processes are looked for, and usage is written down.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The state cannot be used.
+    #[error(transparent)]
+    Store(#[from] portcullis_store::StoreError),
+    /// The audit log cannot be written.
+    #[error("audit log: {0}")]
+    Audit(#[from] portcullis_store::AuditError),
+    /// The signing key cannot be used.
+    #[error("audit.signing_key: {0}")]
+    SigningKey(#[from] portcullis_store::SigningKeyError),
+    /// A built-in detector is wrong.
+    #[error("detectors: {0}")]
+    Rules(#[from] portcullis_inspect::RuleError),
+    /// The settings make no gateway.
+    #[error(transparent)]
+    Settings(#[from] portcullis_proxy::SettingsError),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// A runtime or a signal could not be set up.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// The file beside the signing key that remembers where the audit log ended.
+#[must_use]
+pub fn head_file(signing_key: &Path) -> PathBuf {
+    let mut name = signing_key.as_os_str().to_owned();
+    name.push(".head");
+    PathBuf::from(name)
+}
+
+/// A gateway with both listeners open.
+pub struct Running {
+    /// Where clients reach it.
+    pub address: SocketAddr,
+    /// Where operators reach it.
+    pub admin: SocketAddr,
+    /// The operators' token, if this start made it: to be shown once.
+    pub made_token: Option<Secret<String>>,
+    /// State at rest.
+    pub store: Arc<dyn Store>,
+    services: Arc<Services>,
+    server: Arc<Server>,
+    console: Arc<Console>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Opens everything and starts to serve.
+    ///
+    /// # Errors
+    /// The first thing that is not as it must be; nothing serves then.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        let data = listen(config.listen).await?;
+        let operators = listen(config.admin.listen).await?;
+        let signing = load_or_create_signing_key(&config.signing_key)?;
+        tracing::info!(public_key = %public_key_text(&signing.verifying_key()), "audit records are signed");
+        let store = portcullis_store::open(&config.state).await?;
+        let audit = AuditLog::open(Arc::clone(&store), signing, Some(head_file(&config.signing_key))).await?;
+        let services = Arc::new(Services {
+            keyring: Arc::new(Keyring::load(Arc::clone(&store)).await?),
+            meters: Arc::new(Meters::load(store.as_ref(), now_ms()).await?),
+            audit: Arc::new(audit),
+            store: Arc::clone(&store),
+            inspector: Arc::new(Inspector::built_in()?),
+            client: Client::new(config.settings.timeouts.connect),
+            metrics: Arc::new(Metrics::new()),
+        });
+        if config.settings.upstreams.is_empty() {
+            tracing::warn!(
+                "no upstream: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, or write upstreams into portcullis.yaml"
+            );
+        }
+        if services.keyring.is_empty() {
+            tracing::warn!("there is no API key yet: make one with `portcullis key create --name NAME`");
+        }
+        let (token, made_token) = match config.admin.token {
+            Some(token) => (token, None),
+            None => {
+                let made = random_token()?;
+                (made.clone(), Some(made))
+            }
+        };
+        let server = Server::new(Gateway::new(config.settings, Arc::clone(&services))?);
+        let metrics = Arc::clone(&services.metrics);
+        let console = Arc::new(Console::new(
+            Token::new(token),
+            Arc::clone(&store),
+            move || metrics.text(),
+            config.effective,
+        ));
+        let (address, admin) = (data.local_addr()?, operators.local_addr()?);
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(portcullis_proxy::serve(
+                data,
+                Arc::clone(&server),
+                told(stopped.clone()),
+                GRACE,
+            )),
+            tokio::spawn(portcullis_admin::serve(
+                operators,
+                Arc::clone(&console),
+                told(stopped.clone()),
+            )),
+            tokio::spawn(keep_house(Arc::clone(&services), stopped)),
+        ];
+        Ok(Running {
+            address,
+            admin,
+            made_token,
+            store,
+            services,
+            server,
+            console,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Puts another configuration in force, or keeps the present one and says why.
+    ///
+    /// # Errors
+    /// The settings make no gateway.
+    pub fn reload(&self, config: Config) -> Result<(), StartError> {
+        let gateway = Gateway::new(config.settings, Arc::clone(&self.services))?;
+        self.server.swap(gateway);
+        self.console.show(config.effective);
+        Ok(())
+    }
+
+    /// Reads keys that were made beside the gateway at once, not at the next look.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn refresh_keys(&self) -> Result<(), StartError> {
+        self.services.keyring.refresh().await?;
+        Ok(())
+    }
+
+    /// Takes no new requests, lets those under way end, and writes everything down.
+    pub async fn drain(self) {
+        // Nobody listens any more only if every task has ended already.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a part of the gateway ended badly");
+            }
+        }
+        if let Err(error) = self.services.meters.flush(self.store.as_ref()).await {
+            tracing::error!(%error, "the last usage could not be written");
+        }
+        if let Err(error) = self.services.audit.flush().await {
+            tracing::error!(%error, "the last audit records could not be written");
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Listen { address, error })
+}
+
+/// Ready when the gateway is told to stop, or when whoever could tell it is gone.
+async fn told(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// What must happen now and then. A failure is told and tried again: keys known so far stay in force, usage is kept.
+async fn keep_house(services: Arc<Services>, stopped: watch::Receiver<bool>) {
+    let mut stop = std::pin::pin!(told(stopped));
+    let mut tick = tokio::time::interval(HOUSEKEEPING);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = &mut stop => return,
+        }
+        match services.keyring.refresh().await {
+            Ok(true) => tracing::info!("API keys have changed"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "API keys could not be read; those known so far stay in force")
+            }
+        }
+        if let Err(error) = services.meters.flush(services.store.as_ref()).await {
+            tracing::error!(%error, "usage could not be written; it is tried again");
+        }
+    }
+}
+
+/// 32 random bytes, fit for a header, a cookie and a link.
+fn random_token() -> Result<Secret<String>, StartError> {
+    use base64::Engine as _;
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(Secret::new(
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes),
+    ))
+}
