@@ -4,7 +4,7 @@ import asyncio
 
 import anthropic
 
-from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY
+from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE
 from check import case, clean, guarded, raises, run, same, unguarded
 
 MODEL = "claude-sonnet-5"
@@ -211,6 +211,12 @@ def what_the_model_brings_on_its_own_is_redacted():
     with client().messages.stream(model=MODEL, max_tokens=500, messages=user(CUSTOMER)) as stream:
         clean("".join(stream.text_stream))
         clean(stream.get_final_message().content[0].text)
+
+
+@guarded
+def what_the_client_sent_comes_back_to_it():
+    same(message(f"say write to {MINE} today").content[0].text, f"write to {MINE} today")
+    same(streamed(f"say write to {MINE} today")[1], f"write to {MINE} today")
 
 
 @guarded

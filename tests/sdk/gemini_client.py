@@ -9,7 +9,7 @@ import urllib.request
 from google import genai
 from google.genai import errors, types
 
-from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY
+from check import BASE_URL, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE
 from check import GUARDED, case, clean, guarded, raises, run, same, unguarded
 
 MODEL = "gemini-2.5-flash"
@@ -150,15 +150,12 @@ def embeddings():
     assert reply.embeddings[0].values != reply.embeddings[1].values
 
 
-@case
+@unguarded
 def a_stream_as_one_array():
-    body = {"contents": [{"role": "user", "parts": [{"text": CUSTOMER if GUARDED else "say hello there"}]}]}
+    body = {"contents": [{"role": "user", "parts": [{"text": "say hello there"}]}]}
     chunks = json.loads(post(f"/v1beta/models/{MODEL}:streamGenerateContent", body))
     text = "".join(part.get("text", "") for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"])
-    if GUARDED:
-        clean(text)
-    else:
-        same(text, "hello there")
+    same(text, "hello there")
 
 
 @case
@@ -229,6 +226,13 @@ def what_the_model_brings_on_its_own_is_redacted():
     clean("".join(chunk.text or "" for chunk in chunks))
     for chunk in chunks:
         assert EMAIL not in chunk.model_dump_json() and CARD not in chunk.model_dump_json()
+
+
+@guarded
+def what_the_client_sent_comes_back_to_it():
+    same(generate(f"say write to {MINE} today").text, f"write to {MINE} today")
+    chunks = streamed(f"say write to {MINE} today")
+    same("".join(chunk.text or "" for chunk in chunks), f"write to {MINE} today")
 
 
 @guarded

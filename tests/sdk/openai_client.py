@@ -5,7 +5,7 @@ import json
 
 import openai
 
-from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY
+from check import BASE_URL, CARD, CUSTOMER, EMAIL, GUARDED, INJECTION, KEY, LIMITED_KEY, MINE
 from check import case, clean, guarded, raises, run, same, unguarded
 
 MODEL = "gpt-4o-mini"
@@ -257,7 +257,13 @@ def responses_are_kept():
     same(client().responses.retrieve(first.id).output_text, "hello there")
     second = client().responses.create(model=MODEL, input="say again", previous_response_id=first.id)
     same(second.output_text, "again")
-    raises(openai.NotFoundError, lambda: client().responses.retrieve("resp_that_is_not_there"))
+    # The gateway tells nobody whether somebody else's response exists.
+    absent = openai.PermissionDeniedError if GUARDED else openai.NotFoundError
+    raises(absent, lambda: client().responses.retrieve("resp_that_is_not_there"))
+    raises(
+        absent if GUARDED else openai.BadRequestError,
+        lambda: client().responses.create(model=MODEL, input="hi", previous_response_id="resp_that_is_not_there"),
+    )
 
 
 @case
@@ -351,6 +357,15 @@ def nothing_is_left_in_any_event_of_a_streamed_response():
     clean(events[-1].response.output_text)
     for event in events:
         assert EMAIL not in event.model_dump_json() and CARD not in event.model_dump_json(), event.type
+
+
+@guarded
+def what_the_client_sent_comes_back_to_it():
+    same(chat(f"say write to {MINE} today").choices[0].message.content, f"write to {MINE} today")
+    same(streamed(f"say write to {MINE} today")[0], f"write to {MINE} today")
+    same(client().responses.create(model=MODEL, input=f"say write to {MINE}").output_text, f"write to {MINE}")
+    called = chat(f'call the tool weather with {{"city": "{MINE}"}}', tools=TOOLS).choices[0].message.tool_calls[0]
+    same(json.loads(called.function.arguments), {"city": MINE})
 
 
 @guarded
