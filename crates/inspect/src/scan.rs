@@ -34,7 +34,7 @@ pub(crate) struct Scan {
     open: Vec<usize>,
     /// For each byte, a bit for each open shape that can begin with it; the last bit stands for all from the 64th on.
     first: [u64; 256],
-    /// For each byte, the same bits for the open shapes that may follow it.
+    /// For each byte, the same bits for the open shapes that may follow it, as far as one byte can tell.
     free: [u64; 256],
 }
 
@@ -110,7 +110,8 @@ impl Scan {
                 if shape.can_begin_with(byte) {
                     *first |= bit(at);
                 }
-                if !shape.before.bars(byte) {
+                // `n`, `r`, `t` may be the letter of an escape: the shape looks closer.
+                if !shape.before.bars(byte) || matches!(byte, b'n' | b'r' | b't') {
                     *free |= bit(at);
                 }
             }
@@ -166,11 +167,7 @@ impl Scan {
         let mut free = active;
         for (start, byte) in bytes.iter().enumerate() {
             let mut possible = bits(&self.first, *byte) & free;
-            free = match *byte {
-                // It may be the letter of an escape: the shape looks closer.
-                b'n' | b'r' | b't' => active,
-                byte => bits(&self.free, byte) & active,
-            };
+            free = bits(&self.free, *byte) & active;
             while possible != 0 {
                 let at = usize::try_from(possible.trailing_zeros()).unwrap_or(0);
                 possible &= possible - 1;
