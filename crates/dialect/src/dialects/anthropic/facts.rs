@@ -234,3 +234,64 @@ pub fn required(document: &Document, key: &str, sort: Sort) -> Result<NodeId, Ma
 pub fn shape(message: &str) -> Malformed {
     Malformed::Shape(message.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn read(body: &str) -> Result<Call, Malformed> {
+        call(&Document::read(Bytes::copy_from_slice(body.as_bytes())).unwrap())
+    }
+
+    #[test]
+    fn what_is_no_request_for_a_message_is_refused() {
+        for body in [
+            "[]",
+            "null",
+            "{}",
+            r#"{"model":"m"}"#,
+            r#"{"model":7,"messages":[{"role":"user","content":"x"}]}"#,
+            r#"{"model":"m","messages":[]}"#,
+            r#"{"model":"m","messages":{}}"#,
+            r#"{"model":"m","messages":["x"]}"#,
+            r#"{"model":"m","messages":[{"content":"x"}]}"#,
+            r#"{"model":"m","messages":[{"role":"user"}]}"#,
+            r#"{"model":"m","messages":[{"role":"user","content":{}}]}"#,
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}],"system":{}}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
+        assert!(read(r#"{"model":"m","messages":[{"role":"user","content":"x"}],"system":null}"#).is_ok());
+    }
+
+    #[test]
+    fn a_second_model_is_refused() {
+        for also in [
+            r#""fallbacks":[{"model":"other"}]"#,
+            r#""fallbacks":"default""#,
+            r#""tools":[{"type":"advisor_20260301","name":"advisor","model":"other"}]"#,
+        ] {
+            let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],{also}}}"#);
+            assert!(read(&body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_at_any_depth_but_not_in_what_a_tool_is_given() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","content":[
+            {"type":"document","source":{"type":"content","content":[{"type":"image","source":{"type":"file","file_id":"f1"}}]}}]},
+            {"type":"tool_use","input":{"file_id":"of the tool","source":{"file_id":"of the tool"}}}]}]}"#;
+        let found = read(body).unwrap().state;
+        let found: Vec<_> = found.iter().map(|state| state.id.as_str()).collect();
+        assert_eq!(found, ["f1"]);
+    }
+
+    #[test]
+    fn cached_tokens_are_part_of_the_input() {
+        let body = r#"{"input_tokens":10,"cache_read_input_tokens":5,"cache_creation_input_tokens":3,"output_tokens":2}"#;
+        let document = Document::read(Bytes::from_static(body.as_bytes())).unwrap();
+        let usage = usage(&document, document.root()).unwrap();
+        assert_eq!((usage.input, usage.cached, usage.output), (18, 5, 2));
+    }
+}

@@ -3,7 +3,7 @@
 use portcullis_core::Channel;
 
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method};
-use crate::json::{Document, Malformed, quoted};
+use crate::json::{Document, Malformed, Sort, quoted};
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place};
 
@@ -27,8 +27,41 @@ impl Exchange for Models {
         "/v1/models"
     }
 
-    fn call(&self, _document: &Document, _parameters: &[&str]) -> Result<Call, Malformed> {
-        Ok(Call::default())
+    fn call(&self, document: &Document, _parameters: &[&str]) -> Result<Call, Malformed> {
+        match document.sort(document.root()) {
+            Sort::Null => Ok(Call::default()),
+            _ => Err(Malformed::Shape("this endpoint takes no body".into())),
+        }
+    }
+
+    fn lists_models(&self) -> bool {
+        true
+    }
+
+    fn models_in(&self, list: &Document) -> Vec<(String, String)> {
+        let models = list.at(&["data"]);
+        let models = models.into_iter().flat_map(|models| list.items(models));
+        let named = models.filter_map(|model| {
+            let name = list.as_str(list.member(model, "id")?)?;
+            Some((name.to_owned(), list.wire(model).to_owned()))
+        });
+        named.collect()
+    }
+
+    fn model_entry(&self, name: &str) -> String {
+        // The API says this of a model whose date is not known.
+        format!(r#"{{"type":"model","id":{name},"display_name":{name},"created_at":"1970-01-01T00:00:00Z"}}"#)
+    }
+
+    fn model_list(&self, entries: &[(String, String)]) -> String {
+        let id = |entry: Option<&(String, String)>| entry.map_or("null".to_owned(), |(name, _)| quoted(name));
+        let data: Vec<&str> = entries.iter().map(|(_, entry)| entry.as_str()).collect();
+        format!(
+            r#"{{"data":[{}],"has_more":false,"first_id":{},"last_id":{}}}"#,
+            data.join(","),
+            id(entries.first()),
+            id(entries.last()),
+        )
     }
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {

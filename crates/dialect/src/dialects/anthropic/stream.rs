@@ -158,3 +158,66 @@ pub fn cut(progress: &Progress, cut: &Cut<'_>) -> String {
     say("message_stop", "");
     events
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// Type and index of each event of a cut after those events.
+    fn cut_after(events: &[&'static str]) -> Vec<(String, Option<u64>)> {
+        let mut progress = Progress::default();
+        for event in events {
+            super::progress(
+                &Document::read(Bytes::from_static(event.as_bytes())).unwrap(),
+                &mut progress,
+            );
+        }
+        let cut = cut(
+            &progress,
+            &Cut {
+                request_id: "req_1",
+                text: "withheld",
+            },
+        );
+        let events = cut.split("\n\n").filter(|frame| !frame.is_empty());
+        let read = events.map(|frame| {
+            let (name, data) = frame.split_once('\n').unwrap();
+            let data = data.strip_prefix("data: ").unwrap();
+            let data = Document::read(Bytes::copy_from_slice(data.as_bytes())).unwrap();
+            let sort = data.str_at(&["type"]).unwrap().to_owned();
+            assert_eq!(name, format!("event: {sort}"));
+            (sort, data.at(&["index"]).and_then(|index| data.as_u64(index)))
+        });
+        read.collect()
+    }
+
+    const START: &str = r#"{"type":"message_start","message":{"id":"msg_1","model":"m"}}"#;
+    const OPEN: &str =
+        r#"{"type":"content_block_start","index":2,"content_block":{"type":"text","text":""}}"#;
+    const STOP: &str = r#"{"type":"content_block_stop","index":2}"#;
+
+    fn names(events: &[(&str, Option<u64>)]) -> Vec<(String, Option<u64>)> {
+        let tail = [("message_delta", None), ("message_stop", None)];
+        let all = events.iter().chain(&tail);
+        all.map(|(name, index)| ((*name).to_owned(), *index)).collect()
+    }
+
+    fn block(index: u64) -> [(&'static str, Option<u64>); 3] {
+        ["content_block_start", "content_block_delta", "content_block_stop"].map(|name| (name, Some(index)))
+    }
+
+    #[test]
+    fn a_cut_ends_what_was_begun_and_begins_what_was_not() {
+        let start = [("message_start", None)];
+        assert_eq!(cut_after(&[]), names(&[&start[..], &block(0)].concat()));
+        assert_eq!(
+            cut_after(&[r#"{"type":"ping"}"#]),
+            names(&[&start[..], &block(0)].concat())
+        );
+        assert_eq!(cut_after(&[START]), names(&block(0)));
+        let open = [("content_block_stop", Some(2))];
+        assert_eq!(cut_after(&[START, OPEN]), names(&[&open[..], &block(3)].concat()));
+        assert_eq!(cut_after(&[START, OPEN, STOP]), names(&block(3)));
+    }
+}

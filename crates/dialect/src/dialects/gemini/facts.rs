@@ -107,9 +107,14 @@ fn file(document: &Document, part: NodeId, call: &mut Call) {
         .and_then(|file| trail::member(document, file, "fileUri"))
         .and_then(|uri| document.as_str(uri));
     let Some(uri) = uri else { return };
+    let lower = uri.to_ascii_lowercase();
+    let public = lower.starts_with("http://") || lower.starts_with("https://");
+    // The provider reads its own addresses with the gateway's credential, others as anybody would.
+    if public && !lower.contains("googleapis.com") {
+        return;
+    }
     let id = match uri.rsplit_once("/files/") {
         Some((_, id)) => format!("files/{id}"),
-        None if uri.starts_with("http://") || uri.starts_with("https://") => return,
         None => uri.to_owned(),
     };
     call.state.push(StateRef { kind: "file", id });
@@ -212,4 +217,81 @@ pub fn usage(document: &Document) -> Option<Usage> {
 /// A refusal with a message for the client.
 pub fn shape(message: &str) -> Malformed {
     Malformed::Shape(message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn read(body: &'static str, model: &str) -> Result<Call, String> {
+        let document = Document::read(Bytes::from_static(body.as_bytes())).unwrap();
+        let mut call = call(&document, &[model]).map_err(|error| error.to_string())?;
+        generation(&document, document.root(), &mut call).map_err(|error| error.to_string())?;
+        Ok(call)
+    }
+
+    const PLAIN: &str = r#"{"contents":[{"parts":[{"text":"hello"}]}]}"#;
+
+    #[test]
+    fn a_model_that_could_mean_another_path_is_refused() {
+        for model in ["gemini-2.5-flash", "learnlm-2.0", "text_embedding@001"] {
+            assert_eq!(read(PLAIN, model).unwrap().model.as_deref(), Some(model));
+        }
+        for model in ["", "..", "a%2fb", "a?b", "a:b", "a#b", "a\\b", "a b", "größe"] {
+            assert!(read(PLAIN, model).is_err(), "{model:?}");
+        }
+    }
+
+    #[test]
+    fn the_body_names_no_other_model_and_nothing_that_chooses_one() {
+        let good = r#"{"model":"models/m","contents":{"parts":{"text":"hello"}}}"#;
+        assert_eq!(read(good, "m").unwrap().model_repeats.len(), 1);
+        for body in [
+            r#"{"model":"models/other","contents":[{"parts":[]}]}"#,
+            r#"{"model":7,"contents":[{"parts":[]}]}"#,
+            r#"{"contents":[{"parts":[]}],"generationConfig":{"routingConfig":{"manualMode":{"modelName":"x"}}}}"#,
+            r#"{"contents":[{"parts":[]}],"generation_config":{"model_selection_config":{}}}"#,
+        ] {
+            assert!(read(body, "m").is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_contents_is_refused() {
+        for body in [
+            "[]",
+            "{}",
+            r#"{"contents":[]}"#,
+            r#"{"contents":"hello"}"#,
+            r#"{"contents":["hello"]}"#,
+            r#"{"contents":null}"#,
+        ] {
+            assert!(read(body, "m").is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn files_are_state_unless_anybody_may_read_them() {
+        for (uri, id) in [
+            (
+                "https://generativelanguage.googleapis.com/v1beta/files/abc",
+                Some("files/abc"),
+            ),
+            (
+                "HTTPS://generativelanguage.GOOGLEAPIS.com/v1beta/files/abc",
+                Some("files/abc"),
+            ),
+            ("files/abc", Some("files/abc")),
+            ("gs://bucket/a.pdf", Some("gs://bucket/a.pdf")),
+            ("https://films.example/files/abc", None),
+        ] {
+            let body = format!(r#"{{"contents":[{{"parts":[{{"file_data":{{"file_uri":"{uri}"}}}}]}}]}}"#);
+            let document = Document::read(Bytes::from(body)).unwrap();
+            let mut call = call(&document, &["m"]).unwrap();
+            generation(&document, document.root(), &mut call).unwrap();
+            let found: Vec<_> = call.state.iter().map(|state| state.id.as_str()).collect();
+            assert_eq!(found, Vec::from_iter(id), "{uri}");
+        }
+    }
 }

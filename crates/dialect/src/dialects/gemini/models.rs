@@ -4,7 +4,7 @@ use portcullis_core::Channel;
 
 use super::trail::Trail;
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method};
-use crate::json::{Document, Malformed, quoted};
+use crate::json::{Document, Malformed, Sort, quoted};
 use crate::reading::{Label, Place};
 
 /// The endpoint.
@@ -27,8 +27,38 @@ impl Exchange for Models {
         "/v1beta/models"
     }
 
-    fn call(&self, _document: &Document, _parameters: &[&str]) -> Result<Call, Malformed> {
-        Ok(Call::default())
+    fn call(&self, document: &Document, _parameters: &[&str]) -> Result<Call, Malformed> {
+        match document.sort(document.root()) {
+            Sort::Null => Ok(Call::default()),
+            _ => Err(Malformed::Shape("this endpoint takes no body".into())),
+        }
+    }
+
+    fn lists_models(&self) -> bool {
+        true
+    }
+
+    fn models_in(&self, list: &Document) -> Vec<(String, String)> {
+        let models = list.at(&["models"]);
+        let models = models.into_iter().flat_map(|models| list.items(models));
+        let named = models.filter_map(|model| {
+            let name = list.as_str(list.member(model, "name")?)?;
+            let name = name.strip_prefix("models/").unwrap_or(name);
+            Some((name.to_owned(), list.wire(model).to_owned()))
+        });
+        named.collect()
+    }
+
+    fn model_entry(&self, name: &str) -> String {
+        let path = name.strip_prefix('"').unwrap_or(name);
+        format!(
+            r#"{{"name":"models/{path},"version":"","displayName":{name},"supportedGenerationMethods":["generateContent","countTokens","embedContent"]}}"#
+        )
+    }
+
+    fn model_list(&self, entries: &[(String, String)]) -> String {
+        let models: Vec<&str> = entries.iter().map(|(_, entry)| entry.as_str()).collect();
+        format!(r#"{{"models":[{}]}}"#, models.join(","))
     }
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {

@@ -6,8 +6,9 @@
 use crate::json::{Document, NodeId};
 use crate::reading::{Place, Seg};
 
-/// Names longer ways than this are cut off from; every place that has a label of its own is nearer to the root.
-const LONGEST: usize = 24;
+/// Names that are kept: every place that has a label of its own is nearer to the root. A label is asked for at every leaf, so
+/// what is done here must stay little however deep a body is.
+const LONGEST: usize = 10;
 
 /// The names on the way to a place.
 pub struct Trail<'a> {
@@ -82,106 +83,104 @@ pub fn list(document: &Document, node: Option<NodeId>) -> impl Iterator<Item = N
     one.into_iter().chain(many)
 }
 
-/// Every name that a label or a fact asks for and that has two spellings.
-const NAMES: &[&str] = &[
-    "adaptationPhrases",
-    "allowedFunctionNames",
-    "audioTranscription",
-    "audioTranscriptionConfig",
-    "blockReason",
-    "blockReasonMessage",
-    "cachedContent",
-    "chosenCandidates",
-    "citationMetadata",
-    "codeExecutionResult",
-    "consentAudio",
-    "continuationToken",
-    "createTime",
-    "customVocabulary",
-    "displayName",
-    "documentMetadata",
-    "audioMetadata",
-    "executableCode",
-    "fileData",
-    "fileSearch",
-    "fileSearchStoreNames",
-    "fileUri",
-    "finishMessage",
-    "finishReason",
-    "functionCall",
-    "functionCallingConfig",
-    "functionDeclarations",
-    "functionResponse",
-    "generateContentRequest",
-    "generationConfig",
-    "googleMapsWidgetContextToken",
-    "groundingMetadata",
-    "imageConfig",
-    "inlineData",
-    "jsonPath",
-    "languageCode",
-    "languageCodes",
-    "logprobsResult",
-    "mediaProcessing",
-    "mediaResolution",
-    "mimeType",
-    "modelSelectionConfig",
-    "modelStatus",
-    "modelVersion",
-    "partMetadata",
-    "partialArgs",
-    "promptFeedback",
-    "renderedContent",
-    "responseFormat",
-    "responseId",
-    "responseJsonSchema",
-    "responseMimeType",
-    "responseModalities",
-    "responseSchema",
-    "retrievedUrl",
-    "routingConfig",
-    "safetyRatings",
-    "safetySettings",
-    "sdkBlob",
-    "searchEntryPoint",
-    "serviceTier",
-    "sourceText",
-    "speakerLabel",
-    "speechConfig",
-    "speechMetadata",
-    "spreadsheetMetadata",
-    "stopSequences",
-    "stringValue",
-    "systemInstruction",
-    "taskType",
-    "thinkingConfig",
-    "thoughtSignature",
-    "toolCall",
-    "toolConfig",
-    "toolResponse",
-    "toolType",
-    "topCandidates",
-    "translationConfig",
-    "urlContextMetadata",
-    "urlMetadata",
-    "urlRetrievalStatus",
-    "usageMetadata",
-    "videoMetadata",
-    "voiceConsentSignature",
-    "voiceSampleAudio",
-    "willContinue",
+/// Every name that a label or a fact asks for and that has two spellings, in order of the first.
+const NAMES: &[(&str, &str)] = &[
+    ("adaptation_phrases", "adaptationPhrases"),
+    ("allowed_function_names", "allowedFunctionNames"),
+    ("audio_metadata", "audioMetadata"),
+    ("audio_transcription", "audioTranscription"),
+    ("audio_transcription_config", "audioTranscriptionConfig"),
+    ("block_reason", "blockReason"),
+    ("block_reason_message", "blockReasonMessage"),
+    ("cached_content", "cachedContent"),
+    ("chosen_candidates", "chosenCandidates"),
+    ("citation_metadata", "citationMetadata"),
+    ("code_execution_result", "codeExecutionResult"),
+    ("consent_audio", "consentAudio"),
+    ("continuation_token", "continuationToken"),
+    ("create_time", "createTime"),
+    ("custom_vocabulary", "customVocabulary"),
+    ("display_name", "displayName"),
+    ("document_metadata", "documentMetadata"),
+    ("executable_code", "executableCode"),
+    ("file_data", "fileData"),
+    ("file_search", "fileSearch"),
+    ("file_search_store_names", "fileSearchStoreNames"),
+    ("file_uri", "fileUri"),
+    ("finish_message", "finishMessage"),
+    ("finish_reason", "finishReason"),
+    ("function_call", "functionCall"),
+    ("function_calling_config", "functionCallingConfig"),
+    ("function_declarations", "functionDeclarations"),
+    ("function_response", "functionResponse"),
+    ("generate_content_request", "generateContentRequest"),
+    ("generation_config", "generationConfig"),
+    ("google_maps_widget_context_token", "googleMapsWidgetContextToken"),
+    ("grounding_metadata", "groundingMetadata"),
+    ("image_config", "imageConfig"),
+    ("inline_data", "inlineData"),
+    ("json_path", "jsonPath"),
+    ("language_code", "languageCode"),
+    ("language_codes", "languageCodes"),
+    ("logprobs_result", "logprobsResult"),
+    ("media_processing", "mediaProcessing"),
+    ("media_resolution", "mediaResolution"),
+    ("mime_type", "mimeType"),
+    ("model_selection_config", "modelSelectionConfig"),
+    ("model_status", "modelStatus"),
+    ("model_version", "modelVersion"),
+    ("part_metadata", "partMetadata"),
+    ("partial_args", "partialArgs"),
+    ("prompt_feedback", "promptFeedback"),
+    ("rendered_content", "renderedContent"),
+    ("response_format", "responseFormat"),
+    ("response_id", "responseId"),
+    ("response_json_schema", "responseJsonSchema"),
+    ("response_mime_type", "responseMimeType"),
+    ("response_modalities", "responseModalities"),
+    ("response_schema", "responseSchema"),
+    ("retrieved_url", "retrievedUrl"),
+    ("routing_config", "routingConfig"),
+    ("safety_ratings", "safetyRatings"),
+    ("safety_settings", "safetySettings"),
+    ("sdk_blob", "sdkBlob"),
+    ("search_entry_point", "searchEntryPoint"),
+    ("service_tier", "serviceTier"),
+    ("source_text", "sourceText"),
+    ("speaker_label", "speakerLabel"),
+    ("speech_config", "speechConfig"),
+    ("speech_metadata", "speechMetadata"),
+    ("spreadsheet_metadata", "spreadsheetMetadata"),
+    ("stop_sequences", "stopSequences"),
+    ("string_value", "stringValue"),
+    ("system_instruction", "systemInstruction"),
+    ("task_type", "taskType"),
+    ("thinking_config", "thinkingConfig"),
+    ("thought_signature", "thoughtSignature"),
+    ("tool_call", "toolCall"),
+    ("tool_config", "toolConfig"),
+    ("tool_response", "toolResponse"),
+    ("tool_type", "toolType"),
+    ("top_candidates", "topCandidates"),
+    ("translation_config", "translationConfig"),
+    ("url_context_metadata", "urlContextMetadata"),
+    ("url_metadata", "urlMetadata"),
+    ("url_retrieval_status", "urlRetrievalStatus"),
+    ("usage_metadata", "usageMetadata"),
+    ("video_metadata", "videoMetadata"),
+    ("voice_consent_signature", "voiceConsentSignature"),
+    ("voice_sample_audio", "voiceSampleAudio"),
+    ("will_continue", "willContinue"),
 ];
 
 /// The spelling that labels are written in.
 fn camel(name: &str) -> &str {
-    if !name.contains('_') || name.len() > 40 {
+    if !name.contains('_') {
         return name;
     }
-    NAMES
-        .iter()
-        .copied()
-        .find(|known| same(name, known))
-        .unwrap_or(name)
+    let known = NAMES.binary_search_by(|(snake, _)| (*snake).cmp(name));
+    let known = known.ok().and_then(|number| NAMES.get(number));
+    known.map_or(name, |(_, camel)| camel)
 }
 
 /// Whether `snake` is `camel` in the other spelling.
@@ -197,6 +196,14 @@ fn same(snake: &str, camel: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_are_in_order_and_each_is_the_other_spelling() {
+        assert!(NAMES.is_sorted());
+        for (snake, camel) in NAMES {
+            assert!(same(snake, camel), "{snake} and {camel}");
+        }
+    }
 
     #[test]
     fn both_spellings_are_one_name() {
