@@ -9,7 +9,7 @@ import urllib.request
 from google import genai
 from google.genai import errors, types
 
-from check import BASE_URL, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE
+from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE
 from check import GUARDED, case, clean, guarded, raises, run, same, unguarded
 
 MODEL = "gemini-2.5-flash"

@@ -18,7 +18,7 @@ mod mind;
 mod responses;
 mod route;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -39,7 +39,7 @@ use tokio::net::TcpListener;
 
 use mind::{Answer, Prompt};
 
-/// How many requests are remembered; older ones are forgotten, so that a long demo does not grow.
+/// How many requests and responses are remembered; older ones are forgotten, so that a long demo does not grow.
 const REMEMBERED: usize = 1024;
 
 /// The model and what it remembers. Clones share one memory.
@@ -54,7 +54,7 @@ pub struct Standin {
 struct Shared {
     serial: AtomicU64,
     received: Mutex<VecDeque<Received>>,
-    responses: Mutex<HashMap<String, Value>>,
+    responses: Mutex<VecDeque<(String, Value)>>,
 }
 
 /// One request as it arrived.
@@ -99,11 +99,20 @@ impl Standin {
     }
 
     fn remember(&self, received: Received) {
-        let mut memory = locked(&self.shared.received);
-        if memory.len() >= REMEMBERED {
-            memory.pop_front();
-        }
-        memory.push_back(received);
+        push(&self.shared.received, received);
+    }
+
+    /// Keeps a response under its id, as the Responses API does.
+    fn store(&self, id: &str, response: Value) {
+        push(&self.shared.responses, (id.to_owned(), response));
+    }
+
+    /// The response that was kept under that id.
+    fn stored(&self, id: &str) -> Option<Value> {
+        let kept = locked(&self.shared.responses);
+        kept.iter()
+            .find(|(name, _)| name == id)
+            .map(|(_, response)| response.clone())
     }
 
     /// The number of this reply, from which its ids are made.
@@ -113,6 +122,15 @@ impl Standin {
             .fetch_add(1, Ordering::Relaxed)
             .saturating_add(1)
     }
+}
+
+/// Adds to a memory that forgets its oldest.
+fn push<T>(memory: &Mutex<VecDeque<T>>, item: T) {
+    let mut memory = locked(memory);
+    if memory.len() >= REMEMBERED {
+        memory.pop_front();
+    }
+    memory.push_back(item);
 }
 
 /// A poisoned lock holds a list that is whole all the same: each change is one push or insert.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::error::{Voice, coded, error, missing};
 use super::mind::{self, Fault, Prompt};
-use super::{Received, Reply, Standin, Turn, anthropic, chat, completions, gemini, lists, locked, responses};
+use super::{Received, Reply, Standin, Turn, anthropic, chat, completions, gemini, lists, responses};
 
 /// An endpoint that answers with the model's words.
 struct Speaker {
@@ -175,15 +175,14 @@ fn speak(speaker: &Speaker, model: Option<&str>, request: &Value, stream: bool, 
 /// The Responses API keeps what it answered, unless told not to.
 fn respond(model: &Standin, asked: &Value, serial: u64) -> Reply {
     if let Some(previous) = asked["previous_response_id"].as_str()
-        && !locked(&model.shared.responses).contains_key(previous)
+        && model.stored(previous).is_none()
     {
         let message = format!("Previous response with id '{previous}' not found.");
         return coded(400, &message, "previous_response_not_found");
     }
     let whole = speak(&RESPONSES, None, asked, false, serial);
     if let (Reply::Json(200, body), true) = (&whole, asked["store"] != false) {
-        let id = body["id"].as_str().unwrap_or_default().to_owned();
-        locked(&model.shared.responses).insert(id, body.clone());
+        model.store(body["id"].as_str().unwrap_or_default(), body.clone());
     }
     if streams(asked) {
         speak(&RESPONSES, None, asked, true, serial)
@@ -193,8 +192,8 @@ fn respond(model: &Standin, asked: &Value, serial: u64) -> Reply {
 }
 
 fn stored(model: &Standin, id: &str) -> Reply {
-    match locked(&model.shared.responses).get(id) {
-        Some(body) => Reply::Json(200, body.clone()),
+    match model.stored(id) {
+        Some(body) => Reply::Json(200, body),
         None => error(Voice::OpenAi, 404, &format!("Response with id '{id}' not found.")),
     }
 }
