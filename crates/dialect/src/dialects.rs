@@ -2,7 +2,10 @@
 
 mod anthropic;
 mod gemini;
+mod guard;
 mod openai;
+
+pub use guard::Guard;
 
 use crate::exchange::{Api, Dialect};
 

@@ -9,7 +9,7 @@ mod patch;
 mod reading;
 mod sse;
 
-pub use dialects::{DIALECTS, dialect};
+pub use dialects::{DIALECTS, Guard, dialect};
 pub use exchange::{
     Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, StateRef, find, lanes,
 };

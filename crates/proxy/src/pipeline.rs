@@ -6,6 +6,7 @@ mod authenticate;
 mod authorize;
 mod deliver;
 mod forward;
+mod guard;
 mod inspect_input;
 mod label;
 mod parse;
@@ -13,6 +14,7 @@ mod receive;
 mod stream;
 
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
+pub(crate) use guard::guard;
 pub(crate) use parse::Asked;
 pub(crate) use receive::{Received, dialect_of};
 

@@ -18,7 +18,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
-use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, walk};
+use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
 use crate::record::Record;
 use crate::{Gateway, Refusal};
 
@@ -191,6 +191,9 @@ async fn run(
         return Err(Refusal::Unavailable("there is no record"));
     };
     let received = Received::new(head, body, open)?;
+    if received.is_guard() {
+        return guard(gateway, received, open).await;
+    }
     let total = gateway.timeouts.total;
     let forwarded = walk(gateway, received, open).await?;
     match tokio::time::timeout(total, deliver(gateway, forwarded, record)).await {

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use hyper::body::Incoming;
-use portcullis_dialect::{Api, Dialect, Exchange, dialect, find};
+use portcullis_dialect::{Api, Dialect, Exchange, Guard, dialect, find};
 
 use crate::Refusal;
 use crate::record::Record;
@@ -16,8 +16,18 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// Whether the decision itself is asked for, and no model.
+    pub fn is_guard(&self) -> bool {
+        self.exchange.id() == Guard.id()
+    }
+
     pub fn new(head: Parts, body: Incoming, record: &mut Record) -> Result<Received, Refusal> {
         let anthropic = head.headers.contains_key("anthropic-version");
+        if head.method == http::Method::POST && head.uri.path() == Guard.path() {
+            record.audit.dialect = Some("portcullis".to_owned());
+            record.audit.endpoint = format!("POST {}", Guard.path());
+            return Ok(Received { exchange: &Guard, parameters: Vec::new(), head, body });
+        }
         let (dialect, exchange, parameters) =
             find(head.method.as_str(), head.uri.path(), anthropic).ok_or(Refusal::UnknownEndpoint)?;
         // Parameters become part of the upstream's path: nothing that a server could read as another path is let in.

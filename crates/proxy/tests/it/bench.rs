@@ -94,6 +94,7 @@ pub struct Bench {
     pub key: Secret<String>,
     pub key_id: KeyId,
     pub address: std::net::SocketAddr,
+    upstream_address: std::net::SocketAddr,
     http: Http,
     _dir: tempfile::TempDir,
 }
@@ -146,7 +147,14 @@ impl Bench {
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, Arc::clone(&server), std::future::pending(), Duration::from_secs(5)));
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
-        Bench { upstream, store, services, server, key, key_id: record.id.clone(), address, http, _dir: dir }
+        Bench { upstream, store, services, server, key, key_id: record.id.clone(), address, upstream_address, http, _dir: dir }
+    }
+
+    /// The settings of this bench's upstreams and routes, for another gateway beside the first.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        fill(&mut settings, self.upstream_address);
+        settings
     }
 
     /// Tells the upstream its next answers.

@@ -2,7 +2,6 @@
 
 mod bench;
 mod coverage;
-mod reading;
 mod recorded;
 mod streams;
 mod walk;
