@@ -267,3 +267,73 @@ impl std::fmt::Debug for Inspector {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{corpus::expand, edge::Before};
+
+    /// How many bytes the automaton of a shape reads from `start` on before it dies.
+    fn reads(shape: &Shape, bytes: &[u8], start: usize) -> usize {
+        let mut state = shape.machine.start();
+        let mut alive = |byte: u8| {
+            state = shape.machine.step(state, byte);
+            !state.is_dead()
+        };
+        bytes[start..].iter().take_while(|byte| alive(**byte)).count()
+    }
+
+    /// How many bytes all read that are set off wherever they can begin.
+    fn steps(shapes: &[&Shape], bytes: &[u8]) -> usize {
+        let mut steps = 0;
+        for (start, byte) in bytes.iter().enumerate() {
+            let before = Before::at(bytes, start);
+            let set_off = shapes
+                .iter()
+                .filter(|shape| shape.can_begin_with(*byte) && shape.may_follow(before));
+            steps += set_off.map(|shape| reads(shape, bytes, start)).sum::<usize>();
+        }
+        steps
+    }
+
+    #[test]
+    fn a_text_of_beginnings_costs_no_more_than_its_length() {
+        const LENGTH: usize = 2048;
+        let inspector = Inspector::built_in().unwrap();
+        for (number, rule) in inspector.rules.iter().enumerate() {
+            let shapes: Vec<&Shape> = inspector
+                .shapes
+                .iter()
+                .filter(|shape| shape.rule == number)
+                .collect();
+            let mut beginnings: Vec<String> = Vec::new();
+            for hit in rule.hits() {
+                let hit = expand(hit, 1);
+                let hit = hit.split(['«', '»']).nth(1).unwrap_or_default();
+                beginnings.extend([3, 5, 8, 11, 16, 24, 32].map(|length| hit.chars().take(length).collect()));
+            }
+            let patterns = rule
+                .source
+                .shapes
+                .iter()
+                .flat_map(|shape| shape.split(|c: char| !c.is_ascii_alphabetic()));
+            beginnings.extend(patterns.filter(|word| word.len() > 2).map(str::to_owned));
+            let begins = |text: &String| shapes.iter().any(|shape| reads(shape, text.as_bytes(), 0) >= 3);
+            beginnings.retain(begins);
+            beginnings.sort();
+            beginnings.dedup();
+            for (beginning, between) in beginnings
+                .iter()
+                .flat_map(|one| ["", " ", "."].map(|sep| (one, sep)))
+            {
+                let text = format!("{beginning}{between}").repeat(LENGTH / beginning.len() + 1);
+                let steps = steps(&shapes, &text.as_bytes()[..LENGTH]);
+                assert!(
+                    steps < 80 * LENGTH,
+                    "{}: {beginning:?}, {between:?}: {steps} steps",
+                    rule.id
+                );
+            }
+        }
+    }
+}

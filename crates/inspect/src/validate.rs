@@ -4,8 +4,14 @@
 pub(crate) type Check = fn(&str) -> bool;
 
 /// Every check.
-pub(crate) static CHECKS: &[(&str, Check)] =
-    &[("luhn", luhn), ("iban", iban), ("us_ssn", us_ssn), ("e164", e164)];
+pub(crate) static CHECKS: &[(&str, Check)] = &[
+    ("luhn", luhn),
+    ("iban", iban),
+    ("us_ssn", us_ssn),
+    ("e164", e164),
+    ("mailbox", mailbox),
+    ("random", random),
+];
 
 fn digits(text: &str) -> impl DoubleEndedIterator<Item = u32> {
     text.chars().filter_map(|character| character.to_digit(10))
@@ -176,6 +182,18 @@ fn e164(text: &str) -> bool {
     fits && count <= 15 && !date
 }
 
+/// E-mail addresses: the user of a repository's address (`git@host:path`) has no mailbox.
+fn mailbox(text: &str) -> bool {
+    !text.starts_with("git@")
+}
+
+/// Generated values: a placeholder repeats itself or says what it is. A generated token has eight different characters
+/// all but surely (20 hexadecimal digits miss it once in 10,000,000).
+fn random(text: &str) -> bool {
+    let kinds = |byte: &u8| text.as_bytes().contains(byte);
+    !text.ends_with("EXAMPLE") && (0..=u8::MAX).filter(kinds).count() >= 8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +220,11 @@ mod tests {
             (e164, "+442071838750", true),
             (e164, "+2024-01-31 12", false),
             (e164, "+999123456789", false),
+            (mailbox, "git@example.com", false),
+            (mailbox, "digit@example.com", true),
+            (random, "ghp_xxxxxxxxxxxx", false),
+            (random, "ABCDEFGHEXAMPLE", false),
+            (random, "0123456789abcdef", true),
         ] {
             assert_eq!(check(text), right, "{text}");
         }
