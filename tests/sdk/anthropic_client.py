@@ -4,7 +4,7 @@ import asyncio
 
 import anthropic
 
-from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE
+from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE, PIXEL_DATA
 from check import case, clean, guarded, raises, run, same, unguarded
 
 MODEL = "claude-sonnet-5"
@@ -133,6 +133,13 @@ def thinking_buffered_and_streamed():
     same(final.content[0].thinking, reply.content[0].thinking)
     same(final.content[0].signature, reply.content[0].signature)
     same(final.content[1].text, "yes")
+
+
+@case
+def a_picture_goes_with_its_text():
+    source = {"type": "base64", "media_type": "image/png", "data": PIXEL_DATA}
+    reply = message([{"type": "image", "source": source}, {"type": "text", "text": "say a picture"}])
+    same(reply.content[0].text, "a picture")
 
 
 @case

@@ -1,15 +1,17 @@
 """The official Google GenAI client: content generation, token counts, embeddings, tools, and its own error classes."""
 
 import asyncio
+import base64
 import functools
 import json
 import urllib.error
 import urllib.request
 
+import pydantic
 from google import genai
 from google.genai import errors, types
 
-from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE
+from check import BASE_URL, CARD, CUSTOMER, EMAIL, INJECTION, KEY, LIMITED_KEY, MINE, PIXEL_DATA
 from check import GUARDED, case, clean, guarded, raises, run, same, unguarded
 
 MODEL = "gemini-2.5-flash"
@@ -118,6 +120,22 @@ def thoughts_are_told_apart():
     chunks = streamed("say yes", **config)
     thought = "".join(p.text for c in chunks for p in c.candidates[0].content.parts if p.thought)
     same(thought, parts[0].text)
+
+
+@case
+def a_picture_goes_with_its_text():
+    picture = types.Part.from_bytes(data=base64.b64decode(PIXEL_DATA), mime_type="image/png")
+    same(generate([picture, "say a picture"]).text, "a picture")
+
+
+class City(pydantic.BaseModel):
+    city: str
+
+
+@case
+def structured_outputs_are_parsed():
+    reply = generate('say {"city": "Oslo"}', response_mime_type="application/json", response_schema=City)
+    same(reply.parsed, City(city="Oslo"))
 
 
 @case

@@ -4,8 +4,9 @@ import asyncio
 import json
 
 import openai
+import pydantic
 
-from check import BASE_URL, CARD, CUSTOMER, EMAIL, GUARDED, INJECTION, KEY, LIMITED_KEY, MINE
+from check import BASE_URL, CARD, CUSTOMER, EMAIL, GUARDED, INJECTION, KEY, LIMITED_KEY, MINE, PIXEL
 from check import case, clean, guarded, raises, run, same, unguarded
 
 MODEL = "gpt-4o-mini"
@@ -156,6 +157,26 @@ def chat_with_a_tool_result():
     same(reply.choices[0].message.content, "The tool says: 22 degrees")
 
 
+class City(pydantic.BaseModel):
+    city: str
+
+
+@case
+def structured_outputs_are_parsed():
+    order = 'say {"city": "Oslo"}'
+    reply = client().chat.completions.parse(model=MODEL, messages=user(order), response_format=City)
+    same(reply.choices[0].message.parsed, City(city="Oslo"))
+    same(client().responses.parse(model=MODEL, input=order, text_format=City).output_parsed, City(city="Oslo"))
+
+
+@case
+def a_picture_goes_with_its_text():
+    picture = {"type": "image_url", "image_url": {"url": PIXEL}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "say a picture"}, picture]}]
+    reply = client().chat.completions.create(model=MODEL, messages=messages)
+    same(reply.choices[0].message.content, "a picture")
+
+
 @case
 def chat_asynchronous():
     async def work():
@@ -264,6 +285,15 @@ def responses_are_kept():
         absent if GUARDED else openai.BadRequestError,
         lambda: client().responses.create(model=MODEL, input="hi", previous_response_id="resp_that_is_not_there"),
     )
+
+
+@case
+def stored_responses_are_listed_and_deleted():
+    kept = client().responses.create(model=MODEL, input="say hello there")
+    items = list(client().responses.input_items.list(kept.id))
+    same([item.content[0].text for item in items], ["say hello there"])
+    client().responses.delete(kept.id)
+    raises(openai.APIStatusError, lambda: client().responses.retrieve(kept.id))
 
 
 @case
@@ -385,6 +415,16 @@ def arguments_of_a_streamed_call_are_redacted_and_still_json():
             for delta in choice.delta.tool_calls or []:
                 arguments += delta.function.arguments or ""
     same(json.loads(arguments)["city"], "Oslo")
+
+
+@guarded
+def what_is_said_to_the_gateway_stays_there():
+    reply = client().chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "say hello", "portcullis": {"origin": "untrusted", "source": "rag:doc-1"}}],
+        extra_body={"portcullis": {"session": "s-1"}},
+    )
+    same(reply.choices[0].message.content, "hello")
 
 
 @guarded

@@ -54,7 +54,14 @@ pub struct Standin {
 struct Shared {
     serial: AtomicU64,
     received: Mutex<VecDeque<Received>>,
-    responses: Mutex<VecDeque<(String, Value)>>,
+    responses: Mutex<VecDeque<Kept>>,
+}
+
+/// A response that is kept, and the input it answers.
+#[derive(Clone)]
+struct Kept {
+    response: Value,
+    input: Value,
 }
 
 /// One request as it arrived.
@@ -102,17 +109,31 @@ impl Standin {
         push(&self.shared.received, received);
     }
 
-    /// Keeps a response under its id, as the Responses API does.
-    fn store(&self, id: &str, response: Value) {
-        push(&self.shared.responses, (id.to_owned(), response));
+    /// Keeps a response and what was asked for it, as the Responses API does.
+    fn store(&self, response: &Value, input: &Value) {
+        push(
+            &self.shared.responses,
+            Kept {
+                response: response.clone(),
+                input: input.clone(),
+            },
+        );
     }
 
     /// The response that was kept under that id.
-    fn stored(&self, id: &str) -> Option<Value> {
-        let kept = locked(&self.shared.responses);
-        kept.iter()
-            .find(|(name, _)| name == id)
-            .map(|(_, response)| response.clone())
+    fn stored(&self, id: &str) -> Option<Kept> {
+        locked(&self.shared.responses)
+            .iter()
+            .find(|kept| kept.response["id"] == id)
+            .cloned()
+    }
+
+    /// Forgets a response; whether there was one.
+    fn forget(&self, id: &str) -> bool {
+        let mut kept = locked(&self.shared.responses);
+        let before = kept.len();
+        kept.retain(|kept| kept.response["id"] != id);
+        kept.len() < before
     }
 
     /// The number of this reply, from which its ids are made.

@@ -126,6 +126,30 @@ fn items(turn: &Turn<'_>) -> Vec<Value> {
     items
 }
 
+/// What a request put in, as items of a list.
+pub fn items_of(input: &Value, response: &str) -> Vec<Value> {
+    let one = json!([{ "role": "user", "content": input }]);
+    let items = if input.is_array() { input } else { &one };
+    let item = |(at, item): (usize, &Value)| {
+        let mut item = item.clone();
+        item["id"] = format!("item_{response}_{at}").into();
+        if item.get("type").is_none() {
+            item["type"] = "message".into();
+        }
+        if let Some(text) = item["content"].as_str() {
+            item["content"] = json!([{ "type": "input_text", "text": text }]);
+        }
+        item
+    };
+    items
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .map(item)
+        .collect()
+}
+
 /// The whole reply.
 pub fn buffered(turn: &Turn<'_>) -> Value {
     finished(turn, Value::Array(items(turn)))

@@ -1,6 +1,6 @@
 //! Which endpoint of which provider is asked, whether the credential is right, and what it answers.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::{Voice, coded, error, missing};
 use super::mind::{self, Fault, Prompt};
@@ -78,7 +78,7 @@ pub fn reply(model: &Standin, received: &Received, serial: u64) -> Reply {
             Voice::Gemini => error(voice, 400, "API key not valid. Please pass a valid API key."),
         };
     }
-    let asked = if received.method == http::Method::GET {
+    let asked = if received.method != http::Method::POST {
         Value::Null
     } else {
         match serde_json::from_slice::<Value>(&received.body) {
@@ -95,6 +95,8 @@ pub fn reply(model: &Standin, received: &Received, serial: u64) -> Reply {
         ("POST", ["v1", "completions"]) => speak(&COMPLETIONS, None, &asked, streams(&asked), serial),
         ("POST", ["v1", "responses"]) => respond(model, &asked, serial),
         ("GET", ["v1", "responses", id]) => stored(model, id),
+        ("DELETE", ["v1", "responses", id]) => deleted(model, id),
+        ("GET", ["v1", "responses", id, "input_items"]) => input_items(model, id),
         ("POST", ["v1", "embeddings"]) => lists::embeddings(&asked),
         ("POST", ["v1", "moderations"]) => lists::moderations(&asked, serial),
         ("POST", ["v1", "messages"]) => speak(&MESSAGES, None, &asked, streams(&asked), serial),
@@ -182,7 +184,7 @@ fn respond(model: &Standin, asked: &Value, serial: u64) -> Reply {
     }
     let whole = speak(&RESPONSES, None, asked, false, serial);
     if let (Reply::Json(200, body), true) = (&whole, asked["store"] != false) {
-        model.store(body["id"].as_str().unwrap_or_default(), body.clone());
+        model.store(body, &asked["input"]);
     }
     if streams(asked) {
         speak(&RESPONSES, None, asked, true, serial)
@@ -193,9 +195,32 @@ fn respond(model: &Standin, asked: &Value, serial: u64) -> Reply {
 
 fn stored(model: &Standin, id: &str) -> Reply {
     match model.stored(id) {
-        Some(body) => Reply::Json(200, body),
-        None => error(Voice::OpenAi, 404, &format!("Response with id '{id}' not found.")),
+        Some(kept) => Reply::Json(200, kept.response),
+        None => absent(id),
     }
+}
+
+fn deleted(model: &Standin, id: &str) -> Reply {
+    match model.forget(id) {
+        true => Reply::Json(200, json!({ "id": id, "object": "response", "deleted": true })),
+        false => absent(id),
+    }
+}
+
+fn input_items(model: &Standin, id: &str) -> Reply {
+    let Some(kept) = model.stored(id) else {
+        return absent(id);
+    };
+    let items = responses::items_of(&kept.input, id);
+    let end = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
+    let (first, last) = (end(items.first()), end(items.last()));
+    let list =
+        json!({ "object": "list", "data": items, "first_id": first, "last_id": last, "has_more": false });
+    Reply::Json(200, list)
+}
+
+fn absent(id: &str) -> Reply {
+    error(Voice::OpenAi, 404, &format!("Response with id '{id}' not found."))
 }
 
 fn streams(request: &Value) -> bool {

@@ -20,6 +20,7 @@ const NEVER_UPSTREAM: &[&str] = &[
     "anna.kowalska@example.com",
     "bob.of.the.client@example.org",
     "Ignore all previous instructions",
+    "\"portcullis\"",
 ];
 
 fn root() -> PathBuf {
