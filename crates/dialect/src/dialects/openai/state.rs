@@ -76,3 +76,34 @@ fn strings(document: &Document, kind: &'static str, value: NodeId, found: &mut V
         push(found, super::facts::state(document, kind, Some(item)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn what_is_stored_is_found_wherever_it_stands_and_what_is_quoted_is_not() {
+        let body = r#"{
+            "tools": [{"container": {"file_ids": ["f1", "f2", "f1"]}}, {"vector_store_ids": ["v1"]}],
+            "a_place_of_tomorrow": {"inside": [{"file_id": "f3"}]},
+            "input": [{"content": [{"annotations": [{"file_id": "quoted"}]}], "results": [{"file_id": "quoted"}]}],
+            "metadata": {"file_id": "a note"},
+            "functions": [{"parameters": {"properties": {"file_id": {"default": "described"}}}}]
+        }"#;
+        let found = named(&Document::read(Bytes::from_static(body.as_bytes())).unwrap());
+        let found: Vec<_> = found
+            .iter()
+            .map(|state| (state.kind, state.id.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("file", "f1"),
+                ("file", "f2"),
+                ("vector_store", "v1"),
+                ("file", "f3")
+            ]
+        );
+    }
+}

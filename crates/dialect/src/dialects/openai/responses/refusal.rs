@@ -145,3 +145,65 @@ fn response(id: &str, created: &str, model: &str, state: State<'_>, usage: &str)
         quoted(model),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Exchange as _, Frames};
+
+    const CUT: Cut<'_> = Cut {
+        request_id: "req_1",
+        text: "withheld",
+    };
+
+    fn cut(progress: &Progress) -> Vec<Document> {
+        let (mut frames, mut out) = (Frames::new(), Vec::new());
+        frames.push(events(progress, &CUT).as_bytes(), &mut out).unwrap();
+        assert!(frames.finish().is_none());
+        out.into_iter()
+            .map(|frame| {
+                let document = Document::read(frame.data.unwrap()).unwrap();
+                assert_eq!(frame.event.as_deref(), document.str_at(&["type"]));
+                document
+            })
+            .collect()
+    }
+
+    fn number(event: &Document, key: &str) -> Option<u64> {
+        event.as_u64(event.at(&[key])?)
+    }
+
+    #[test]
+    fn a_cut_before_anything_creates_a_response_and_counts_from_nought() {
+        let events = cut(&Progress::default());
+        assert_eq!(events[0].str_at(&["type"]), Some("response.created"));
+        for (expected, event) in (0u64..).zip(&events) {
+            assert_eq!(number(event, "sequence_number"), Some(expected));
+        }
+        assert_eq!(number(&events[1], "output_index"), Some(0));
+        assert_eq!(events[0].str_at(&["response", "id"]), Some("req_1"));
+    }
+
+    #[test]
+    fn a_cut_later_goes_on_under_the_same_id_with_an_item_of_its_own() {
+        let mut progress = Progress::default();
+        for event in [
+            r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","model":"m","created_at":7}}"#,
+            r#"{"type":"response.output_item.added","sequence_number":4,"output_index":2,"item":{"type":"reasoning"}}"#,
+        ] {
+            let event = Document::read(bytes::Bytes::from_static(event.as_bytes())).unwrap();
+            super::super::Responses.progress(&event, &mut progress);
+        }
+        let events = cut(&progress);
+        assert_eq!(events[0].str_at(&["type"]), Some("response.output_item.added"));
+        assert_eq!(number(&events[0], "sequence_number"), Some(5));
+        assert_eq!(number(&events[0], "output_index"), Some(3));
+        let last = events.last().unwrap();
+        assert_eq!(last.str_at(&["type"]), Some("response.incomplete"));
+        assert_eq!(last.str_at(&["response", "id"]), Some("resp_1"));
+        assert_eq!(
+            last.str_at(&["response", "incomplete_details", "reason"]),
+            Some("content_filter")
+        );
+    }
+}
