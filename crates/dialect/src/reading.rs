@@ -271,6 +271,16 @@ impl Reading {
         self.slot(part).is_some_and(|slot| slot.delta)
     }
 
+    /// Whether the part is the name of a member. An edit of one can make two names of an object the same: a body in which names
+    /// were edited is read once more before it is sent.
+    #[must_use]
+    pub fn is_key(&self, part: PartId) -> bool {
+        self.slot(part).is_some_and(|slot| {
+            let layer = self.layers.get(slot.layer as usize);
+            layer.is_some_and(|layer| layer.document.sort(slot.node) == Sort::Key)
+        })
+    }
+
     /// What could not be read.
     #[must_use]
     pub fn uninspectable(&self) -> &[Uninspectable] {

@@ -81,11 +81,8 @@ impl Frames {
     /// [`SseError::TooLong`]: nothing more of the stream can be trusted.
     pub fn push(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), SseError> {
         self.buffer.extend_from_slice(bytes);
-        if !self.started && self.buffer.len() >= 3 {
-            self.started = true;
-            if self.buffer.starts_with(b"\xef\xbb\xbf") {
-                let _ = self.buffer.split_to(3);
-            }
+        if !self.started {
+            self.start();
         }
         while let Some(end) = blank_line(&self.buffer, self.searched) {
             frames.push(parse(self.buffer.split_to(end).freeze()));
@@ -97,6 +94,17 @@ impl Frames {
             Err(SseError::TooLong)
         } else {
             Ok(())
+        }
+    }
+
+    /// Takes off a byte order mark, as soon as it is clear whether the stream begins with one.
+    fn start(&mut self) {
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        if self.buffer.starts_with(MARK) {
+            let _ = self.buffer.split_to(MARK.len());
+            self.started = true;
+        } else {
+            self.started = !MARK.starts_with(&self.buffer);
         }
     }
 
@@ -230,6 +238,19 @@ mod tests {
     fn a_last_frame_without_its_blank_line_is_completed() {
         assert_eq!(&cut(b"data: {}", &[])[0].raw[..], b"data: {}\n\n");
         assert!(cut(b"\n\n\n", &[]).iter().all(|frame| frame.data.is_none()));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_one_at_the_start_alone() {
+        let mark = "\u{feff}data: {}\n\n".as_bytes();
+        let later = "\n\n\u{feff}data: {}\n\n".as_bytes();
+        for at in 0..later.len() {
+            assert_eq!(
+                cut(mark, &[at.min(mark.len())])[0].data.as_deref(),
+                Some(&b"{}"[..])
+            );
+            assert_eq!(cut(later, &[at]), cut(later, &[]), "cut at {at}");
+        }
     }
 
     #[test]
