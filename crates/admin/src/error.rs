@@ -59,7 +59,28 @@ impl From<StoreError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.wire();
-        let body = json!({ "error": { "message": self.to_string(), "code": code } });
-        (status, Json(body)).into_response()
+        shaped(status, &self.to_string(), code)
     }
+}
+
+/// An error that the framework found.
+pub(crate) fn plain(status: StatusCode) -> Response {
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::INTERNAL_SERVER_ERROR => "unavailable",
+        _ => "invalid_request",
+    };
+    shaped(
+        status,
+        status.canonical_reason().unwrap_or("The request is refused."),
+        code,
+    )
+}
+
+fn shaped(status: StatusCode, message: &str, code: &str) -> Response {
+    (
+        status,
+        Json(json!({ "error": { "message": message, "code": code } })),
+    )
+        .into_response()
 }

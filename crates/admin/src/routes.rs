@@ -6,10 +6,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
 
-use crate::error::ApiError;
+use crate::error::{self, ApiError};
 use crate::{Console, api, auth, openapi, page};
 
 /// The largest body that an operator may send, in bytes.
@@ -132,7 +132,8 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .with_state(console)
 }
 
-/// Headers of every answer: nothing is cached, framed, sniffed or told to other sites.
+/// Errors of the framework's own (a body too large, a wrong method) get the shape of all others, and every answer the headers
+/// that keep it from being cached, framed, sniffed or told to other sites.
 async fn hardened(response: Response) -> Response {
     const FIXED: [(HeaderName, &str); 4] = [
         (header::CACHE_CONTROL, "no-store"),
@@ -140,7 +141,16 @@ async fn hardened(response: Response) -> Response {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    let mut response = response.into_response();
+    let media = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let shaped =
+        media.is_some_and(|media| media.starts_with("application/json") || media.starts_with("text/html"));
+    let mut response = match response.status() {
+        status if status.as_u16() >= 400 && !shaped => error::plain(status),
+        _ => response,
+    };
     for (name, value) in FIXED {
         response
             .headers_mut()

@@ -68,6 +68,28 @@ pub fn head_file(signing_key: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What a running gateway cannot change. A reload that differs in it is told so.
+#[derive(PartialEq)]
+struct Fixed {
+    listen: SocketAddr,
+    admin: SocketAddr,
+    state: String,
+    signing_key: PathBuf,
+    connect: Duration,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Fixed {
+        Fixed {
+            listen: config.listen,
+            admin: config.admin.listen,
+            state: config.state.clone(),
+            signing_key: config.signing_key.clone(),
+            connect: config.settings.timeouts.connect,
+        }
+    }
+}
+
 /// A gateway with both listeners open.
 pub struct Running {
     /// Where clients reach it.
@@ -76,8 +98,8 @@ pub struct Running {
     pub admin: SocketAddr,
     /// The operators' token, if this start made it: to be shown once.
     pub made_token: Option<Secret<String>>,
-    /// State at rest.
-    pub store: Arc<dyn Store>,
+    fixed: Fixed,
+    store: Arc<dyn Store>,
     services: Arc<Services>,
     server: Arc<Server>,
     console: Arc<Console>,
@@ -91,6 +113,7 @@ impl Running {
     /// # Errors
     /// The first thing that is not as it must be; nothing serves then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
+        let fixed = Fixed::of(&config);
         let data = listen(config.listen).await?;
         let operators = listen(config.admin.listen).await?;
         let signing = load_or_create_signing_key(&config.signing_key)?;
@@ -149,6 +172,7 @@ impl Running {
             address,
             admin,
             made_token,
+            fixed,
             store,
             services,
             server,
@@ -163,18 +187,15 @@ impl Running {
     /// # Errors
     /// The settings make no gateway.
     pub fn reload(&self, config: Config) -> Result<(), StartError> {
+        let fixed = Fixed::of(&config);
         let gateway = Gateway::new(config.settings, Arc::clone(&self.services))?;
+        if fixed != self.fixed {
+            tracing::warn!(
+                "listen, admin, state, audit.signing_key and timeouts.connect take a restart; they stay as they were"
+            );
+        }
         self.server.swap(gateway);
         self.console.show(config.effective);
-        Ok(())
-    }
-
-    /// Reads keys that were made beside the gateway at once, not at the next look.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn refresh_keys(&self) -> Result<(), StartError> {
-        self.services.keyring.refresh().await?;
         Ok(())
     }
 

@@ -54,11 +54,11 @@ async fn show(args: &Args, folder: &Path) -> Result<Outcome, Failure> {
     let model = tokio::spawn(standin::serve(listener, model, std::future::pending()));
 
     let source = Source::File(folder.join(FILE_NAME));
-    let running = Running::start(load(&source, Credentials::Fetch)?)
-        .await
-        .map_err(with_hint)?;
-    let (_, key) = running.store.create_key(NewKey::named("demo"), now_ms()).await?;
-    running.refresh_keys().await?;
+    let config = load(&source, Credentials::Fetch)?;
+    let store = portcullis_store::open(&config.state).await?;
+    let (_, key) = store.create_key(NewKey::named("demo"), now_ms()).await?;
+    drop(store);
+    let running = Running::start(config).await.map_err(with_hint)?;
 
     // Whoever closes the output early still gets a gateway.
     match tell(&running, key.expose(), folder) {

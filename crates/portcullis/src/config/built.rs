@@ -69,7 +69,7 @@ impl Config {
                     .iter()
                     .map(|(name, profile)| profile.build(name))
                     .collect(),
-                limits: raw.limits.iter().enumerate().map(built_limit).collect(),
+                limits: raw.limits.iter().map(built_limit).collect(),
                 timeouts: built_timeouts(&raw.timeouts),
                 max_body: raw.max_body.meaning().0,
             },
@@ -111,9 +111,14 @@ fn built_route(raw: &RawRoute) -> Route {
     }
 }
 
-fn built_limit((index, raw): (usize, &RawLimit)) -> GroupLimit {
+/// INVARIANT: the name is that of the meter in the state, so it must not depend on the order of the file.
+fn built_limit(raw: &RawLimit) -> GroupLimit {
     GroupLimit {
-        name: format!("limits[{index}]"),
+        name: raw
+            .group
+            .team
+            .as_ref()
+            .map_or_else(|| "everybody".to_owned(), |team| format!("team:{team}")),
         team: raw.group.team.clone(),
         limits: Limits {
             rpm: raw.rpm,

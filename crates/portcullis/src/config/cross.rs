@@ -78,6 +78,12 @@ fn fallbacks(route: &Node) -> impl Iterator<Item = (&Node, &str)> {
     names.iter().filter_map(|node| Some((node, node.text()?)))
 }
 
+/// The dialect of the upstream that a route leads to.
+fn dialect<'a>(root: &'a Node, route: &Node) -> Option<&'a str> {
+    let upstream = route.child("upstream")?.text()?;
+    root.child("upstreams")?.child(upstream)?.child("dialect")?.text()
+}
+
 fn fits(route: &Node, name: &str) -> bool {
     let pattern = route.child("match").and_then(Node::text);
     pattern.is_some_and(|pattern| Glob::new(pattern).matches(name))

@@ -1,0 +1,103 @@
+//! A small HTTP client, so that what is tested is bytes on a socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use portcullis_admin::{Console, Token};
+use portcullis_core::Secret;
+use portcullis_store::Store;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The token of the tests.
+pub const TOKEN: &str = "the admin token of the tests";
+
+/// A running operators' side.
+pub struct Admin {
+    /// Its state.
+    pub store: Arc<dyn Store>,
+    /// The value behind it.
+    pub console: Arc<Console>,
+    address: SocketAddr,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (given, value) = line.split_once(": ")?;
+            given.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+}
+
+impl Admin {
+    /// Starts one on an empty state.
+    pub async fn start() -> Admin {
+        let store = portcullis_store::open("sqlite::memory:").await.unwrap();
+        let effective = json!({ "listen": "127.0.0.1:8080", "profiles": { "closed": {} } });
+        let token = Token::new(Secret::new(TOKEN.to_owned()));
+        let metrics = || "portcullis_requests_total 7\n".to_owned();
+        let console = Arc::new(Console::new(token, Arc::clone(&store), metrics, effective));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(portcullis_admin::serve(
+            listener,
+            Arc::clone(&console),
+            std::future::pending(),
+        ));
+        Admin {
+            store,
+            console,
+            address,
+        }
+    }
+
+    /// `127.0.0.1:PORT`, as a browser's `Host` has it.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Sends a request with these header lines.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        socket.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    /// Sends a request with the token.
+    pub async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        let bearer = format!("Bearer {TOKEN}");
+        self.send(method, path, &[("authorization", &bearer)], body).await
+    }
+}
