@@ -75,14 +75,22 @@ def raises(kind, work):
     raise AssertionError(f"no {kind.__name__}")
 
 
+def told(error):
+    """The error and the lines of these scripts that led to it, without the insides of the clients."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"  {os.path.basename(f.filename)}:{f.lineno}: {f.line}" for f in frames if os.path.dirname(f.filename) == here]
+    return "\n".join([*lines, f"  {type(error).__name__}: {error}"])
+
+
 def run():
     failed = 0
     for function in _cases:
         try:
             function()
             print(f"ok      {function.__name__}")
-        except Exception:
+        except Exception as error:
             failed += 1
-            print(f"FAILED  {function.__name__}\n{traceback.format_exc()}")
+            print(f"FAILED  {function.__name__}\n{told(error)}")
     print(f"{len(_cases) - failed} of {len(_cases)} cases hold")
     sys.exit(1 if failed or not _cases else 0)

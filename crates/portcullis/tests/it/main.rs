@@ -7,6 +7,8 @@
     reason = "a test that cannot go on ends here"
 )]
 
+mod commands;
+mod demo;
 mod gateway;
 mod sdk;
 mod standin;
