@@ -332,6 +332,13 @@ pub trait Exchange: Sync {
         let _ = (progress, cut);
         String::new()
     }
+
+    /// The last event of a stream that failed: an error in the shape that the dialect's SDKs raise.
+    fn broken(&self, progress: &Progress, failure: &Failure<'_>) -> String {
+        let _ = progress;
+        let name = if self.api() == Api::Anthropic { "event: error\n" } else { "" };
+        format!("{name}data: {}\n\n", crate::dialect(self.api()).error(failure))
+    }
 }
 
 /// Finds the endpoint of a method and a path. `anthropic` says whether the client named an Anthropic version: two dialects have

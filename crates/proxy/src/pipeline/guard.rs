@@ -61,7 +61,9 @@ fn decision(request_id: &str, reading: &Reading, findings: &[Located], verdict: 
         .filter(|_| verdict.refusal.is_none())
         .and_then(|body| {
             let node = body.at(&["messages"]).or_else(|| body.at(&["text"]))?;
-            body.bytes().get(body.range(node)).map(|wire| String::from_utf8_lossy(wire).into_owned())
+            body.bytes()
+                .get(body.range(node))
+                .map(|wire| String::from_utf8_lossy(wire).into_owned())
         })
         .unwrap_or_else(|| "null".to_owned());
     let word = match verdict.decision {

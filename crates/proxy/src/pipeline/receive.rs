@@ -26,7 +26,12 @@ impl Received {
         if head.method == http::Method::POST && head.uri.path() == Guard.path() {
             record.audit.dialect = Some("portcullis".to_owned());
             record.audit.endpoint = format!("POST {}", Guard.path());
-            return Ok(Received { exchange: &Guard, parameters: Vec::new(), head, body });
+            return Ok(Received {
+                exchange: &Guard,
+                parameters: Vec::new(),
+                head,
+                body,
+            });
         }
         let (dialect, exchange, parameters) =
             find(head.method.as_str(), head.uri.path(), anthropic).ok_or(Refusal::UnknownEndpoint)?;

@@ -19,9 +19,9 @@ use tokio::time::Sleep;
 
 use self::engine::{Engine, Stop};
 use super::deliver::{Account, Behind, WITHHELD, remember};
-use crate::Gateway;
 use crate::metrics::Held;
 use crate::record::Record;
+use crate::{Gateway, Refusal};
 
 /// The body of a streamed reply.
 pub(crate) struct Guarded {
@@ -34,8 +34,6 @@ pub(crate) struct Guarded {
     /// Fires when the upstream has been silent for too long.
     idle: Pin<Box<Sleep>>,
     heard: Instant,
-    /// What the connection is ended with once everything that is ready has been sent.
-    broken: Option<std::io::Error>,
     ended: bool,
     active: Option<Held>,
 }
@@ -61,7 +59,6 @@ impl Guarded {
             ready: VecDeque::new(),
             idle,
             heard: Instant::now(),
-            broken: None,
             ended: false,
             active: None,
         }
@@ -84,7 +81,7 @@ impl Guarded {
             }
             let Some(upstream) = &mut self.upstream else {
                 self.end();
-                return Poll::Ready(self.broken.take().map(Err));
+                return Poll::Ready(None);
             };
             let Poll::Ready(next) = Pin::new(upstream).poll_frame(cx) else {
                 ready!(self.poll_idle(cx));
@@ -132,24 +129,25 @@ impl Guarded {
     /// Ends the stream before its end. What was held back is never sent.
     fn stop(&mut self, stop: &Stop) {
         self.upstream = None;
-        let (code, outcome) = match stop {
-            Stop::Content | Stop::Overgrown => ("content_filter", Outcome::Refused),
-            Stop::Unreadable | Stop::Broken => ("upstream_error", Outcome::UpstreamFailed),
-            Stop::Silent => ("upstream_timeout", Outcome::UpstreamFailed),
+        let request_id = self.record.audit.request_id.to_string();
+        let refusal = match stop {
+            Stop::Content | Stop::Overgrown => Refusal::Content,
+            Stop::Unreadable => Refusal::Unreadable,
+            Stop::Broken => Refusal::Upstream("its stream broke off"),
+            Stop::Silent => Refusal::UpstreamTimeout,
         };
-        self.record.audit.code = Some(code.to_owned());
-        if outcome == Outcome::Refused {
-            self.record.audit.decision = Decision::Block;
-            let cut = Cut {
-                request_id: self.record.audit.request_id.as_str(),
-                text: WITHHELD,
-            };
-            self.ready.push_back(Bytes::from(self.engine.cut(&cut)));
+        self.record.refused(&refusal);
+        // The head went out long ago, with a 200: the last events say what happened, in the dialect's own words.
+        self.record.audit.status = 200;
+        let last = if refusal.is_upstream() {
+            self.engine.broken(&refusal, &request_id)
         } else {
-            // A truncated reply must not look like a whole one: the connection is broken off, as it was to us.
-            self.broken = Some(std::io::Error::other("the upstream's stream broke off"));
-        }
-        self.record.end(outcome, 200);
+            self.engine.cut(&Cut {
+                request_id: &request_id,
+                text: WITHHELD,
+            })
+        };
+        self.ready.push_back(Bytes::from(last));
     }
 
     fn remember(&mut self) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
@@ -47,7 +47,6 @@ impl Script {
 /// What the upstream was sent.
 #[derive(Clone, Debug)]
 pub struct Received {
-    pub method: Method,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -79,7 +78,9 @@ impl Answer {
     pub fn code(&self) -> String {
         let value: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         let error = &value["error"];
-        let code = error["details"][0]["reason"].as_str().or_else(|| error["code"].as_str());
+        let code = error["details"][0]["reason"]
+            .as_str()
+            .or_else(|| error["code"].as_str());
         code.unwrap_or_default().to_owned()
     }
 }
@@ -110,7 +111,11 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { profile: Profile::default(), key: NewKey::named("test"), settings: Settings::default() }
+        Plan {
+            profile: Profile::default(),
+            key: NewKey::named("test"),
+            settings: Settings::default(),
+        }
     }
 }
 
@@ -126,7 +131,9 @@ impl Bench {
         tokio::spawn(play(listener, Arc::clone(&upstream)));
 
         let dir = tempfile::tempdir().unwrap();
-        let store = portcullis_store::open(&format!("sqlite:{}", dir.path().join("state.db").display())).await.unwrap();
+        let store = portcullis_store::open(&format!("sqlite:{}", dir.path().join("state.db").display()))
+            .await
+            .unwrap();
         let (record, key) = store.create_key(plan.key, 1).await.unwrap();
         let signing: SigningKey = load_or_create_signing_key(&dir.path().join("audit.key")).unwrap();
         let audit = AuditLog::open(Arc::clone(&store), signing, None).await.unwrap();
@@ -145,9 +152,25 @@ impl Bench {
         let server = Server::new(Gateway::new(settings, Arc::clone(&services)).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, Arc::clone(&server), std::future::pending(), Duration::from_secs(5)));
+        tokio::spawn(serve(
+            listener,
+            Arc::clone(&server),
+            std::future::pending(),
+            Duration::from_secs(5),
+        ));
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
-        Bench { upstream, store, services, server, key, key_id: record.id.clone(), address, upstream_address, http, _dir: dir }
+        Bench {
+            upstream,
+            store,
+            services,
+            server,
+            key,
+            key_id: record.principal.key.clone(),
+            address,
+            upstream_address,
+            http,
+            _dir: dir,
+        }
     }
 
     /// The settings of this bench's upstreams and routes, for another gateway beside the first.
@@ -186,7 +209,12 @@ impl Bench {
                 }
             }
         }
-        Answer { status: head.status, headers: head.headers, body: Bytes::from(bytes), whole }
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: Bytes::from(bytes),
+            whole,
+        }
     }
 
     pub async fn begin(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
@@ -194,19 +222,27 @@ impl Bench {
     }
 
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
-        let request = self.request("POST", path).header("content-type", "application/json");
+        let request = self
+            .request("POST", path)
+            .header("content-type", "application/json");
         self.send(request.body(Full::new(body.into())).unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(self.request("GET", path).body(Full::default()).unwrap()).await
+        self.send(self.request("GET", path).body(Full::default()).unwrap())
+            .await
     }
 
     /// The record of an answer, once it is on disk.
     pub async fn record(&self, answer: &Answer) -> AuditRecord {
         self.services.audit.flush().await.unwrap();
         let id = RequestId::from_text(answer.header("x-portcullis-request-id"));
-        self.store.audit_record(&id).await.unwrap().expect("every request has a record").record
+        self.store
+            .audit_record(&id)
+            .await
+            .unwrap()
+            .expect("every request has a record")
+            .record
     }
 }
 
@@ -217,7 +253,11 @@ pub fn inspector() -> Arc<Inspector> {
 }
 
 fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {
-    let apis = [(Api::OpenAi, "/v1", "gpt-*"), (Api::Anthropic, "", "claude-*"), (Api::Gemini, "", "gemini-*")];
+    let apis = [
+        (Api::OpenAi, "/v1", "gpt-*"),
+        (Api::Anthropic, "", "claude-*"),
+        (Api::Gemini, "", "gemini-*"),
+    ];
     for (api, base, models) in apis {
         settings.upstreams.push(Upstream {
             name: api.name().to_owned(),
@@ -250,7 +290,9 @@ async fn play(listener: TcpListener, upstream: Arc<Upstreamed>) {
         let upstream = Arc::clone(&upstream);
         tokio::spawn(async move {
             let service = service_fn(move |request| act(Arc::clone(&upstream), request));
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
         });
     }
 }
@@ -261,7 +303,11 @@ async fn act(upstream: Arc<Upstreamed>, request: Request<Incoming>) -> Result<Pl
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let path = head.uri.path_and_query().unwrap().to_string();
-    upstream.received.lock().unwrap().push(Received { method: head.method, path, headers: head.headers, body });
+    upstream.received.lock().unwrap().push(Received {
+        path,
+        headers: head.headers,
+        body,
+    });
     let script = upstream.scripts.lock().unwrap().pop_front();
     let script = script.unwrap_or(Script::Body(500, "application/json", Bytes::from_static(b"{}")));
     Ok(match script {
@@ -286,5 +332,8 @@ fn events(pieces: Vec<Result<Bytes, std::io::Error>>) -> Played {
         tokio::task::yield_now().await;
         Some((piece.map(Frame::data), pieces))
     });
-    Response::builder().header("content-type", "text/event-stream").body(BodyExt::boxed(StreamBody::new(stream))).unwrap()
+    Response::builder()
+        .header("content-type", "text/event-stream")
+        .body(BodyExt::boxed(StreamBody::new(stream)))
+        .unwrap()
 }

@@ -22,7 +22,10 @@ fn sse(events: &[Value]) -> String {
 }
 
 fn named(events: &[Value]) -> String {
-    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect()
+    events
+        .iter()
+        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+        .collect()
 }
 
 fn chat_chunk(delta: &Value, finish: &Value) -> Value {
@@ -31,8 +34,15 @@ fn chat_chunk(delta: &Value, finish: &Value) -> Value {
 }
 
 fn chat_text(deltas: &[&str]) -> String {
-    let mut events = vec![chat_chunk(&json!({"role": "assistant", "content": ""}), &Value::Null)];
-    events.extend(deltas.iter().map(|text| chat_chunk(&json!({"content": text}), &Value::Null)));
+    let mut events = vec![chat_chunk(
+        &json!({"role": "assistant", "content": ""}),
+        &Value::Null,
+    )];
+    events.extend(
+        deltas
+            .iter()
+            .map(|text| chat_chunk(&json!({"content": text}), &Value::Null)),
+    );
     events.push(chat_chunk(&json!({}), &json!("stop")));
     sse(&events) + "data: [DONE]\n\n"
 }
@@ -41,7 +51,12 @@ fn chat_arguments(deltas: &[&str]) -> String {
     let call = |call: Value| json!({"tool_calls": [call]});
     let first = json!({"index": 0, "id": "call_1", "type": "function", "function": {"name": "mail", "arguments": ""}});
     let mut events = vec![chat_chunk(&call(first), &Value::Null)];
-    let delta = |text: &&str| chat_chunk(&call(json!({"index": 0, "function": {"arguments": text}})), &Value::Null);
+    let delta = |text: &&str| {
+        chat_chunk(
+            &call(json!({"index": 0, "function": {"arguments": text}})),
+            &Value::Null,
+        )
+    };
     events.extend(deltas.iter().map(delta));
     events.push(chat_chunk(&json!({}), &json!("tool_calls")));
     sse(&events) + "data: [DONE]\n\n"
@@ -53,7 +68,11 @@ fn messages(block: &Value, deltas: Vec<Value>) -> String {
             "content": [], "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 5, "output_tokens": 1}}}),
         json!({"type": "content_block_start", "index": 0, "content_block": block}),
     ];
-    events.extend(deltas.into_iter().map(|delta| json!({"type": "content_block_delta", "index": 0, "delta": delta})));
+    events.extend(
+        deltas
+            .into_iter()
+            .map(|delta| json!({"type": "content_block_delta", "index": 0, "delta": delta})),
+    );
     events.push(json!({"type": "content_block_stop", "index": 0}));
     events.push(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 9}}));
     events.push(json!({"type": "message_stop"}));
@@ -61,13 +80,22 @@ fn messages(block: &Value, deltas: Vec<Value>) -> String {
 }
 
 fn messages_text(deltas: &[&str]) -> String {
-    let deltas = deltas.iter().map(|text| json!({"type": "text_delta", "text": text})).collect();
+    let deltas = deltas
+        .iter()
+        .map(|text| json!({"type": "text_delta", "text": text}))
+        .collect();
     messages(&json!({"type": "text", "text": ""}), deltas)
 }
 
 fn messages_arguments(deltas: &[&str]) -> String {
-    let deltas = deltas.iter().map(|text| json!({"type": "input_json_delta", "partial_json": text})).collect();
-    messages(&json!({"type": "tool_use", "id": "toolu_1", "name": "mail", "input": {}}), deltas)
+    let deltas = deltas
+        .iter()
+        .map(|text| json!({"type": "input_json_delta", "partial_json": text}))
+        .collect();
+    messages(
+        &json!({"type": "tool_use", "id": "toolu_1", "name": "mail", "input": {}}),
+        deltas,
+    )
 }
 
 fn gemini_text(deltas: &[&str]) -> String {
@@ -89,9 +117,7 @@ fn responses_text(deltas: &[&str]) -> String {
         json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
             "content": [{"type": "output_text", "text": text, "annotations": []}]})
     };
-    let response = |status: &str, output: Value| {
-        json!({"id": "resp_1", "object": "response", "created_at": 1, "status": status, "model": "gpt-4o", "output": output})
-    };
+    let response = |status: &str, output: Value| json!({"id": "resp_1", "object": "response", "created_at": 1, "status": status, "model": "gpt-4o", "output": output});
     let at = |kind: &str| json!({"type": kind, "item_id": "msg_1", "output_index": 0, "content_index": 0});
     let mut events = vec![
         json!({"type": "response.created", "response": response("in_progress", json!([]))}),
@@ -106,7 +132,9 @@ fn responses_text(deltas: &[&str]) -> String {
     done["text"] = json!(whole);
     events.push(done);
     events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": item(&whole)}));
-    events.push(json!({"type": "response.completed", "response": response("completed", json!([item(&whole)]))}));
+    events.push(
+        json!({"type": "response.completed", "response": response("completed", json!([item(&whole)]))}),
+    );
     for (number, event) in events.iter_mut().enumerate() {
         event["sequence_number"] = json!(number);
     }
@@ -156,7 +184,10 @@ fn collected(stream: &Bytes) -> String {
             "/candidates/0/content/parts/0/text",
             "/delta",
         ];
-        if let Some(text) = places.iter().find_map(|place| event.pointer(place).and_then(Value::as_str)) {
+        if let Some(text) = places
+            .iter()
+            .find_map(|place| event.pointer(place).and_then(Value::as_str))
+        {
             out.push_str(text);
         }
     }
@@ -165,8 +196,16 @@ fn collected(stream: &Bytes) -> String {
 
 /// All ways to cut a text into three, at characters.
 fn cuts(text: &str) -> Vec<Vec<&str>> {
-    let marks: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    let mut cuts = vec![text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect()];
+    let marks: Vec<usize> = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([text.len()])
+        .collect();
+    let mut cuts = vec![
+        text.char_indices()
+            .map(|(at, c)| &text[at..at + c.len_utf8()])
+            .collect(),
+    ];
     for (number, a) in marks.iter().enumerate() {
         for b in marks.iter().skip(number).step_by(7) {
             cuts.push(vec![&text[..*a], &text[*a..*b], &text[*b..]]);
@@ -184,12 +223,21 @@ async fn every_cut_of_a_text_gives_what_redacting_the_whole_gives() {
         // What the whole text in one delta gives is the measure; the rules have tests of their own.
         bench.script(Script::sse((wire.text)(&[SAID])));
         let whole = collected(&bench.post(wire.path, wire.request.to_string()).await.body);
-        assert!(whole.starts_with("Mail Anna: [EMAIL_ADDRESS], or"), "{}: {whole}", wire.path);
+        assert!(
+            whole.starts_with("Mail Anna: [EMAIL_ADDRESS], or"),
+            "{}: {whole}",
+            wire.path
+        );
         for deltas in cuts(SAID) {
             bench.script(Script::sse((wire.text)(&deltas)));
             let answer = bench.post(wire.path, wire.request.to_string()).await;
             assert!(answer.whole);
-            assert!(!answer.text().contains("kowalska"), "{} {deltas:?}: {}", wire.path, answer.text());
+            assert!(
+                !answer.text().contains("kowalska"),
+                "{} {deltas:?}: {}",
+                wire.path,
+                answer.text()
+            );
             assert_eq!(collected(&answer.body), whole, "{} {deltas:?}", wire.path);
         }
     }
@@ -202,7 +250,8 @@ async fn every_cut_of_the_bytes_gives_the_same_events() {
         let stream = Bytes::from((wire.text)(&["Mail anna", ".kowalska@exam", "ple.com now"]));
         bench.script(Script::sse(stream.clone()));
         let whole = bench.post(wire.path, wire.request.to_string()).await;
-        for at in 0..stream.len() {
+        // Every cut of the framing itself is tested where it is done; here, that nothing behind it depends on pieces.
+        for at in (0..stream.len()).step_by(11) {
             bench.script(Script::Pieces(vec![stream.slice(..at), stream.slice(at..)]));
             let answer = bench.post(wire.path, wire.request.to_string()).await;
             assert_eq!(answer.text(), whole.text(), "{} cut at {at}", wire.path);
@@ -213,13 +262,19 @@ async fn every_cut_of_the_bytes_gives_the_same_events() {
 #[tokio::test]
 async fn tool_arguments_are_held_until_they_are_whole_and_stay_json() {
     let bench = Bench::new().await;
-    let arguments = json!({"to": "anna.kowalska@example.com", "body": "Hi \"Anna\"\n", "n": 1.50}).to_string();
+    let arguments =
+        json!({"to": "anna.kowalska@example.com", "body": "Hi \"Anna\"\n", "n": 1.50}).to_string();
     for wire in wires().into_iter().take(2) {
         for deltas in cuts(&arguments).into_iter().step_by(3) {
             bench.script(Script::sse((wire.arguments)(&deltas)));
             let answer = bench.post(wire.path, wire.request.to_string()).await;
             let left = collected(&answer.body);
-            assert_eq!(left, arguments.replace("anna.kowalska@example.com", "[EMAIL_ADDRESS]"), "{} {deltas:?}", wire.path);
+            assert_eq!(
+                left,
+                arguments.replace("anna.kowalska@example.com", "[EMAIL_ADDRESS]"),
+                "{} {deltas:?}",
+                wire.path
+            );
         }
     }
 }
@@ -228,17 +283,26 @@ async fn tool_arguments_are_held_until_they_are_whole_and_stay_json() {
 async fn a_stream_with_nothing_to_change_is_passed_on_byte_for_byte() {
     let bench = Bench::new().await;
     for case in cases() {
-        let (Some(stream), Some(request)) = (&case.stream, &case.request) else { continue };
+        let (Some(stream), Some(request)) = (&case.stream, &case.request) else {
+            continue;
+        };
         let mut profile = Profile::default();
         profile.mode = Mode::Observe;
         bench.server.swap({
-            let settings = portcullis_proxy::Settings { profiles: vec![profile], ..bench.settings() };
+            let settings = portcullis_proxy::Settings {
+                profiles: vec![profile],
+                ..bench.settings()
+            };
             portcullis_proxy::Gateway::new(settings, std::sync::Arc::clone(&bench.services)).unwrap()
         });
         let document = portcullis_dialect::Document::read(request.clone()).unwrap();
         for state in case.exchange.call(&document, &["resp_1"]).unwrap().state {
             let upstream = case.exchange.api().name();
-            bench.store.remember_owned(state.kind, &state.id, &bench.key_id, upstream, None, 1).await.unwrap();
+            bench
+                .store
+                .remember_owned(state.kind, &state.id, &bench.key_id, upstream, None, 1)
+                .await
+                .unwrap();
         }
         bench.script(Script::sse(stream.clone()));
         let answer = bench.post(&case.path(), request.clone()).await;
@@ -256,7 +320,11 @@ async fn values_come_back_in_a_stream_to_who_sent_them() {
         bench.script(Script::sse(chat_text(&deltas)));
         let request = json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "Mail anna.kowalska@example.com"}]});
         let answer = bench.post("/v1/chat/completions", request.to_string()).await;
-        assert_eq!(collected(&answer.body), "Sent to anna.kowalska@example.com, not to [EMAIL_ADDRESS_2].", "{deltas:?}");
+        assert_eq!(
+            collected(&answer.body),
+            "Sent to anna.kowalska@example.com, not to [EMAIL_ADDRESS_2].",
+            "{deltas:?}"
+        );
     }
 }
 
@@ -264,7 +332,11 @@ async fn values_come_back_in_a_stream_to_who_sent_them() {
 async fn a_blocked_stream_ends_with_the_dialects_own_refusal() {
     let mut profile = Profile::default();
     profile.pii.output = Action::Block;
-    let bench = Bench::with(Plan { profile, ..Plan::default() }).await;
+    let bench = Bench::with(Plan {
+        profile,
+        ..Plan::default()
+    })
+    .await;
     let ends = [
         "\"finish_reason\":\"content_filter\"",
         "\"stop_reason\":\"refusal\"",
@@ -272,15 +344,32 @@ async fn a_blocked_stream_ends_with_the_dialects_own_refusal() {
         "\"reason\":\"content_filter\"",
     ];
     for (wire, end) in wires().into_iter().zip(ends) {
-        bench.script(Script::sse((wire.text)(&["Mail ", "anna.kowalska@exam", "ple.com now", " or never"])));
+        bench.script(Script::sse((wire.text)(&[
+            "Mail ",
+            "anna.kowalska@exam",
+            "ple.com now",
+            " or never",
+        ])));
         let answer = bench.post(wire.path, wire.request.to_string()).await;
-        assert!(answer.whole && answer.text().contains(end), "{}: {}", wire.path, answer.text());
-        assert!(!answer.text().contains("anna") && !answer.text().contains("never"), "{}", answer.text());
+        assert!(
+            answer.whole && answer.text().contains(end),
+            "{}: {}",
+            wire.path,
+            answer.text()
+        );
+        assert!(
+            !answer.text().contains("anna") && !answer.text().contains("never"),
+            "{}",
+            answer.text()
+        );
         for (_, data) in Events::of(&answer.body).data() {
             serde_json::from_slice::<Value>(data).unwrap();
         }
         let record = bench.record(&answer).await;
-        assert_eq!((record.outcome, record.decision), (Outcome::Refused, Decision::Block));
+        assert_eq!(
+            (record.outcome, record.decision),
+            (Outcome::Refused, Decision::Block)
+        );
     }
 }
 
@@ -292,7 +381,11 @@ async fn a_stream_that_breaks_breaks_and_what_was_held_is_not_sent() {
         let cut = stream.find("example.c").unwrap() + 20;
         bench.script(Script::Broken(vec![Bytes::from(stream[..cut].to_owned())]));
         let answer = bench.post(wire.path, wire.request.to_string()).await;
-        assert!(!answer.whole, "a truncated stream must not look whole");
+        assert!(
+            answer.text().contains("upstream_error"),
+            "a truncated stream must not look whole: {}",
+            answer.text()
+        );
         assert!(!answer.text().contains("anna"), "{}", answer.text());
         assert_eq!(bench.record(&answer).await.outcome, Outcome::UpstreamFailed);
     }
@@ -303,9 +396,14 @@ async fn an_event_that_cannot_be_read_ends_the_stream() {
     let bench = Bench::new().await;
     for bad in ["data: not json\n\n", "data: {\"a\":1,\"a\":2}\n\n"] {
         bench.script(Script::sse(format!("{bad}{}", chat_text(&["Hi"]))));
-        let request = json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "x"}]});
+        let request =
+            json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "x"}]});
         let answer = bench.post("/v1/chat/completions", request.to_string()).await;
-        assert!(!answer.whole && !answer.text().contains("Hi"), "{bad}: {}", answer.text());
+        assert!(
+            answer.text().contains("upstream_error") && !answer.text().contains("Hi"),
+            "{bad}: {}",
+            answer.text()
+        );
     }
 }
 
@@ -314,9 +412,20 @@ async fn a_stream_that_its_client_leaves_has_its_record_and_frees_its_place() {
     let bench = Bench::new().await;
     bench.script(Script::sse(chat_text(&["Hi ", "there"])));
     let body = json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "x"}]});
-    let request = bench.request("POST", "/v1/chat/completions").header("content-type", "application/json");
-    let response = bench.begin(request.body(http_body_util::Full::new(Bytes::from(body.to_string()))).unwrap()).await;
-    let id = response.headers()["x-portcullis-request-id"].to_str().unwrap().to_owned();
+    let request = bench
+        .request("POST", "/v1/chat/completions")
+        .header("content-type", "application/json");
+    let response = bench
+        .begin(
+            request
+                .body(http_body_util::Full::new(Bytes::from(body.to_string())))
+                .unwrap(),
+        )
+        .await;
+    let id = response.headers()["x-portcullis-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     drop(response);
     let id = portcullis_core::RequestId::from_text(&id);
     // The connection's end is noticed when the server next writes or reads; then the record is there.

@@ -11,8 +11,8 @@ use portcullis_core::{
     Channel, Direction, Finding, Lane, Located, Origin, PartId, Principal, Span, Uninspectable,
 };
 use portcullis_dialect::{
-    Body, Cut, Document, Edit, Ends, Exchange, Frame, Frames, NodeId, Progress, Reading, Sort, StateRef,
-    apply, lanes, quoted,
+    Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, NodeId, Progress, Reading, Sort,
+    StateRef, apply, lanes, quoted,
 };
 use portcullis_inspect::Window;
 use portcullis_policy::{Facts, Verdict, decide};
@@ -20,10 +20,10 @@ use portcullis_policy::{Facts, Verdict, decide};
 use super::super::deliver::restore;
 use super::super::inspect_input::scan;
 use super::lane::{Judge, LaneState};
-use crate::Gateway;
 use crate::enforce::{self, Change, Masks, Replacement, merge};
 use crate::gateway::Guard;
 use crate::record::Record;
+use crate::{Gateway, Refusal};
 
 /// Bytes of events that may be held back; what outgrows this is cut off (fails closed).
 const MAX_HELD: usize = 8 * 1024 * 1024;
@@ -120,6 +120,21 @@ impl Engine {
     /// The last events of a stream that is cut here.
     pub fn cut(&self, cut: &Cut<'_>) -> String {
         self.exchange.cut(&self.progress, cut)
+    }
+
+    /// The last event of a stream that failed.
+    pub fn broken(&self, refusal: &Refusal, request_id: &str) -> String {
+        let (status, code) = refusal.wire();
+        let message = refusal.to_string();
+        self.exchange.broken(
+            &self.progress,
+            &Failure {
+                status,
+                code: code.as_str(),
+                message: &message,
+                request_id,
+            },
+        )
     }
 
     /// Takes bytes from the upstream and appends what may be sent.
