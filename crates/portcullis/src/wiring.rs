@@ -203,9 +203,12 @@ impl Running {
     pub async fn drain(self) {
         // Nobody listens any more only if every task has ended already.
         let _ = self.stop.send(true);
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a part of the gateway ended badly");
+        for mut task in self.tasks {
+            // The data plane keeps to the grace period itself; an operator's open connection must not hold up the end either.
+            match tokio::time::timeout(GRACE.saturating_mul(2), &mut task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a part of the gateway ended badly"),
+                Err(_) => task.abort(),
             }
         }
         if let Err(error) = self.services.meters.flush(self.store.as_ref()).await {

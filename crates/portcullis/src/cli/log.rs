@@ -6,9 +6,20 @@ use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 
-/// Starts logging. A service tells what it does; a command tells only what goes wrong.
-pub fn start(filter: Option<&str>, service: bool) -> Result<(), Failure> {
-    let otherwise = if service { "info" } else { "warn" };
+/// What the process is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It serves, and tells what it does.
+    Service,
+    /// It serves beside an explanation of its own, and tells what goes wrong.
+    Demo,
+    /// It answers one question, and tells what goes wrong.
+    Command,
+}
+
+/// Starts logging.
+pub fn start(filter: Option<&str>, kind: Kind) -> Result<(), Failure> {
+    let otherwise = if kind == Kind::Service { "info" } else { "warn" };
     let filter = match filter {
         Some(text) => EnvFilter::try_new(text).map_err(|error| Failure::said(format!("--log: {error}")))?,
         None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(otherwise)),
@@ -19,5 +30,12 @@ pub fn start(filter: Option<&str>, service: bool) -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .try_init();
+    if kind != Kind::Command {
+        std::panic::set_hook(Box::new(|panic| {
+            // The message is left out: it may hold a piece of what was being read.
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(place, "a fault of the program ended what was being done");
+        }));
+    }
     Ok(())
 }

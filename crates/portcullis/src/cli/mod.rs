@@ -92,7 +92,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<Outcome, Failure> {
-    log::start(cli.log.as_deref(), matches!(cli.command, Command::Serve(_)))?;
+    let kind = match cli.command {
+        Command::Serve(_) => log::Kind::Service,
+        Command::Demo(_) => log::Kind::Demo,
+        _ => log::Kind::Command,
+    };
+    log::start(cli.log.as_deref(), kind)?;
     match &cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args, &cli.source()),

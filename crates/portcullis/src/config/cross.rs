@@ -44,14 +44,15 @@ fn routes(root: &Node, problems: &mut Vec<Problem>) {
             ));
         }
         for (place, name) in fallbacks(route) {
-            if !routes.iter().any(|route| fits(route, name)) {
-                let message = format!("no route fits `{name}`: add one");
-                problems.push(Problem::new(
-                    place.at,
-                    format!("models[{index}].fallback"),
-                    message,
-                ));
-            }
+            let message = match routes.iter().find(|route| fits(route, name)) {
+                None => format!("no route fits `{name}`: add one"),
+                Some(other) if dialect(root, other) != dialect(root, route) => {
+                    format!("`{name}` speaks another dialect: a request cannot be sent there")
+                }
+                Some(_) => continue,
+            };
+            let path = format!("models[{index}].fallback");
+            problems.push(Problem::new(place.at, path, message));
         }
         let shadow = routes
             .iter()
@@ -137,4 +138,48 @@ pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
             Some(Problem::new(node.at, path, problem))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree::parse;
+
+    fn told(text: &str) -> Vec<String> {
+        let problems = references(&parse(text).unwrap());
+        problems.iter().map(|problem| problem.line("f")).collect()
+    }
+
+    #[test]
+    fn names_that_point_nowhere_and_settings_that_say_nothing() {
+        let upstreams = "upstreams: { a: { dialect: openai }, b: { dialect: anthropic } }\n";
+        for (models, says) in [
+            (
+                "models: [{ match: x, upstream: aa }]",
+                "there is no upstream `aa`; did you mean a?",
+            ),
+            ("models: []", "no model leads to any of them"),
+            (
+                "models: [{ match: '*', upstream: a }, { match: x, upstream: b }]",
+                "never used: models[0]",
+            ),
+            (
+                "models: [{ match: x, upstream: a, fallback: [y] }]",
+                "no route fits `y`",
+            ),
+            (
+                "models: [{ match: x, upstream: a, fallback: [y] }, { match: y, upstream: b }]",
+                "`y` speaks another dialect",
+            ),
+            (
+                "models: [{ match: x, upstream: a }]\nlimits: [{ for: {} }]",
+                "limits nothing",
+            ),
+        ] {
+            let told = told(&format!("{upstreams}{models}\n"));
+            assert!(told.len() == 1 && told[0].contains(says), "{models}: {told:#?}");
+        }
+        let fine = "models: [{ match: x, upstream: a, fallback: [y] }, { match: 'y*', upstream: a }]\n";
+        assert!(told(&format!("{upstreams}{fine}")).is_empty());
+    }
 }

@@ -27,7 +27,7 @@ Relative paths are taken from the folder of the file.
 pub fn configuration() -> String {
     let root = schema();
     let mut text = BEFORE.to_owned();
-    section(&root, &root, "", &mut text);
+    section(&root, &root, "", &mut Vec::new(), &mut text);
     text.push_str("\n## How values are written\n\n| value | written |\n|---|---|\n");
     for form in FORMATS {
         text.push_str(&format!("| {} | {} |\n", form.name, cell(form.about)));
@@ -36,7 +36,7 @@ pub fn configuration() -> String {
 }
 
 /// A table of the settings of an object, then a section for each setting that has settings of its own.
-fn section(root: &Value, object: &Value, path: &str, text: &mut String) {
+fn section(root: &Value, object: &Value, path: &str, seen: &mut Vec<String>, text: &mut String) {
     let title = if path.is_empty() {
         "Settings".to_owned()
     } else {
@@ -61,29 +61,18 @@ fn section(root: &Value, object: &Value, path: &str, text: &mut String) {
             value(root, property)
         ));
     }
-    for (name, property) in &properties {
-        let told = words(resolve(root, property));
-        if told.iter().any(|(_, about)| !about.is_empty()) {
-            text.push_str(&format!("\n`{}`: ", join(path, name)));
-            let told: Vec<String> = told
-                .iter()
-                .map(|(word, about)| format!("`{word}`: {}", phrase(about)))
-                .collect();
-            text.push_str(&told.join("; "));
-            text.push_str(".\n");
-        }
-    }
+    meanings(root, &properties, seen, text);
     for (name, property) in properties {
         let inner = join(path, name);
         let target = resolve(root, property);
         if target.get("properties").is_some() {
-            section(root, target, &inner, text);
+            section(root, target, &inner, seen, text);
         } else if let Some(each) = target.get("items").map(|items| resolve(root, items)) {
             if each.get("properties").is_some() {
-                section(root, each, &format!("{inner}[]"), text);
+                section(root, each, &format!("{inner}[]"), seen, text);
             }
         } else if let Some(each) = target.get("additionalProperties").filter(|each| each.is_object()) {
-            section(root, resolve(root, each), &format!("{inner}.NAME"), text);
+            section(root, resolve(root, each), &format!("{inner}.NAME"), seen, text);
         }
     }
 }
@@ -100,14 +89,29 @@ fn description(schema: &Value) -> Option<&str> {
     schema.get("description").and_then(Value::as_str)
 }
 
-/// A description as part of a sentence.
-fn phrase(about: &str) -> String {
-    let about = about.replace('\n', " ");
-    let about = about.trim_end_matches('.');
-    let mut letters = about.chars();
-    letters.next().map_or(String::new(), |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
+/// What the words of enumerations mean; once for settings that take the same words, and not again further down.
+fn meanings(root: &Value, properties: &[(&String, &Value)], seen: &mut Vec<String>, text: &mut String) {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, property) in properties {
+        let told = words(resolve(root, property));
+        let lines: String = told
+            .iter()
+            .filter(|(_, about)| !about.is_empty())
+            .map(|(word, about)| format!("- `{word}`: {}\n", about.replace('\n', " ")))
+            .collect();
+        match groups.iter_mut().find(|(known, _)| *known == lines) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((lines, vec![name])),
+        }
+    }
+    for (lines, names) in groups {
+        if lines.is_empty() || seen.contains(&lines) {
+            continue;
+        }
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        text.push_str(&format!("\n{}:\n\n{lines}", names.join(", ")));
+        seen.push(lines);
+    }
 }
 
 /// What may be written.

@@ -1,5 +1,6 @@
 //! `docs/errors.md`, from the one place where an error becomes HTTP.
 
+use portcullis_dialect::{DIALECTS, Failure};
 use portcullis_proxy::Refusal;
 
 use super::cell;
@@ -17,13 +18,7 @@ oracle. `portcullis explain REQUEST_ID` tells the operator.
 |---|---|---|---|
 ";
 
-const AFTER: &str = "
-| dialect | body |
-|---|---|
-| OpenAI | `{\"error\":{\"message\",\"type\",\"code\",\"param\"},\"request_id\"}` |
-| Anthropic | `{\"type\":\"error\",\"error\":{\"type\",\"message\",\"code\"},\"request_id\"}` |
-| Gemini | `{\"error\":{\"code\",\"message\",\"status\",\"details\"},\"request_id\"}` |
-
+const AFTER: &str = "\
 A reply that is refused after the upstream gave it ends with `finish_reason: \"content_filter\"` (Anthropic
 `stop_reason: \"refusal\"`) and a safe text; in a stream, these are its last events. `retry-after` says when it is worth trying
 again, where waiting helps.
@@ -97,6 +92,23 @@ pub fn errors() -> String {
             cell(&refusal.to_string())
         ));
     }
+    text.push_str("\n| dialect | body |\n|---|---|\n");
+    for dialect in DIALECTS {
+        let (status, code) = Refusal::Content.wire();
+        let message = &Refusal::Content.to_string();
+        let failure = Failure {
+            status,
+            code: code.as_str(),
+            message,
+            request_id: "req_…",
+        };
+        text.push_str(&format!(
+            "| {} | `{}` |\n",
+            dialect.api().name(),
+            cell(&dialect.error(&failure))
+        ));
+    }
+    text.push('\n');
     text.push_str(AFTER);
     text
 }

@@ -13,12 +13,18 @@ struct Demo {
 impl Demo {
     fn start() -> Demo {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(["demo", "--port", "0", "--admin-port", "0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .args(["demo", "--port", "0", "--admin-port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut told = String::new();
         while !told.contains("Ctrl-C") {
-            let line = lines.next().unwrap_or_else(|| panic!("it ended:\n{told}")).unwrap();
+            let line = lines
+                .next()
+                .unwrap_or_else(|| panic!("it ended:\n{told}"))
+                .unwrap();
             told.push_str(&line);
             told.push('\n');
         }
@@ -27,19 +33,36 @@ impl Demo {
 
     /// The rest of the first line that begins with `word`.
     fn after(&self, word: &str) -> &str {
-        let mut lines = self.told.lines().filter_map(|line| line.trim_start().strip_prefix(word));
-        lines.next().unwrap_or_else(|| panic!("no {word} in\n{}", self.told)).trim()
+        let mut lines = self
+            .told
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix(word));
+        lines
+            .next()
+            .unwrap_or_else(|| panic!("no {word} in\n{}", self.told))
+            .trim()
     }
 
     /// Address and body of the printed `curl` whose prompt holds these words.
     fn line(&self, words: &str) -> String {
-        let line = self.told.lines().find(|line| line.contains("curl") && line.contains(words)).unwrap();
+        let line = self
+            .told
+            .lines()
+            .find(|line| line.contains("curl") && line.contains(words))
+            .unwrap();
         let (_, body) = line.split_once("-d '").unwrap();
         body.strip_suffix('\'').unwrap().to_owned()
     }
 
     fn ask(&self, words: &str) -> String {
-        let host = self.after("gateway").split_whitespace().next().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let host = self
+            .after("gateway")
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .strip_prefix("http://")
+            .unwrap()
+            .to_owned();
         let (key, body) = (self.after("API key"), self.line(words));
         let mut socket = TcpStream::connect(&host).unwrap();
         write!(
@@ -56,9 +79,21 @@ impl Demo {
 
     /// Runs a command on the demo's state, as its last printed lines do.
     fn beside(&self, args: &[&str]) -> Output {
-        let line = self.told.lines().find(|line| line.contains("audit verify")).unwrap();
-        let config = line.split_whitespace().skip_while(|word| *word != "--config").nth(1).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_portcullis")).args(["--config", config]).args(args).output().unwrap()
+        let line = self
+            .told
+            .lines()
+            .find(|line| line.contains("audit verify"))
+            .unwrap();
+        let config = line
+            .split_whitespace()
+            .skip_while(|word| *word != "--config")
+            .nth(1)
+            .unwrap();
+        Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["--config", config])
+            .args(args)
+            .output()
+            .unwrap()
     }
 }
 
@@ -70,7 +105,10 @@ impl Drop for Demo {
 }
 
 fn request_id(answer: &str) -> String {
-    let line = answer.lines().find_map(|line| line.strip_prefix("x-portcullis-request-id: ")).unwrap();
+    let line = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("x-portcullis-request-id: "))
+        .unwrap();
     line.trim().to_owned()
 }
 
@@ -78,23 +116,44 @@ fn request_id(answer: &str) -> String {
 fn the_printed_lines_do_what_they_say() {
     let demo = Demo::start();
     let plain = demo.ask("Say hello");
-    assert!(plain.starts_with("HTTP/1.1 200") && plain.contains("hello to the castle"), "{plain}");
+    assert!(
+        plain.starts_with("HTTP/1.1 200") && plain.contains("hello to the castle"),
+        "{plain}"
+    );
 
     let injection = demo.ask("Ignore all previous");
-    assert!(injection.starts_with("HTTP/1.1 400") && injection.contains("\"code\":\"content_filter\""), "{injection}");
+    assert!(
+        injection.starts_with("HTTP/1.1 400") && injection.contains("\"code\":\"content_filter\""),
+        "{injection}"
+    );
 
     let personal = demo.ask("Repeat: write to");
-    assert!(personal.starts_with("HTTP/1.1 200") && personal.contains("[EMAIL_ADDRESS]"), "{personal}");
-    assert!(!personal.contains("anna@example.com") && !personal.contains("4111"), "{personal}");
+    assert!(
+        personal.starts_with("HTTP/1.1 200") && personal.contains("[EMAIL_ADDRESS]"),
+        "{personal}"
+    );
+    assert!(
+        !personal.contains("anna@example.com") && !personal.contains("4111"),
+        "{personal}"
+    );
 
     let streamed = demo.ask("customer");
-    assert!(streamed.contains("text/event-stream") && streamed.contains("data: [DONE]"), "{streamed}");
-    assert!(!streamed.contains("example.com") && !streamed.contains("1111"), "{streamed}");
+    assert!(
+        streamed.contains("text/event-stream") && streamed.contains("data: [DONE]"),
+        "{streamed}"
+    );
+    assert!(
+        !streamed.contains("example.com") && !streamed.contains("1111"),
+        "{streamed}"
+    );
 
     let id = request_id(&injection);
     let explained = demo.beside(&["explain", &id]);
     let text = String::from_utf8_lossy(&explained.stdout).into_owned();
-    assert!(text.contains("injection.override") && text.contains("profiles.default.injection.user"), "{text}");
+    assert!(
+        text.contains("injection.override") && text.contains("profiles.default.injection.user"),
+        "{text}"
+    );
 
     let verified = demo.beside(&["audit", "verify"]);
     assert_eq!(verified.status.code(), Some(0), "{verified:?}");
@@ -115,7 +174,9 @@ fn edit_a_record(state: &Path) {
     let mut changed = 0;
     for suffix in ["", "-wal"] {
         let path = format!("{}{suffix}", state.display());
-        let Ok(mut bytes) = std::fs::read(&path) else { continue };
+        let Ok(mut bytes) = std::fs::read(&path) else {
+            continue;
+        };
         let places: Vec<usize> = bytes
             .windows(b"\"status\":400".len())
             .enumerate()
@@ -134,7 +195,13 @@ fn edit_a_record(state: &Path) {
 /// A signal ends it, and nothing stays behind.
 fn end(mut demo: Demo, folder: &str) {
     let pid = demo.child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(demo.child.wait().unwrap().success());
     assert!(!Path::new(folder).exists(), "{folder} is still there");
 }

@@ -11,4 +11,5 @@ mod commands;
 mod demo;
 mod gateway;
 mod sdk;
+mod serve;
 mod standin;
