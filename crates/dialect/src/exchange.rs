@@ -336,18 +336,32 @@ pub trait Exchange: Sync {
     /// The last event of a stream that failed: an error in the shape that the dialect's SDKs raise.
     fn broken(&self, progress: &Progress, failure: &Failure<'_>) -> String {
         let _ = progress;
-        let name = if self.api() == Api::Anthropic { "event: error\n" } else { "" };
+        let name = if self.api() == Api::Anthropic {
+            "event: error\n"
+        } else {
+            ""
+        };
         format!("{name}data: {}\n\n", crate::dialect(self.api()).error(failure))
     }
 }
 
-/// Finds the endpoint of a method and a path. `anthropic` says whether the client named an Anthropic version: two dialects have
-/// the path `/v1/models`.
+/// Finds the endpoint of a method and a path. `anthropic` says whether the client named an Anthropic version.
 #[must_use]
 pub fn find<'p>(
     method: &str,
     path: &'p str,
     anthropic: bool,
+) -> Option<(&'static dyn Dialect, &'static dyn Exchange, Vec<&'p str>)> {
+    find_as(method, path, anthropic.then_some(Api::Anthropic))
+}
+
+/// Finds the endpoint of a method and a path. `named` is the API that the client's headers name (`anthropic-version`,
+/// `x-goog-api-key`): three dialects have the path `/v1/models`. Without one, it is OpenAI's.
+#[must_use]
+pub fn find_as<'p>(
+    method: &str,
+    path: &'p str,
+    named: Option<Api>,
 ) -> Option<(&'static dyn Dialect, &'static dyn Exchange, Vec<&'p str>)> {
     let mut found = None;
     for dialect in crate::DIALECTS {
@@ -355,8 +369,8 @@ pub fn find<'p>(
             if exchange.method().name() != method {
                 continue;
             }
-            if let Some(parameters) = fit(exchange.path(), path) {
-                if (dialect.api() == Api::Anthropic) == anthropic {
+            if let Some(parameters) = fit_any(dialect.api(), exchange.path(), path) {
+                if dialect.api() == named.unwrap_or(Api::OpenAi) {
                     return Some((*dialect, *exchange, parameters));
                 }
                 found.get_or_insert((*dialect, *exchange, parameters));
@@ -364,6 +378,16 @@ pub fn find<'p>(
         }
     }
     found
+}
+
+/// As [`fit`], with the two versions under which Gemini's endpoints stand: its SDK asks for `/v1` unless told otherwise. The
+/// upstream is asked under the version of the template, which takes all that the other takes.
+fn fit_any<'p>(api: Api, template: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let other = match api {
+        Api::Gemini => template.strip_prefix("/v1beta").zip(path.strip_prefix("/v1")),
+        Api::OpenAi | Api::Anthropic => None,
+    };
+    fit(template, path).or_else(|| other.and_then(|(template, path)| fit(template, path)))
 }
 
 /// The parameters of `path` if it has the form of `template`. A parameter is never empty and holds no `/`.
@@ -402,6 +426,30 @@ mod tests {
         assert_eq!(fit("/v1/responses/{id}", "/v1/responses/a/b"), None);
         assert_eq!(fit("/b/{m}:go", "/b/gemini-2:go"), Some(vec!["gemini-2"]));
         assert_eq!(fit("/b/{m}:go", "/b/gemini-2:stop"), None);
+    }
+
+    #[test]
+    fn the_sdk_of_gemini_finds_its_endpoints_under_both_versions() {
+        fn id(method: &str, path: &str, named: Option<Api>) -> Option<&'static str> {
+            find_as(method, path, named).map(|(_, exchange, _)| exchange.id())
+        }
+        for version in ["v1", "v1beta"] {
+            let path = format!("/{version}/models/gemini-2.5-flash:generateContent");
+            assert_eq!(id("POST", &path, None), Some("gemini.generate"));
+            let models = format!("/{version}/models");
+            assert_eq!(id("GET", &models, Some(Api::Gemini)), Some("gemini.models"));
+        }
+        assert_eq!(id("GET", "/v1/models", None), Some("openai.models"));
+        assert_eq!(
+            id("GET", "/v1/models", Some(Api::Anthropic)),
+            Some("anthropic.models")
+        );
+        assert_eq!(
+            id("POST", "/v1/messages", Some(Api::Gemini)),
+            Some("anthropic.messages")
+        );
+        assert_eq!(id("POST", "/v1betamodels/m:generateContent", None), None);
+        assert_eq!(id("POST", "/v1/v1beta/models/m:generateContent", None), None);
     }
 
     #[test]
