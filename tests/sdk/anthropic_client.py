@@ -196,6 +196,12 @@ def an_upstream_that_fails_is_an_error_of_the_client_s_kind():
 
 
 @guarded
+def a_stream_that_breaks_off_is_an_error():
+    text = "say one two three four five six seven eight nine ten, break off"
+    raises(anthropic.APIError, lambda: streamed(text))
+
+
+@guarded
 def an_injection_is_refused():
     for work in (
         lambda: message(INJECTION),

@@ -25,7 +25,7 @@ pub fn run() -> Result<(), String> {
     };
     step("format", &mut || {
         component("fmt", "rustfmt")?;
-        cargo(&["fmt", "--all", "--", "--check"])
+        cargo(&["fmt", "--all", "--", "--check", "--files-with-diff"])
     });
     step("lints", &mut || {
         component("clippy", "clippy")?;
