@@ -220,4 +220,38 @@ mod tests {
         assert_eq!(cut_after(&[START, OPEN]), names(&[&open[..], &block(3)].concat()));
         assert_eq!(cut_after(&[START, OPEN, STOP]), names(&block(3)));
     }
+
+    #[test]
+    fn a_tool_call_opens_the_lane_that_its_arguments_come_in() {
+        for sort in ["tool_use", "server_tool_use", "mcp_tool_use"] {
+            let start =
+                format!(r#"{{"type":"content_block_start","index":4,"content_block":{{"type":"{sort}"}}}}"#);
+            let start = Document::read(Bytes::from(start)).unwrap();
+            assert_eq!(opens(&start), Some(lanes::lane(0, 5, lanes::ARGUMENTS)));
+        }
+        assert_eq!(
+            opens(&Document::read(Bytes::from_static(OPEN.as_bytes())).unwrap()),
+            None
+        );
+        assert_eq!(
+            opens(&Document::read(Bytes::from_static(STOP.as_bytes())).unwrap()),
+            None
+        );
+    }
+
+    #[test]
+    fn only_text_and_thinking_are_split() {
+        for (delta, split) in [
+            (r#""type":"text_delta","text":"a""#, true),
+            (r#""type":"thinking_delta","thinking":"a""#, true),
+            (r#""type":"text_delta","text":"a","more":"b""#, false),
+            (r#""type":"text_delta","text":{}"#, false),
+            (r#""type":"input_json_delta","partial_json":"a""#, false),
+            (r#""type":"signature_delta","signature":"a""#, false),
+        ] {
+            let event = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{{delta}}}}}"#);
+            let event = Document::read(Bytes::from(event)).unwrap();
+            assert_eq!(splittable(&event), split, "{delta}");
+        }
+    }
 }

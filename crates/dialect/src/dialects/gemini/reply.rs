@@ -164,3 +164,54 @@ pub fn echoes(document: &Document) -> Vec<NodeId> {
         .filter(|node| document.sort(*node) == Sort::Object)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn read(event: &str) -> Document {
+        Document::read(Bytes::copy_from_slice(event.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn only_candidates_that_finish_end() {
+        let event = |candidates: &str| ends(&read(&format!(r#"{{"candidates":[{candidates}]}}"#)));
+        let text = |index: u32, thought: bool, more: &str| {
+            format!(r#"{{"index":{index},"content":{{"parts":[{{"text":"a","thought":{thought}}}]}}{more}}}"#)
+        };
+        let stop = r#","finishReason":"STOP""#;
+        assert_eq!(event(&text(0, true, "")), Ends::Nothing);
+        assert_eq!(event(&text(2, false, "")), Ends::Item(2, THOUGHTS));
+        assert_eq!(
+            event(&text(0, false, r#","finishReason":null"#)),
+            Ends::Item(0, THOUGHTS)
+        );
+        let some = [text(0, false, stop), text(1, false, ""), text(2, false, stop)].join(",");
+        assert_eq!(event(&some), Ends::Groups(0b101));
+        assert_eq!(event(&text(70, false, stop)), Ends::Item(70, THOUGHTS));
+        assert_eq!(ends(&read(r#"{"error":{"code":503}}"#)), Ends::All);
+        // The order of a chunk's parts: a thought at its end goes on.
+        let mixed = r#"{"content":{"parts":[{"text":"a"},{"text":"b","thought":true}]}}"#;
+        assert_eq!(event(mixed), Ends::Nothing);
+    }
+
+    #[test]
+    fn a_chunk_with_more_than_one_text_is_not_split() {
+        let plain = r#"{"candidates":[{"content":{"parts":[{"text":"a"}],"role":"model"},"index":0}],"usageMetadata":{}}"#;
+        assert!(splittable(&read(plain)));
+        for (from, to) in [
+            (r#"{"text":"a"}"#, r#"{"text":"a"},{"text":"b"}"#),
+            (r#"{"text":"a"}"#, r#"{"text":"a","thoughtSignature":"b"}"#),
+            (r#"{"text":"a"}"#, r#"{"functionCall":{"name":"a"}}"#),
+            (r#""index":0"#, r#""index":0,"finishReason":"STOP""#),
+            (r#""index":0"#, r#""index":0,"groundingMetadata":{}"#),
+            (r#""usageMetadata""#, r#""promptFeedback""#),
+            (r#""index":0}"#, r#""index":0},{"index":1}"#),
+        ] {
+            let other = plain.replacen(from, to, 1);
+            assert_ne!(other, plain);
+            assert!(!splittable(&read(&other)), "{other}");
+        }
+    }
+}
