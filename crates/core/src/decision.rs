@@ -27,10 +27,11 @@ impl Action {
 }
 
 /// What was done with a request, as `x-portcullis-decision` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Passed unchanged.
+    #[default]
     Allow,
     /// Passed unchanged because the profile only observes; it would have been changed or refused.
     Observe,

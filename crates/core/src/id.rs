@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Identifies one request: `req_` and 26 characters of Crockford base32 (48 bits of milliseconds, 80 random bits).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
 

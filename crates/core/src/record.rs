@@ -1,5 +1,7 @@
 //! The audit record: what happened to one request, without its content and without any credential.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -52,13 +54,13 @@ pub struct RecordedFinding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomTime {
     /// The room's name.
-    pub room: String,
+    pub room: Cow<'static, str>,
     /// Microseconds.
     pub micros: u64,
 }
 
 /// What is known about one request when it has ended. Exactly one is written for each request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AuditRecord {
     /// The request.
     pub request_id: RequestId,

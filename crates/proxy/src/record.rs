@@ -53,27 +53,9 @@ impl Record {
             audit: AuditRecord {
                 request_id: RequestId::from_parts(unix_ms, u128::from_le_bytes(random)),
                 unix_ms,
-                micros: 0,
-                key: None,
-                team: None,
-                profile: None,
-                dialect: None,
                 endpoint: "unknown".to_owned(),
-                model: None,
-                upstream: None,
-                streamed: false,
-                status: 0,
-                code: None,
-                decision: Decision::Allow,
-                outcome: Outcome::Panicked,
-                findings: Vec::new(),
-                findings_total: 0,
-                inspected: 0,
-                inspected_bytes: 0,
-                uninspectable: Vec::new(),
-                usage: None,
-                cost: None,
                 rooms: Vec::with_capacity(8),
+                ..AuditRecord::default()
             },
         })
     }
@@ -84,7 +66,7 @@ impl Record {
         let micros = micros(now.saturating_duration_since(self.room_entered));
         self.metrics.room(room, micros);
         self.audit.rooms.push(RoomTime {
-            room: room.to_owned(),
+            room: room.into(),
             micros,
         });
         self.room_entered = now;
@@ -201,7 +183,7 @@ impl Drop for Record {
         }
         self.audit.micros = micros(self.started.elapsed());
         self.metrics.request(&self.audit);
-        slot.write(self.audit.clone());
+        slot.write(std::mem::take(&mut self.audit));
     }
 }
 

@@ -28,7 +28,7 @@ const NOW: u64 = 1_800_000_000_000;
 
 fn record(number: u64) -> AuditRecord {
     let room = |room: &str| RoomTime {
-        room: room.to_owned(),
+        room: room.to_owned().into(),
         micros: 42,
     };
     AuditRecord {

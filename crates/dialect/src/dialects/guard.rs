@@ -53,10 +53,20 @@ impl Exchange for Guard {
         match (messages, text) {
             (Some(messages), None) if document.sort(messages) == Sort::Array => {}
             (None, Some(text)) if document.sort(text) == Sort::String => {}
-            _ => return Err(Malformed::Shape("the body needs either `messages` (an array) or `text` (a string)".into())),
+            _ => {
+                return Err(Malformed::Shape(
+                    "the body needs either `messages` (an array) or `text` (a string)".into(),
+                ));
+            }
         }
-        if let Some(channel) = document.str_at(&["channel"]).filter(|name| Channel::from_name(name).is_none()) {
-            return Err(Malformed::Shape(format!("`{}` is not a channel", channel.escape_default())));
+        if let Some(channel) = document
+            .str_at(&["channel"])
+            .filter(|name| Channel::from_name(name).is_none())
+        {
+            return Err(Malformed::Shape(format!(
+                "`{}` is not a channel",
+                channel.escape_default()
+            )));
         }
         Ok(Call::default())
     }

@@ -253,6 +253,13 @@ pub fn inspector() -> Arc<Inspector> {
 }
 
 fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {
+    let route = |models: &str, api: Api| Route {
+        matches: Glob::new(models),
+        upstream: api.name().to_owned(),
+        renamed: None,
+        fallback: Vec::new(),
+        price: None,
+    };
     let apis = [
         (Api::OpenAi, "/v1", "gpt-*"),
         (Api::Anthropic, "", "claude-*"),
@@ -265,23 +272,9 @@ fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {
             url: format!("http://{upstream}{base}"),
             key: Some(Secret::new(UPSTREAM_KEY.to_owned())),
         });
-        settings.routes.push(Route {
-            matches: Glob::new(models),
-            upstream: api.name().to_owned(),
-            renamed: None,
-            fallback: Vec::new(),
-            price: None,
-        });
+        settings.routes.push(route(models, api));
     }
-    for (api, model) in [(Api::OpenAi, "*")] {
-        settings.routes.push(Route {
-            matches: Glob::new(model),
-            upstream: api.name().to_owned(),
-            renamed: None,
-            fallback: Vec::new(),
-            price: None,
-        });
-    }
+    settings.routes.push(route("*", Api::OpenAi));
 }
 
 async fn play(listener: TcpListener, upstream: Arc<Upstreamed>) {

@@ -1,5 +1,14 @@
 //! The data plane as a whole: a real listener, a real client, an upstream in this process that answers what a test tells it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod bench;
 mod coverage;
 mod recorded;

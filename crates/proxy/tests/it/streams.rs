@@ -286,8 +286,10 @@ async fn a_stream_with_nothing_to_change_is_passed_on_byte_for_byte() {
         let (Some(stream), Some(request)) = (&case.stream, &case.request) else {
             continue;
         };
-        let mut profile = Profile::default();
-        profile.mode = Mode::Observe;
+        let profile = Profile {
+            mode: Mode::Observe,
+            ..Profile::default()
+        };
         bench.server.swap({
             let settings = portcullis_proxy::Settings {
                 profiles: vec![profile],

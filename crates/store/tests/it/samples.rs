@@ -60,7 +60,7 @@ pub fn record(number: u64) -> AuditRecord {
         }),
         cost: Some(Money(450)),
         rooms: vec![RoomTime {
-            room: "inspect_input".to_owned(),
+            room: "inspect_input".to_owned().into(),
             micros: 88,
         }],
     }

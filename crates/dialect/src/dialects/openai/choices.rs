@@ -25,6 +25,12 @@ fn all(document: &Document) -> impl Iterator<Item = NodeId> + '_ {
     choices.into_iter().flat_map(|choices| document.items(choices))
 }
 
+/// Whether a choice says why it finished. Some servers write an empty reason into every chunk before the last.
+fn finished(event: &Document, choice: NodeId) -> bool {
+    let reason = event.member(choice, "finish_reason");
+    reason.is_some_and(|reason| event.sort(reason) != Sort::Null && event.as_str(reason) != Some(""))
+}
+
 /// Choices that say why they finished get nothing more; behind an error comes nothing at all.
 pub fn ends(event: &Document) -> Ends {
     if set(event, event.root(), "error") {
@@ -35,12 +41,12 @@ pub fn ends(event: &Document) -> Ends {
         let index = node.and_then(|node| event.as_u64(node));
         index.and_then(|index| u32::try_from(index).ok()).unwrap_or(0)
     };
-    let mut ended = all(event).filter(|choice| set(event, *choice, "finish_reason"));
+    let mut ended = all(event).filter(|choice| finished(event, *choice));
     match (ended.next(), ended.next()) {
         (None, _) => Ends::Nothing,
         (Some(choice), None) => Ends::Group(index(choice)),
         (Some(_), Some(_)) => {
-            let ended = all(event).filter(|choice| set(event, *choice, "finish_reason"));
+            let ended = all(event).filter(|choice| finished(event, *choice));
             Ends::Groups(ended.fold(0, |groups, choice| {
                 groups | 1u64.checked_shl(index(choice)).unwrap_or(0)
             }))

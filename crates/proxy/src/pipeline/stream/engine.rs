@@ -78,6 +78,8 @@ pub(super) struct Engine {
     held_bytes: usize,
     lanes: Vec<LaneState>,
     progress: Progress,
+    /// State that the provider says it stored, and of that what nobody was told yet.
+    known: Vec<StateRef>,
     stored: Vec<StateRef>,
     found: Vec<Finding>,
 }
@@ -102,6 +104,7 @@ impl Engine {
             held_bytes: 0,
             lanes: Vec::new(),
             progress: Progress::default(),
+            known: Vec::new(),
             stored: Vec::new(),
             found: Vec::new(),
         }
@@ -188,7 +191,13 @@ impl Engine {
         if let Some(usage) = exchange.usage(reading.document()) {
             record.used(usage);
         }
-        self.stored.extend(exchange.stored(reading.document()));
+        for state in exchange.stored(reading.document()) {
+            // Every event of a stored response names it again.
+            if !self.known.contains(&state) {
+                self.known.push(state.clone());
+                self.stored.push(state);
+            }
+        }
         let edits = self.judge_whole_texts(&reading, record)?;
         let pieces = self.append_deltas(&reading, record)?;
         let ends = exchange.ends(reading.document());
