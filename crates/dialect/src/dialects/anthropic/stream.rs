@@ -69,7 +69,9 @@ pub fn ends(event: &Document) -> Ends {
     match event.str_at(&["type"]) {
         Some("content_block_stop") => Ends::Item(0, item(event.at(&["index"]).and_then(|n| event.as_u64(n)))),
         Some("message_stop" | "error") => Ends::All,
-        Some("message_delta") if event.str_at(&["delta", "stop_reason"]).is_some() => Ends::All,
+        Some("message_delta") if !event.str_at(&["delta", "stop_reason"]).unwrap_or("").is_empty() => {
+            Ends::All
+        }
         _ => Ends::Nothing,
     }
 }

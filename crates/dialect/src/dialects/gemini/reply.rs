@@ -103,7 +103,9 @@ pub fn ends(event: &Document) -> Ends {
     let mut answering = None;
     for (group, candidate) in candidates(event) {
         let finish = trail::member(event, candidate, "finishReason");
-        if finish.is_some_and(|finish| event.sort(finish) != Sort::Null) {
+        // "If empty, the model has not stopped": a lane that ends early would let a text pass in two halves.
+        let reason = finish.and_then(|finish| event.as_str(finish)).unwrap_or("");
+        if !matches!(reason, "" | "FINISH_REASON_UNSPECIFIED") {
             ended |= 1u64.checked_shl(group).unwrap_or(0);
         }
         let content = event.member(candidate, "content");
