@@ -62,7 +62,7 @@ impl Inspector {
                 shapes.push(Shape::new(number, &rule.source, pattern)?);
             }
         }
-        let scan = Scan::new(&shapes)?;
+        let scan = Scan::new(&shapes);
         let numbered = || shapes.iter().enumerate();
         let beginning = |byte| {
             numbered()

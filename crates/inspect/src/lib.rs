@@ -4,6 +4,7 @@
 //! about them. Rules are data (`rules/*.toml`), compiled once into an [`Inspector`]; a [`Window`] reads a stream and
 //! says up to where its verdict is final.
 
+mod beginnings;
 pub mod corpus;
 mod edge;
 mod inspector;

@@ -1,15 +1,14 @@
 //! The scan of a whole text: one pass finds where a match could begin, the automata say whether one does.
 //!
-//! Shapes with literal beginnings are met by one Aho-Corasick pass over those of all rules. Of the few that have none, some
+//! Shapes with literal beginnings are met by one pass that looks for those of all rules. Of the few that have none, some
 //! need a byte that is rare (an e-mail address its `@`): they are tried in front of that byte only. The rest (card numbers)
 //! is tried where its first byte stands and nothing bars it. Nothing is allocated while nothing is found.
 
 use std::cmp::Reverse;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use portcullis_core::Span;
 
-use crate::{edge::Before, rule::RuleError, shape::Shape};
+use crate::{beginnings::Beginnings, edge::Before, shape::Shape};
 
 /// A match before it is a finding: the number of its rule, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +26,7 @@ impl Hit {
 
 /// Finds starts. Built once from all shapes.
 pub(crate) struct Scan {
-    literals: AhoCorasick,
-    /// The shapes that begin with each literal.
-    beginning: Vec<Vec<usize>>,
+    beginnings: Beginnings,
     anchored: Vec<Anchored>,
     open: Vec<usize>,
     /// For each byte, a bit for each open shape that can begin with it; the last bit stands for all from the 64th on.
@@ -50,9 +47,8 @@ const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
 
 impl Scan {
     /// Prepares the search for the starts of `shapes`.
-    pub(crate) fn new(shapes: &[Shape]) -> Result<Scan, RuleError> {
-        let mut literals: Vec<Vec<u8>> = Vec::new();
-        let mut beginning: Vec<Vec<usize>> = Vec::new();
+    pub(crate) fn new(shapes: &[Shape]) -> Scan {
+        let mut beginnings = Beginnings::new();
         let (mut anchored, mut open) = (Vec::new(), Vec::new());
         for (number, shape) in shapes.iter().enumerate() {
             let prefixes = shape.machine.prefixes();
@@ -63,44 +59,24 @@ impl Scan {
                     reach: shape.machine.reach(*byte)?,
                 })
             };
-            if prefixes.is_empty() {
+            // A beginning that cannot be looked for makes the shape one without beginnings.
+            let met = !prefixes.is_empty() && prefixes.iter().all(|prefix| beginnings.add(prefix, number));
+            if !met {
                 match RARE.iter().find_map(nearest) {
                     Some(found) => anchored.push(found),
                     None => open.push(number),
                 }
             }
-            for prefix in prefixes {
-                match literals.iter().position(|known| *known == prefix) {
-                    Some(at) => beginning
-                        .get_mut(at)
-                        .into_iter()
-                        .for_each(|shapes| shapes.push(number)),
-                    None => {
-                        literals.push(prefix);
-                        beginning.push(vec![number]);
-                    }
-                }
-            }
         }
-        let literals = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&literals)
-            .map_err(|error| RuleError::Rule {
-                rule: "all".into(),
-                reason: error.to_string(),
-            })?;
         let mut scan = Scan {
-            literals,
-            beginning,
+            beginnings,
             anchored,
             open,
             first: [0; 256],
             free: [0; 256],
         };
         scan.fill_tables(shapes);
-        Ok(scan)
+        scan
     }
 
     fn fill_tables(&mut self, shapes: &[Shape]) {
@@ -139,12 +115,11 @@ impl Scan {
                 });
             }
         };
-        for met in self.literals.find_overlapping_iter(text) {
-            let numbers = self.beginning.get(met.pattern().as_usize()).into_iter().flatten();
-            numbers
-                .filter_map(|number| shapes.get(*number))
-                .for_each(|shape| attempt(shape, met.start()));
-        }
+        self.beginnings.each(bytes, |number, start| {
+            if let Some(shape) = shapes.get(number) {
+                attempt(shape, start);
+            }
+        });
         let is_wanted = |number: &usize| shapes.get(*number).filter(|shape| wanted(shape.rule));
         for anchored in &self.anchored {
             if let Some(shape) = is_wanted(&anchored.shape) {
@@ -164,10 +139,14 @@ impl Scan {
     /// Attempts the active open shapes wherever one can begin.
     fn try_open(&self, shapes: &[Shape], bytes: &[u8], active: u64, attempt: &mut impl FnMut(&Shape, usize)) {
         let bits = |table: &[u64; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(0);
-        let mut free = active;
         for (start, byte) in bytes.iter().enumerate() {
-            let mut possible = bits(&self.first, *byte) & free;
-            free = bits(&self.free, *byte) & active;
+            let mut possible = bits(&self.first, *byte) & active;
+            if possible == 0 {
+                continue;
+            }
+            if let Some(before) = start.checked_sub(1).and_then(|at| bytes.get(at)) {
+                possible &= bits(&self.free, *before);
+            }
             while possible != 0 {
                 let at = usize::try_from(possible.trailing_zeros()).unwrap_or(0);
                 possible &= possible - 1;

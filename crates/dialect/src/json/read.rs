@@ -179,7 +179,10 @@ impl Reader<'_> {
                 self.at = self.bytes.len();
                 return self.syntax("a string does not end");
             };
-            if let Some(bad) = rest.iter().take(length).position(|b| *b < 0x20) {
+            let piece = rest.get(..length).unwrap_or(rest);
+            // Without an early exit the compiler looks at many bytes at once; where the bad one stands matters only if there is one.
+            if piece.iter().fold(false, |bad, byte| bad | (*byte < 0x20)) {
+                let bad = piece.iter().position(|byte| *byte < 0x20).unwrap_or(0);
                 self.at = self.at.saturating_add(bad);
                 return self.syntax("a control character stands in a string");
             }

@@ -1,5 +1,7 @@
 //! Finds, never decides: every text of the request through the detectors of its place.
 
+use std::cell::Cell;
+
 use portcullis_core::{Direction, Located};
 use portcullis_dialect::Reading;
 
@@ -44,22 +46,22 @@ pub(crate) fn scan(
     reading: &Reading,
     record: &mut Record,
 ) -> Vec<Located> {
-    let (mut texts, mut bytes) = (0u64, 0u64);
-    for part in reading.parts() {
-        texts = texts.saturating_add(1);
-        bytes = bytes.saturating_add(part.text.len() as u64);
-    }
-    record.inspected(texts, bytes);
+    let (texts, bytes) = (Cell::new(0u64), Cell::new(0u64));
     let run = || {
         gw.services.inspector.inspect(reading.parts(), |part| {
+            texts.set(texts.get().saturating_add(1));
+            bytes.set(bytes.get().saturating_add(part.text.len() as u64));
             guard.selection(direction, part.channel, part.origin)
         })
     };
     let several_workers = tokio::runtime::Handle::try_current()
         .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
-    if reading.document().bytes().len() > LARGE && several_workers {
+    let large = reading.document().bytes().len() > LARGE;
+    let findings = if large && several_workers {
         tokio::task::block_in_place(run)
     } else {
         run()
-    }
+    };
+    record.inspected(texts.get(), bytes.get());
+    findings
 }

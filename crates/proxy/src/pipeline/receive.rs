@@ -61,7 +61,11 @@ fn is_plain(value: &str) -> bool {
 /// The dialect in which to refuse a request, even one without an endpoint.
 pub(crate) fn dialect_of(head: &Parts) -> &'static dyn Dialect {
     let path = head.uri.path();
-    let api = if path.starts_with("/v1beta/") {
+    // Gemini's endpoints stand under either version; the verb behind a colon is theirs alone.
+    let gemini = path.starts_with("/v1beta/")
+        || (path.starts_with("/v1/models/") && path.contains(':'))
+        || head.headers.contains_key("x-goog-api-key");
+    let api = if gemini {
         Api::Gemini
     } else if path.starts_with("/v1/messages") || head.headers.contains_key("anthropic-version") {
         Api::Anthropic

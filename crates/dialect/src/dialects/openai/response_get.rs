@@ -88,10 +88,6 @@ impl Exchange for Stored {
         events::ends(event)
     }
 
-    fn splittable(&self, event: &Document) -> bool {
-        events::splittable(event)
-    }
-
     fn echoes(&self, _body: Body, document: &Document) -> Vec<NodeId> {
         object::logprobs(document)
     }

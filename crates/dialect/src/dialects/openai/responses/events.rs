@@ -161,14 +161,6 @@ pub fn ends(event: &Document) -> Ends {
     }
 }
 
-/// Deltas of text may be sent in halves; arguments are held, and probabilities belong to whole tokens.
-pub fn splittable(event: &Document) -> bool {
-    let name = event.str_at(&["type"]).unwrap_or("");
-    let text = name.ends_with(".delta")
-        && stem(name).is_some_and(|(_, _, sort)| !matches!(sort, lanes::ARGUMENTS | lanes::OUTPUT));
-    text && event.str_at(&["delta"]).is_some() && object::logprobs(event).is_empty()
-}
-
 /// Notes what a cut needs: the response's own facts, the last item that was opened, the last number.
 pub fn progress(event: &Document, progress: &mut Progress) {
     progress.begun = true;
