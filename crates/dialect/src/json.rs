@@ -10,6 +10,7 @@ mod text;
 use std::ops::Range;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use thiserror::Error;
 
 use text::Decoded;
@@ -92,7 +93,7 @@ const PLAIN: u32 = u32::MAX;
 /// A body that was read: its bytes and where everything stands in them.
 #[derive(Clone, Debug)]
 pub struct Document {
-    bytes: Bytes,
+    body: ByteString,
     nodes: Vec<Node>,
     decoded: Vec<Decoded>,
     wide: Vec<Wide>,
@@ -115,16 +116,15 @@ impl Document {
         if u32::try_from(bytes.len()).is_err() {
             return Err(Malformed::TooLarge);
         }
-        if let Err(error) = std::str::from_utf8(&bytes) {
-            return Err(Malformed::NotUtf8(error.valid_up_to()));
-        }
-        read::read(bytes)
+        let valid = std::str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
+        let body = ByteString::try_from(bytes).map_err(|_| Malformed::NotUtf8(valid.unwrap_or(0)))?;
+        read::read(body)
     }
 
     /// A document that holds `null`.
     pub(crate) fn empty() -> Document {
         Document {
-            bytes: Bytes::from_static(b"null"),
+            body: ByteString::from_static("null"),
             nodes: Vec::new(),
             decoded: Vec::new(),
             wide: Vec::new(),
@@ -134,7 +134,7 @@ impl Document {
     /// The bytes as they came.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        self.body.as_bytes()
     }
 
     /// The outermost value.
@@ -169,17 +169,13 @@ impl Document {
             },
             Sort::Number | Sort::Bool | Sort::Null => start..end,
         };
-        self.bytes
-            .get(range)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .unwrap_or("")
+        self.body.get(range).unwrap_or("")
     }
 
     /// The node as it stands in the body.
     #[must_use]
     pub fn wire(&self, id: NodeId) -> &str {
-        let wire = self.bytes.get(self.range(id));
-        wire.and_then(|wire| std::str::from_utf8(wire).ok()).unwrap_or("")
+        self.body.get(self.range(id)).unwrap_or("")
     }
 
     /// The value of a member of an object.
@@ -296,7 +292,8 @@ impl Document {
             return start.saturating_add(span.start)..start.saturating_add(span.end);
         };
         let wire = self
-            .bytes
+            .body
+            .as_bytes()
             .get(start..(node.end as usize).saturating_sub(1))
             .unwrap_or(&[]);
         let place = |offset| start.saturating_add(decoded.on_wire(wire, offset));

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Many small texts are made and dropped for each request, on whichever thread; this allocator is made for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     portcullis::cli::main()
 }

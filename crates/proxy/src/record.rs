@@ -1,5 +1,6 @@
 //! The record of one request while it is under way. It is written exactly once, whatever becomes of the request.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,27 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Random bits for an id. They are fetched for 64 ids at once, which spares a system call a request.
+fn random() -> Option<u128> {
+    thread_local! {
+        static POOL: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
+    }
+    POOL.with_borrow_mut(|pool| {
+        if pool.is_empty() {
+            let mut bytes = [0u8; 1024];
+            getrandom::fill(&mut bytes).ok()?;
+            pool.extend(
+                bytes
+                    .as_chunks::<16>()
+                    .0
+                    .iter()
+                    .map(|bits| u128::from_le_bytes(*bits)),
+            );
+        }
+        pool.pop()
+    })
+}
+
 /// Writes itself into the audit log when it is dropped, so a panic, a client that goes away and a forgotten branch all leave one record.
 pub(crate) struct Record {
     slot: Option<AuditSlot>,
@@ -41,8 +63,7 @@ impl Record {
             .reserve()
             .map_err(|_| Refusal::Unavailable("the audit log cannot be written"))?;
         let unix_ms = now_ms();
-        let mut random = [0u8; 16];
-        getrandom::fill(&mut random).map_err(|_| Refusal::Unavailable("no random numbers"))?;
+        let random = random().ok_or(Refusal::Unavailable("no random numbers"))?;
         let started = Instant::now();
         Ok(Record {
             slot: Some(slot),
@@ -51,7 +72,7 @@ impl Record {
             room_entered: started,
             ended: false,
             audit: AuditRecord {
-                request_id: RequestId::from_parts(unix_ms, u128::from_le_bytes(random)),
+                request_id: RequestId::from_parts(unix_ms, random),
                 unix_ms,
                 endpoint: "unknown".to_owned(),
                 rooms: Vec::with_capacity(8),

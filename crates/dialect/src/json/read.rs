@@ -1,6 +1,6 @@
 //! The reader proper: bytes to a flat list of nodes, refusing what could be read in two ways.
 
-use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::text::{Decoded, hex4};
 use super::{Document, MAX_DEPTH, Malformed, Node, PLAIN, Sort, Wide};
@@ -8,26 +8,26 @@ use super::{Document, MAX_DEPTH, Malformed, Node, PLAIN, Sort, Wide};
 /// Members up to which an object is searched one by one.
 const FEW: usize = 12;
 
-/// Reads bytes that are UTF-8 and under 4 GiB.
-pub fn read(bytes: Bytes) -> Result<Document, Malformed> {
+/// Reads a body under 4 GiB.
+pub fn read(body: ByteString) -> Result<Document, Malformed> {
     let mut reader = Reader {
-        bytes: &bytes,
+        bytes: body.as_bytes(),
         at: 0,
-        nodes: Vec::with_capacity(bytes.len() / 24 + 8),
+        nodes: Vec::with_capacity(body.len() / 24 + 8),
         decoded: Vec::new(),
         wide: Vec::new(),
     };
     reader.space();
     reader.value(0)?;
     reader.space();
-    if reader.at < bytes.len() {
+    if reader.at < body.len() {
         return Err(Malformed::Trailing(reader.at));
     }
     let (nodes, decoded, mut wide) = (reader.nodes, reader.decoded, reader.wide);
     // Objects are noted as they close, inner ones first.
     wide.sort_unstable_by_key(|wide| wide.object);
     Ok(Document {
-        bytes,
+        body,
         nodes,
         decoded,
         wide,

@@ -13,7 +13,7 @@ use super::{AuditBatch, ChainedRecord, Encoded, Head, head_file};
 use crate::{Store, StoreError};
 
 /// How long the first record of a batch waits for others. One transaction and one signature then serve them all.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 const BATCH: usize = 4096;
 /// First and longest pause before a failed write is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
