@@ -158,7 +158,9 @@ impl Bench {
             std::future::pending(),
             Duration::from_secs(5),
         ));
-        let http = HttpClient::builder(TokioExecutor::new()).build_http();
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let http = HttpClient::builder(TokioExecutor::new()).build(connector);
         Bench {
             upstream,
             store,
@@ -274,12 +276,15 @@ fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {
         });
         settings.routes.push(route(models, api));
     }
+    // What the recorded exchanges of Gemini call their model where the body names it.
+    settings.routes.push(route("parameter", Api::Gemini));
     settings.routes.push(route("*", Api::OpenAi));
 }
 
 async fn play(listener: TcpListener, upstream: Arc<Upstreamed>) {
     loop {
         let (socket, _) = listener.accept().await.unwrap();
+        socket.set_nodelay(true).unwrap();
         let upstream = Arc::clone(&upstream);
         tokio::spawn(async move {
             let service = service_fn(move |request| act(Arc::clone(&upstream), request));

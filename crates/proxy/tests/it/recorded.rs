@@ -17,19 +17,23 @@ pub struct Case {
 }
 
 impl Case {
-    /// The path to ask at, with parameters filled.
-    pub fn path(&self) -> String {
-        let path = self.exchange.path();
-        let model = if path.starts_with("/v1beta") {
-            "gemini-2.5-flash"
-        } else {
-            "resp_1"
-        };
-        let mut out = path.to_owned();
-        if let (Some(open), Some(close)) = (path.find('{'), path.find('}')) {
-            out.replace_range(open..=close, model);
+    /// What stands for the parameter of the path: the recorded bodies that name their model call it `models/parameter`.
+    pub fn parameter(&self) -> &'static str {
+        let named = |body: &Bytes| String::from_utf8_lossy(body).contains("models/parameter");
+        match self.exchange.api() {
+            portcullis_dialect::Api::Gemini if self.request.as_ref().is_some_and(named) => "parameter",
+            portcullis_dialect::Api::Gemini => "gemini-2.5-flash",
+            _ => "resp_1",
         }
-        out
+    }
+
+    /// The path to ask at, with its parameter filled.
+    pub fn path(&self) -> String {
+        let mut path = self.exchange.path().to_owned();
+        if let (Some(open), Some(close)) = (path.find('{'), path.find('}')) {
+            path.replace_range(open..=close, self.parameter());
+        }
+        path
     }
 }
 

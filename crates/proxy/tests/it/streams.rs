@@ -298,7 +298,7 @@ async fn a_stream_with_nothing_to_change_is_passed_on_byte_for_byte() {
             portcullis_proxy::Gateway::new(settings, std::sync::Arc::clone(&bench.services)).unwrap()
         });
         let document = portcullis_dialect::Document::read(request.clone()).unwrap();
-        for state in case.exchange.call(&document, &["resp_1"]).unwrap().state {
+        for state in case.exchange.call(&document, &[case.parameter()]).unwrap().state {
             let upstream = case.exchange.api().name();
             bench
                 .store
