@@ -35,7 +35,7 @@ static ROOMS: &[Room] = &[
     Room {
         name: "dialect",
         ours: &["core"],
-        others: Others::Only(&["base64", "bytes", "memchr", "thiserror"]),
+        others: Others::Only(&["base64", "bytes", "bytestring", "memchr", "thiserror"]),
         pure: true,
     },
     Room {
