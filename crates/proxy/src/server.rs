@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use portcullis_dialect::Api;
 use tokio::net::TcpListener;
 
 use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
@@ -172,6 +173,15 @@ async fn exchange(server: &Server, request: Request<Incoming>) -> Reply {
     };
     let headers = reply.headers_mut();
     if let Ok(value) = HeaderValue::try_from(request_id) {
+        // The official clients take the id of a request from a header of their provider's: they find ours there.
+        let known = match dialect.api() {
+            Api::OpenAi => Some("x-request-id"),
+            Api::Anthropic => Some("request-id"),
+            Api::Gemini => None,
+        };
+        if let Some(name) = known {
+            headers.insert(name, value.clone());
+        }
         headers.insert("x-portcullis-request-id", value);
     }
     headers.insert("x-portcullis-decision", HeaderValue::from_static(decision.name()));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use portcullis_core::Direction;
-use portcullis_dialect::{Edit, Reading, apply, quoted};
+use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
 use portcullis_policy::{Denial, Facts, decide};
 
 use super::inspect_input::Inspected;
@@ -45,13 +45,21 @@ impl Outgoing {
     /// The bytes, with the model renamed where the upstream knows it by another name.
     pub fn bytes(&self, asked: &Asked, model: Option<&str>) -> Bytes {
         let mut edits = self.edits.clone();
-        if let (Some(model), Some(node)) = (model, asked.call.model_node) {
-            edits.push(Edit {
-                range: self.reading.document().range(node),
-                text: quoted(model),
-            });
+        let document = self.reading.document();
+        if let Some(model) = model {
+            let named = asked.call.model_node.map(|node| (node, quoted(model)));
+            let repeated = asked
+                .call
+                .model_repeats
+                .iter()
+                .map(|node| (*node, quoted(&format!("models/{model}"))));
+            let renamed = named.into_iter().chain(repeated);
+            edits.extend(renamed.map(|(node, text)| Edit {
+                range: document.range(node),
+                text,
+            }));
         }
-        apply(self.reading.document().bytes(), edits)
+        apply(document.bytes(), edits)
     }
 }
 
@@ -84,6 +92,10 @@ pub(super) async fn authorize(
     let mut masks = Masks::default();
     let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, Some(&mut masks));
     edits.extend(reading.strip_extensions());
+    if findings.iter().any(|located| reading.is_key(located.part)) {
+        // A key that was replaced may now be another of its object: then the body has two readings again.
+        Document::read(apply(reading.document().bytes(), edits.clone()))?;
+    }
     record.left("authorize");
     Ok(Authorized {
         asked,

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use hyper::body::Incoming;
-use portcullis_dialect::{Api, Dialect, Exchange, Guard, dialect, find};
+use portcullis_dialect::{Api, Dialect, Exchange, Guard, dialect, find_as};
 
 use crate::Refusal;
 use crate::record::Record;
@@ -22,7 +22,6 @@ impl Received {
     }
 
     pub fn new(head: Parts, body: Incoming, record: &mut Record) -> Result<Received, Refusal> {
-        let anthropic = head.headers.contains_key("anthropic-version");
         if head.method == http::Method::POST && head.uri.path() == Guard.path() {
             record.audit.dialect = Some("portcullis".to_owned());
             record.audit.endpoint = format!("POST {}", Guard.path());
@@ -34,7 +33,7 @@ impl Received {
             });
         }
         let (dialect, exchange, parameters) =
-            find(head.method.as_str(), head.uri.path(), anthropic).ok_or(Refusal::UnknownEndpoint)?;
+            find_as(head.method.as_str(), head.uri.path(), named(&head)).ok_or(Refusal::UnknownEndpoint)?;
         // Parameters become part of the upstream's path: nothing that a server could read as another path is let in.
         if !parameters.iter().all(|value| is_plain(value)) {
             return Err(Refusal::UnknownEndpoint);
@@ -58,19 +57,24 @@ fn is_plain(value: &str) -> bool {
         && !value.contains("..")
 }
 
+/// The API that the client's headers name: three have a `/v1/models`.
+fn named(head: &Parts) -> Option<Api> {
+    let says = |name: &str| head.headers.contains_key(name);
+    let gemini = says("x-goog-api-key").then_some(Api::Gemini);
+    says("anthropic-version").then_some(Api::Anthropic).or(gemini)
+}
+
 /// The dialect in which to refuse a request, even one without an endpoint.
 pub(crate) fn dialect_of(head: &Parts) -> &'static dyn Dialect {
     let path = head.uri.path();
     // Gemini's endpoints stand under either version; the verb behind a colon is theirs alone.
-    let gemini = path.starts_with("/v1beta/")
-        || (path.starts_with("/v1/models/") && path.contains(':'))
-        || head.headers.contains_key("x-goog-api-key");
-    let api = if gemini {
-        Api::Gemini
-    } else if path.starts_with("/v1/messages") || head.headers.contains_key("anthropic-version") {
-        Api::Anthropic
+    let by_path = if path.starts_with("/v1beta/") || (path.starts_with("/v1/models/") && path.contains(':')) {
+        Some(Api::Gemini)
+    } else if path.starts_with("/v1/messages") {
+        Some(Api::Anthropic)
     } else {
-        Api::OpenAi
+        None
     };
+    let api = by_path.or(named(head)).unwrap_or(Api::OpenAi);
     dialect(api)
 }

@@ -62,6 +62,8 @@ struct Held {
     /// Values that say the same as a text of this event.
     echoes: Vec<NodeId>,
     splittable: bool,
+    /// The lane of a tool call that begins with this event: its name waits for the verdict on its arguments.
+    opens: Option<Lane>,
     /// Bytes of its one delta that have been sent.
     sent: usize,
 }
@@ -173,6 +175,7 @@ impl Engine {
         if &data[..] == b"[DONE]" {
             self.close(Ends::All, record, "the end of the stream")?;
             let held = Held {
+                opens: None,
                 frame,
                 reading: None,
                 pieces: Vec::new(),
@@ -200,8 +203,13 @@ impl Engine {
         }
         let edits = self.judge_whole_texts(&reading, record)?;
         let pieces = self.append_deltas(&reading, record)?;
+        let opens = exchange.opens(reading.document());
+        if let Some(lane) = opens {
+            self.lane(lane, Channel::ToolCall, Channel::ToolCall.origin());
+        }
         let ends = exchange.ends(reading.document());
         let held = Held {
+            opens,
             splittable: pieces.len() == 1 && edits.is_empty() && exchange.splittable(reading.document()),
             echoes: exchange.echoes(Body::Event, reading.document()),
             frame,
@@ -342,6 +350,9 @@ impl Engine {
                 .pieces
                 .iter()
                 .find(|piece| self.final_to(piece.lane) < piece.start.saturating_add(piece.len));
+            if front.opens.is_some_and(|lane| !self.is_closed(lane)) {
+                break;
+            }
             let Some(open) = open else {
                 let Some(held) = self.queue.pop_front() else { break };
                 self.held_bytes = self.held_bytes.saturating_sub(held.frame.raw.len());
@@ -365,6 +376,13 @@ impl Engine {
                 lane.forget(sent);
             }
         }
+    }
+
+    fn is_closed(&self, lane: Lane) -> bool {
+        self.lanes
+            .iter()
+            .find(|other| other.id == lane)
+            .is_none_or(|lane| lane.closed)
     }
 
     fn final_to(&self, lane: Lane) -> usize {
