@@ -1,7 +1,7 @@
 //! The decision and its obligations: may this key ask this of this model, with these texts, and what must be changed first.
 
 use bytes::Bytes;
-use portcullis_core::Direction;
+use portcullis_core::{Direction, Located};
 use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
 use portcullis_policy::{Denial, Facts, decide};
 
@@ -68,7 +68,7 @@ pub(super) async fn authorize(
     request: Inspected,
     record: &mut Record,
 ) -> Result<Authorized, Refusal> {
-    let (asked, reading, findings) = request.into_parts();
+    let (asked, reading, findings, outside) = request.into_parts();
     let verdict = decide(
         &asked.guard.profile,
         &Facts {
@@ -88,6 +88,7 @@ pub(super) async fn authorize(
         Some(Denial::Content) => return Err(Refusal::Content),
         None => {}
     }
+    judge_outside(&asked, &outside, record)?;
     let bound_to = owned_state(gw, &asked).await?;
     let mut masks = Masks::default();
     let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, Some(&mut masks));
@@ -104,6 +105,30 @@ pub(super) async fn authorize(
         masks,
         bound_to,
     })
+}
+
+/// Judges what was found besides the body. Nothing can be replaced in a path or a header: what would be is refused.
+fn judge_outside(asked: &Asked, outside: &[Located], record: &mut Record) -> Result<(), Refusal> {
+    if outside.is_empty() {
+        return Ok(());
+    }
+    let facts = Facts {
+        direction: Direction::Input,
+        principal_models: &[],
+        model: None,
+        system_prompt_from_client: false,
+        findings: outside,
+        uninspectable: &[],
+    };
+    let verdict = decide(&asked.guard.profile, &facts);
+    record.audit.decision = record.audit.decision.max(verdict.decision);
+    for (located, ruling) in outside.iter().zip(&verdict.rulings) {
+        record.found(Direction::Input, located, ruling.action, &ruling.rule, || {
+            "outside the body".to_owned()
+        });
+    }
+    let refused = verdict.rulings.iter().any(|ruling| ruling.action.changes_text());
+    if refused { Err(Refusal::Content) } else { Ok(()) }
 }
 
 /// Whether every stored object that the request names was made by this key through this gateway, and at which upstream.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use portcullis_core::{Direction, Located};
+use portcullis_core::{Channel, Direction, Located, PartId};
 use portcullis_dialect::Reading;
 
 use super::label::Labelled;
@@ -16,11 +16,13 @@ pub(crate) struct Inspected {
     asked: Asked,
     reading: Reading,
     findings: Vec<Located>,
+    /// What was found in the words that go upstream besides the body.
+    outside: Vec<Located>,
 }
 
 impl Inspected {
-    pub(super) fn into_parts(self) -> (Asked, Reading, Vec<Located>) {
-        (self.asked, self.reading, self.findings)
+    pub(super) fn into_parts(self) -> (Asked, Reading, Vec<Located>, Vec<Located>) {
+        (self.asked, self.reading, self.findings, self.outside)
     }
 }
 
@@ -30,12 +32,46 @@ const LARGE: usize = 256 * 1024;
 pub(super) fn inspect(gw: &Gateway, request: Labelled, record: &mut Record) -> Inspected {
     let (asked, reading) = request.into_parts();
     let findings = scan(gw, &asked.guard, Direction::Input, &reading, record);
+    let outside = scan_outside(gw, &asked, record);
     record.left("inspect_input");
     Inspected {
         asked,
         reading,
         findings,
+        outside,
     }
+}
+
+/// Reads the words that go upstream in the path, the query and the headers. They are few and of few characters, yet a name
+/// or a key can stand in them, and they are on no body's surface.
+fn scan_outside(gw: &Gateway, asked: &Asked, record: &mut Record) -> Vec<Located> {
+    let channel = Channel::Identifier;
+    let selection = asked.guard.selection(Direction::Input, channel, channel.origin());
+    let headers = asked
+        .passed
+        .headers
+        .values()
+        .filter_map(|value| value.to_str().ok());
+    let query = asked.passed.query.split(['&', '=']);
+    let words = asked
+        .parameters
+        .iter()
+        .map(String::as_str)
+        .chain(query)
+        .chain(headers);
+    let mut found = Vec::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        record.inspected(1, word.len() as u64);
+        gw.services.inspector.scan(word, channel, selection, &mut found);
+    }
+    let locate = |finding| Located {
+        part: PartId(0),
+        channel,
+        origin: channel.origin(),
+        finding,
+        piece: 0,
+    };
+    found.into_iter().map(locate).collect()
 }
 
 /// Runs the detectors over a surface.

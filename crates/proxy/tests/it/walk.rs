@@ -623,3 +623,41 @@ async fn the_guard_decides_without_a_model() {
     }
     assert!(bench.received().is_empty());
 }
+
+#[tokio::test]
+async fn words_outside_the_body_are_inspected_too_and_refused_where_they_cannot_be_changed() {
+    let bench = Bench::new().await;
+    let path = format!("/v1beta/models/gemini-{MAIL}:generateContent");
+    let body = r#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#;
+    let answer = bench.post(&path, body).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (400, "content_filter"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(bench.record(&answer).await.findings[0].path, "outside the body");
+
+    let key = portcullis_inspect::corpus::expand("ghp_{base62:36}", 7);
+    let query = format!("/v1/responses/resp_1?after={key}");
+    bench
+        .store
+        .remember_owned("response", "resp_1", &bench.key_id, "openai", None, 1)
+        .await
+        .unwrap();
+    assert_eq!(bench.get(&query).await.code(), "content_filter");
+    let mut request = bench
+        .request("POST", CHAT)
+        .header("content-type", "application/json");
+    request = request.header("openai-beta", key.as_str());
+    let answer = bench
+        .send(request.body(Full::new(Bytes::from(chat("x")))).unwrap())
+        .await;
+    assert_eq!(
+        answer.code(),
+        "content_filter",
+        "a version header carries words too: {}",
+        answer.text()
+    );
+    assert!(bench.received().is_empty());
+}
