@@ -50,24 +50,68 @@ impl Beginnings {
         true
     }
 
-    /// Calls `met` with every shape and every place of `text` where one of the shape's beginnings stands, case aside.
-    pub(crate) fn each(&self, text: &[u8], mut met: impl FnMut(usize, usize)) {
+    /// The beginnings whose first three bytes are these.
+    fn of_gram(&self, gram: u32) -> impl Iterator<Item = &Beginning> {
+        let bit = hash(gram);
+        let word = self.bits.get(bit >> 6).copied().unwrap_or(0);
+        let known = word >> (bit & 63) & 1 != 0;
+        let from = match known {
+            true => self.all.partition_point(|other| other.gram < gram),
+            false => self.all.len(),
+        };
+        let rest = self.all.get(from..).unwrap_or_default();
+        rest.iter().take_while(move |other| other.gram == gram)
+    }
+
+    /// Calls `met` with every shape, every place of `text` where one of the shape's beginnings stands, case aside, and
+    /// the length of that beginning.
+    pub(crate) fn each(&self, text: &[u8], mut met: impl FnMut(usize, usize, usize)) {
         for (start, window) in text.windows(3).enumerate() {
             let [a, b, c] = *window else { break };
-            let gram = fold([a, b, c]);
-            let bit = hash(gram);
-            if self
-                .bits
-                .get(bit >> 6)
-                .is_none_or(|word| word >> (bit & 63) & 1 == 0)
-            {
+            let mut same = self.of_gram(fold([a, b, c])).peekable();
+            if same.peek().is_none() {
                 continue;
             }
-            let from = self.all.partition_point(|other| other.gram < gram);
-            let same = self.all.iter().skip(from).take_while(|other| other.gram == gram);
             let here = text.get(start..).unwrap_or_default();
             for beginning in same.filter(|beginning| beginning.stands(here)) {
-                met(beginning.shape, start);
+                met(beginning.shape, start, beginning.literal.len());
+            }
+        }
+    }
+}
+
+/// Literals met by their last three bytes: for whoever reads a text as it comes.
+pub(crate) struct Endings(Beginnings);
+
+impl Endings {
+    /// None at all.
+    pub(crate) fn new() -> Endings {
+        Endings(Beginnings::new())
+    }
+
+    /// Adds a literal (in lower case) of a group. It has three bytes at least.
+    pub(crate) fn add(&mut self, literal: &[u8], group: usize) {
+        let reversed: Vec<u8> = literal.iter().rev().copied().collect();
+        self.0.add(&reversed, group);
+    }
+
+    /// Calls `met` with every group one of whose literals ends at the end of `text`, case aside.
+    pub(crate) fn at_end(&self, text: &[u8], mut met: impl FnMut(usize)) {
+        let Some([c, b, a]) = text.last_chunk::<3>().copied() else {
+            return;
+        };
+        let gram = fold([a, b, c]);
+        for literal in self.0.of_gram(gram) {
+            let length = literal.literal.len();
+            let here = text.len().checked_sub(length).and_then(|from| text.get(from..));
+            let same = |here: &[u8]| {
+                here.iter()
+                    .rev()
+                    .zip(&literal.literal)
+                    .all(|(one, other)| one.eq_ignore_ascii_case(other))
+            };
+            if here.is_some_and(same) {
+                met(literal.shape);
             }
         }
     }
@@ -102,7 +146,7 @@ mod tests {
         assert!(beginnings.add(b"ignore", 3) && !beginnings.add(b"ab", 4));
         let met = |text: &str| {
             let mut all = Vec::new();
-            beginnings.each(text.as_bytes(), |shape, start| all.push((start, shape)));
+            beginnings.each(text.as_bytes(), |shape, start, _| all.push((start, shape)));
             all.sort_unstable();
             all
         };

@@ -13,11 +13,11 @@ use crate::{
     shape::Shape,
 };
 
-/// The built-in rules files. A family's rules are one file; to add a rule is to add a block.
+/// The built-in rules files. To add a rule is to add a block.
 static FILES: &[(Family, &str)] = &[
-    (Family::Injection, include_str!("../rules/injection.toml")),
-    (Family::Secret, include_str!("../rules/secrets.toml")),
-    (Family::Pii, include_str!("../rules/pii.toml")),
+    (Family::Injection, include_str!("../rules/injection/basic.toml")),
+    (Family::Secret, include_str!("../rules/secrets/basic.toml")),
+    (Family::Pii, include_str!("../rules/pii/basic.toml")),
 ];
 
 /// All rules, compiled. Immutable; share one among all threads.
@@ -27,6 +27,8 @@ pub struct Inspector {
     scan: Scan,
     /// For each byte, the shapes that can begin with it.
     starting: Vec<Vec<usize>>,
+    /// For each shape, whether it is tried near its keywords only.
+    keyed: Vec<bool>,
     /// For each channel, the rules that are run on it.
     by_channel: Vec<Selection>,
 }
@@ -54,15 +56,24 @@ impl Inspector {
 
     fn new(rules: Vec<Rule>) -> Result<Inspector, RuleError> {
         let mut shapes = Vec::new();
+        let mut kinds: Vec<&Kind> = Vec::new();
         for (number, rule) in rules.iter().enumerate() {
-            if rules.iter().take(number).any(|other| other.id == rule.id) {
-                return Err(rule.source.wrong("there are two rules of this id"));
+            let known = kinds.iter().position(|kind| **kind == rule.id);
+            let kind = known.unwrap_or(kinds.len());
+            if known.is_none() {
+                kinds.push(&rule.id);
             }
-            for pattern in &rule.source.shapes {
-                shapes.push(Shape::new(number, &rule.source, pattern)?);
+            for pattern in &rule.source.pattern {
+                shapes.push(Shape::new(number, kind, &rule.source, pattern)?);
             }
         }
         let scan = Scan::new(&shapes);
+        let mut keyed = vec![false; shapes.len()];
+        for number in scan.keyed() {
+            if let Some(keyed) = keyed.get_mut(number) {
+                *keyed = true;
+            }
+        }
         let numbered = || shapes.iter().enumerate();
         let beginning = |byte| {
             numbered()
@@ -80,6 +91,7 @@ impl Inspector {
             rules,
             shapes,
             scan,
+            keyed,
             starting,
             by_channel,
         })
@@ -244,6 +256,16 @@ impl Inspector {
             .filter_map(|number| Some((*number, self.shapes.get(*number)?)))
     }
 
+    /// Whether the shape of that number is tried near its keywords only.
+    pub(crate) fn is_keyed(&self, number: usize) -> bool {
+        self.keyed.get(number).copied().unwrap_or(false)
+    }
+
+    /// What finds starts.
+    pub(crate) fn scanner(&self) -> &Scan {
+        &self.scan
+    }
+
     /// The shape of that number.
     pub(crate) fn shape(&self, number: usize) -> Option<&Shape> {
         self.shapes.get(number)
@@ -314,7 +336,7 @@ mod tests {
             }
             let patterns = rule
                 .source
-                .shapes
+                .pattern
                 .iter()
                 .flat_map(|shape| shape.split(|c: char| !c.is_ascii_alphabetic()));
             beginnings.extend(patterns.filter(|word| word.len() > 2).map(str::to_owned));

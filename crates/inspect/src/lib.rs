@@ -4,7 +4,9 @@
 //! about them. Rules are data (`rules/*.toml`), compiled once into an [`Inspector`]; a [`Window`] reads a stream and
 //! says up to where its verdict is final.
 
+mod around;
 mod beginnings;
+mod checks;
 pub mod corpus;
 mod edge;
 mod inspector;
@@ -13,10 +15,9 @@ mod rule;
 mod scan;
 mod selection;
 mod shape;
-mod validate;
 mod window;
 
 pub use inspector::Inspector;
-pub use rule::{Rule, RuleError};
+pub use rule::{Rule, RuleError, Source};
 pub use selection::Selection;
 pub use window::{Overgrown, Window};

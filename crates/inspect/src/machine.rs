@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use regex_automata::{
     Anchored, Input, MatchKind,
     dfa::{Automaton, StartKind, dense},
-    nfa::thompson,
+    nfa::thompson::{self, pikevm::PikeVM},
     util::{primitives::StateID, syntax},
 };
 
@@ -303,6 +303,14 @@ impl Draft {
         }
         alive
     }
+}
+
+/// A matcher of the same pattern that also says where its group `value` stands. It is asked about whole matches only.
+pub(crate) fn capturing(pattern: &str) -> Result<PikeVM, String> {
+    PikeVM::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(true))
+        .build(&format!("(?:{pattern})\\z"))
+        .map_err(|error| format!("{error}: {}", cause(&error)))
 }
 
 fn cause(error: &dyn std::error::Error) -> String {

@@ -6,7 +6,7 @@
 use portcullis_core::{Channel, Family, Kind, Severity};
 use serde::Deserialize;
 
-use crate::{edge::Edge, validate::Check};
+use crate::{around::Check, edge::Edge};
 
 /// What a detector looks for, as listed by `portcullis detectors`.
 #[derive(Clone, Debug)]
@@ -56,8 +56,14 @@ impl Rule {
 
     /// The name of the check that a match must pass besides its shape, as `luhn`.
     #[must_use]
-    pub fn check(&self) -> Option<&str> {
-        self.source.check.as_deref()
+    pub fn checksum(&self) -> Option<&str> {
+        self.source.checksum.as_deref()
+    }
+
+    /// Words one of which must stand near a match.
+    #[must_use]
+    pub fn keywords(&self) -> &[String] {
+        &self.source.keywords
     }
 
     /// Texts in which it finds what stands between `«` and `»`; write them out with [`crate::corpus::expand`].
@@ -89,25 +95,58 @@ pub enum RuleError {
     },
 }
 
-/// A `[[rule]]` block as written.
+/// A `[[rule]]` block as written, in the built-in files and in a configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Source {
+pub struct Source {
     pub(crate) id: String,
     pub(crate) severity: Severity,
     #[serde(default = "certain")]
     pub(crate) score: f32,
+    #[serde(default)]
     pub(crate) about: String,
-    /// The shapes: each is a pattern of its own, and a match of any is a finding. `<name>` stands for a fragment.
-    pub(crate) shapes: Vec<String>,
+    /// Each is a pattern of its own, and a match of any is a finding. `<name>` stands for a fragment. Where a pattern has
+    /// a group `(?<value>…)`, the finding is what that group matched.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) pattern: Vec<String>,
     #[serde(default)]
     pub(crate) before: Edge,
     #[serde(default)]
     pub(crate) after: Edge,
-    pub(crate) check: Option<String>,
+    /// Words one of which must stand within `near` bytes before a match or within `near_after` bytes behind it.
+    #[serde(default)]
+    pub(crate) keywords: Vec<String>,
+    #[serde(default = "some_words")]
+    pub(crate) near: usize,
+    #[serde(default)]
+    pub(crate) near_after: usize,
+    /// The least entropy of the value, in bits a character.
+    #[serde(default)]
+    pub(crate) entropy: f32,
+    pub(crate) checksum: Option<String>,
     pub(crate) channels: Option<Vec<Channel>>,
+    #[serde(default)]
     pub(crate) hit: Vec<String>,
+    #[serde(default)]
     pub(crate) miss: Vec<String>,
+}
+
+fn some_words() -> usize {
+    64
+}
+
+/// One string, or a list of them.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::One(one) => vec![one],
+        Written::Many(many) => many,
+    })
 }
 
 fn certain() -> f32 {
@@ -141,7 +180,7 @@ impl File {
             let pattern = fill(&fragment.pattern, &known);
             known.push((format!("<{}>", fragment.name), format!("(?:{pattern})")));
         }
-        for shape in file.rules.iter_mut().flat_map(|rule| &mut rule.shapes) {
+        for shape in file.rules.iter_mut().flat_map(|rule| &mut rule.pattern) {
             *shape = fill(shape, &known);
         }
         Ok(file)
@@ -157,13 +196,12 @@ fn fill(pattern: &str, known: &[(String, String)]) -> String {
 impl Source {
     /// The check named by the rule.
     pub(crate) fn find_check(&self) -> Result<Option<Check>, RuleError> {
-        let Some(name) = &self.check else {
+        let Some(name) = &self.checksum else {
             return Ok(None);
         };
-        let found = crate::validate::CHECKS.iter().find(|(known, _)| known == name);
-        match found {
-            Some((_, check)) => Ok(Some(*check)),
-            None => Err(self.wrong(format!("there is no check named {name}"))),
+        match crate::checks::named(name) {
+            Some(check) => Ok(Some(check)),
+            None => Err(self.wrong(format!("there is no checksum named {name}"))),
         }
     }
 
@@ -184,10 +222,10 @@ mod tests {
     fn fragments_are_written_out_in_order() {
         let file = File::parse(
             "fragments = [{name = 'a', pattern = 'x'}, {name = 'b', pattern = '<a>y'}]\n\
-             [[rule]]\nid = 'r'\nseverity = 'low'\nabout = ''\nshapes = ['<b>|<a>']\nhit = []\nmiss = []",
+             [[rule]]\nid = 'r'\nseverity = 'low'\nabout = ''\npattern = ['<b>|<a>']\nhit = []\nmiss = []",
         )
         .unwrap();
-        assert_eq!(file.rules[0].shapes, ["(?:(?:x)y)|(?:x)"]);
+        assert_eq!(file.rules[0].pattern, ["(?:(?:x)y)|(?:x)"]);
     }
 
     #[test]

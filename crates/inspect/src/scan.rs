@@ -8,19 +8,25 @@ use std::cmp::Reverse;
 
 use portcullis_core::Span;
 
-use crate::{beginnings::Beginnings, edge::Before, shape::Shape};
+use crate::{
+    around::{self, LONG},
+    beginnings::{Beginnings, Endings},
+    edge::Before,
+    shape::Shape,
+};
 
-/// A match before it is a finding: the number of its rule, and where.
+/// A match before it is a finding: the number of its rule, that of its kind, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hit {
     pub(crate) rule: usize,
+    pub(crate) kind: usize,
     pub(crate) span: Span,
 }
 
 impl Hit {
     /// Whether `self` says nothing that `other` does not say.
     pub(crate) fn is_within(&self, other: &Hit) -> bool {
-        self.rule == other.rule && self.span.start >= other.span.start && self.span.end <= other.span.end
+        self.kind == other.kind && self.span.start >= other.span.start && self.span.end <= other.span.end
     }
 }
 
@@ -28,6 +34,11 @@ impl Hit {
 pub(crate) struct Scan {
     beginnings: Beginnings,
     anchored: Vec<Anchored>,
+    /// Shapes without beginnings that need a keyword near them, by their keywords.
+    keyed: Vec<Keyed>,
+    /// The keywords of [`Scan::keyed`].
+    keywords: Beginnings,
+    endings: Endings,
     open: Vec<usize>,
     /// For each byte, a bit for each open shape that can begin with it; the last bit stands for all from the 64th on.
     first: [u64; 256],
@@ -42,6 +53,14 @@ struct Anchored {
     reach: usize,
 }
 
+/// Shapes of one rule that are tried near its keywords only.
+struct Keyed {
+    shapes: Vec<usize>,
+    rule: usize,
+    /// How far before and how far behind a keyword a match may begin.
+    reach: (usize, usize),
+}
+
 /// Bytes that are rare in prose and code.
 const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
 
@@ -50,6 +69,7 @@ impl Scan {
     pub(crate) fn new(shapes: &[Shape]) -> Scan {
         let mut beginnings = Beginnings::new();
         let (mut anchored, mut open) = (Vec::new(), Vec::new());
+        let (mut keyed, mut keywords, mut endings) = (Vec::<Keyed>::new(), Beginnings::new(), Endings::new());
         for (number, shape) in shapes.iter().enumerate() {
             let prefixes = shape.machine.prefixes();
             let nearest = |byte: &u8| {
@@ -61,7 +81,27 @@ impl Scan {
             };
             // A beginning that cannot be looked for makes the shape one without beginnings.
             let met = !prefixes.is_empty() && prefixes.iter().all(|prefix| beginnings.add(prefix, number));
-            if !met {
+            if !met && !shape.keywords.is_empty() {
+                let known = keyed.iter_mut().find(|keyed| keyed.rule == shape.rule);
+                match known {
+                    Some(known) => known.shapes.push(number),
+                    None => {
+                        for word in &shape.keywords {
+                            keywords.add(word.to_ascii_lowercase().as_bytes(), keyed.len());
+                            endings.add(word.to_ascii_lowercase().as_bytes(), keyed.len());
+                        }
+                        let before = match shape.near_after {
+                            0 => 0,
+                            near => near + LONG,
+                        };
+                        keyed.push(Keyed {
+                            shapes: vec![number],
+                            rule: shape.rule,
+                            reach: (before, shape.near),
+                        });
+                    }
+                }
+            } else if !met {
                 match RARE.iter().find_map(nearest) {
                     Some(found) => anchored.push(found),
                     None => open.push(number),
@@ -71,6 +111,9 @@ impl Scan {
         let mut scan = Scan {
             beginnings,
             anchored,
+            keyed,
+            keywords,
+            endings,
             open,
             first: [0; 256],
             free: [0; 256],
@@ -95,7 +138,7 @@ impl Scan {
     }
 
     /// Adds every match of the shapes whose rule is wanted, in order of start, without those within another of the
-    /// same rule.
+    /// same kind.
     pub(crate) fn run(
         &self,
         shapes: &[Shape],
@@ -107,15 +150,16 @@ impl Scan {
         let mut attempt = |shape: &Shape, start: usize| {
             if shape.may_follow(Before::at(bytes, start))
                 && wanted(shape.rule)
-                && let Some(end) = shape.end(text, start)
+                && let Some(span) = shape.find(text, start)
             {
                 hits.push(Hit {
                     rule: shape.rule,
-                    span: Span::new(start, end),
+                    kind: shape.kind,
+                    span,
                 });
             }
         };
-        self.beginnings.each(bytes, |number, start| {
+        self.beginnings.each(bytes, |number, start, _| {
             if let Some(shape) = shapes.get(number) {
                 attempt(shape, start);
             }
@@ -126,6 +170,7 @@ impl Scan {
                 anchored.try_before_each(shape, bytes, &mut attempt);
             }
         }
+        self.try_keyed(shapes, bytes, &wanted, &mut attempt);
         let active = (0usize..)
             .zip(&self.open)
             .filter(|(_, number)| is_wanted(number).is_some());
@@ -134,6 +179,54 @@ impl Scan {
             self.try_open(shapes, bytes, active, &mut attempt);
         }
         tidy(hits);
+    }
+
+    /// Attempts the keyed shapes near their keywords, at every place once.
+    fn try_keyed(
+        &self,
+        shapes: &[Shape],
+        bytes: &[u8],
+        wanted: impl Fn(usize) -> bool,
+        attempt: &mut impl FnMut(&Shape, usize),
+    ) {
+        let mut tried: Vec<usize> = Vec::new();
+        self.keywords.each(bytes, |group, at, length| {
+            let Some(keyed) = self.keyed.get(group).filter(|keyed| wanted(keyed.rule)) else {
+                return;
+            };
+            if !around::is_word(bytes, at, length) {
+                return;
+            }
+            if tried.is_empty() {
+                tried = vec![0; self.keyed.len()];
+            }
+            let Some(tried) = tried.get_mut(group) else { return };
+            let from = at.saturating_sub(keyed.reach.0).max(*tried);
+            let to = (at + keyed.reach.1 + 1).min(bytes.len()).max(from);
+            let shapes = keyed.shapes.iter().filter_map(|number| shapes.get(*number));
+            for (start, byte) in (from..to).zip(bytes.get(from..).unwrap_or_default()) {
+                for shape in shapes.clone().filter(|shape| shape.can_begin_with(*byte)) {
+                    attempt(shape, start);
+                }
+            }
+            *tried = to;
+        });
+    }
+
+    /// The keyed shapes one of whose keywords ends at the end of `text`.
+    pub(crate) fn keyed_at_end(&self, text: &[u8], mut met: impl FnMut(usize)) {
+        self.endings.at_end(text, |group| {
+            self.keyed
+                .get(group)
+                .into_iter()
+                .flat_map(|keyed| &keyed.shapes)
+                .for_each(|shape| met(*shape));
+        });
+    }
+
+    /// The shapes that are tried near their keywords only.
+    pub(crate) fn keyed(&self) -> impl Iterator<Item = usize> {
+        self.keyed.iter().flat_map(|keyed| keyed.shapes.iter().copied())
     }
 
     /// Attempts the active open shapes wherever one can begin.
@@ -185,12 +278,12 @@ fn bit(at: usize) -> u64 {
     1 << at.min(63)
 }
 
-/// Sorts matches and drops those within another of the same rule.
+/// Sorts matches and drops those within another of the same kind.
 fn tidy(hits: &mut Vec<Hit>) {
     if hits.len() < 2 {
         return;
     }
-    hits.sort_by_key(|hit| (hit.rule, hit.span.start, Reverse(hit.span.end)));
+    hits.sort_by_key(|hit| (hit.kind, hit.span.start, Reverse(hit.span.end)));
     hits.dedup_by(|later, earlier| later.is_within(earlier));
     hits.sort_by_key(|hit| (hit.span.start, Reverse(hit.span.end), hit.rule));
 }

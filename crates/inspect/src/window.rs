@@ -13,9 +13,11 @@ use portcullis_core::{Channel, Finding, Span};
 
 use crate::{
     Inspector, Selection,
+    around::{AFTER, BEFORE},
     edge::{Before, Edge},
     machine::State,
     scan::Hit,
+    shape::Shape,
 };
 
 /// How many bytes a window holds back at most: more than a private key of 8192 bits takes in PEM.
@@ -26,12 +28,16 @@ const BOUND: usize = 16 << 10;
 pub struct Window {
     channel: Channel,
     selection: Selection,
-    /// The text from `base` on: what is not final.
+    /// What is not final, and before it what a check may still look back at.
     text: String,
+    /// Lane offset of the first byte of `text`.
+    from: usize,
     /// Lane offset up to which everything is final.
     base: usize,
     before: Before,
     starts: Vec<Start>,
+    /// Shapes that are tried near keywords only, and the lane offset where such a keyword ended last.
+    keywords: Vec<(usize, usize)>,
     /// What was found and reaches beyond `base`: it is held as a whole with what may yet overlap it.
     recent: Vec<Hit>,
     overgrown: bool,
@@ -46,6 +52,8 @@ struct Start {
     state: State,
     /// Whether the automaton has accepted on the way.
     accepted: bool,
+    /// Where the automaton is dead and what stands behind the match still counts: the lane offset up to which it does.
+    waits: Option<usize>,
 }
 
 /// A match outgrew what the window may hold. The text held back can be neither released nor judged: fail closed.
@@ -61,9 +69,11 @@ impl Window {
             channel,
             selection,
             text: String::new(),
+            from: 0,
             base: 0,
             before: Before::default(),
             starts: Vec::new(),
+            keywords: Vec::new(),
             recent: Vec::new(),
             overgrown: false,
         }
@@ -87,12 +97,13 @@ impl Window {
         let end = self.end();
         self.text.push_str(text);
         for (at, byte) in (end..).zip(text.bytes()) {
-            self.follow(inspector, byte, found);
+            self.follow(inspector, byte, at, found);
             self.begin(inspector, byte, at, found);
             self.before = self.before.then(byte);
+            self.note_keywords(inspector, at + 1);
         }
         self.release();
-        if self.text.len() > BOUND {
+        if self.held() > BOUND {
             self.overgrown = true;
             return Err(Overgrown);
         }
@@ -106,6 +117,7 @@ impl Window {
         }
         self.recent.clear();
         self.base = self.end();
+        self.from = self.base;
         self.text.clear();
         self.base
     }
@@ -113,39 +125,75 @@ impl Window {
     /// Bytes that are held back now.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.text.len()
+        self.end() - self.base
     }
 
     fn end(&self) -> usize {
-        self.base + self.text.len()
+        self.from + self.text.len()
     }
 
-    /// Steps every automaton over one byte.
-    fn follow(&mut self, inspector: &Inspector, byte: u8, found: &mut Vec<Finding>) {
+    /// Steps every automaton over the byte at lane offset `at`.
+    fn follow(&mut self, inspector: &Inspector, byte: u8, at: usize, found: &mut Vec<Finding>) {
         let mut starts = std::mem::take(&mut self.starts);
-        starts.retain_mut(|start| {
-            let stepped = step(inspector, start, byte);
-            if !stepped {
+        starts.retain_mut(|start| match start.waits {
+            Some(until) if at < until => true,
+            Some(_) => {
                 self.settle(inspector, *start, found);
+                false
             }
-            stepped
+            None => step(inspector, start, byte) || self.die(inspector, start, at, found),
         });
         self.starts = starts;
+    }
+
+    /// Settles a start whose automaton died at lane offset `at`; true where it must still wait for what stands behind.
+    fn die(&mut self, inspector: &Inspector, start: &mut Start, at: usize, found: &mut Vec<Finding>) -> bool {
+        let waits = start.accepted && inspector.shape(start.shape).is_some_and(Shape::looks_behind);
+        if waits {
+            start.waits = Some(at + AFTER);
+        } else {
+            self.settle(inspector, *start, found);
+        }
+        waits
+    }
+
+    /// Notes the keywords that end at lane offset `end`.
+    fn note_keywords(&mut self, inspector: &Inspector, end: usize) {
+        let known = end.saturating_sub(self.from);
+        let Some(text) = self.text.as_bytes().get(..known) else {
+            return;
+        };
+        let keywords = &mut self.keywords;
+        inspector.scanner().keyed_at_end(text, |shape| {
+            match keywords.iter_mut().find(|(known, _)| *known == shape) {
+                Some((_, last)) => *last = end,
+                None => keywords.push((shape, end)),
+            }
+        });
+    }
+
+    /// Whether the shape may begin at lane offset `at`, as far as keywords before it say.
+    fn is_keyed(&self, number: usize, shape: &Shape, at: usize) -> bool {
+        let near = |(known, end): &(usize, usize)| *known == number && at.saturating_sub(*end) <= shape.near;
+        shape.near_after > 0 || self.keywords.iter().any(near)
     }
 
     /// Sets out from every shape that can begin with this byte.
     fn begin(&mut self, inspector: &Inspector, byte: u8, at: usize, found: &mut Vec<Finding>) {
         for (number, shape) in inspector.starting(byte) {
-            if shape.may_follow(self.before) && inspector.wanted(self.channel, &self.selection, shape.rule) {
+            if shape.may_follow(self.before)
+                && inspector.wanted(self.channel, &self.selection, shape.rule)
+                && (!inspector.is_keyed(number) || self.is_keyed(number, shape, at))
+            {
                 let mut start = Start {
                     shape: number,
                     at,
                     state: shape.machine.start(),
                     accepted: false,
+                    waits: None,
                 };
-                match step(inspector, &mut start, byte) {
-                    true => self.starts.push(start),
-                    false => self.settle(inspector, start, found),
+                if step(inspector, &mut start, byte) || self.die(inspector, &mut start, at + 1, found) {
+                    self.starts.push(start);
                 }
             }
         }
@@ -156,10 +204,11 @@ impl Window {
         let Some(shape) = inspector.shape(start.shape).filter(|_| start.accepted) else {
             return;
         };
-        if let Some(end) = shape.end(&self.text, start.at - self.base) {
+        if let Some(span) = shape.find(&self.text, start.at - self.from) {
             let hit = Hit {
                 rule: shape.rule,
-                span: Span::new(start.at, self.base + end),
+                kind: shape.kind,
+                span: Span::new(self.from + span.start, self.from + span.end),
             };
             if !self.recent.iter().any(|other| hit.is_within(other)) {
                 self.recent.push(hit);
@@ -181,8 +230,17 @@ impl Window {
             hold = hit.span.start;
         }
         self.recent.retain(|hit| hit.span.end > hold);
-        self.text.drain(..hold - self.base);
         self.base = hold;
+        // What is kept to look back at is let go in large pieces: moving the text is what costs.
+        if self.base - self.from > 4 * BEFORE {
+            let least = self.base - BEFORE - self.from;
+            let cut = (0..=least)
+                .rev()
+                .find(|at| self.text.is_char_boundary(*at))
+                .unwrap_or(0);
+            self.text.drain(..cut);
+            self.from += cut;
+        }
     }
 }
 
@@ -193,6 +251,6 @@ fn step(inspector: &Inspector, start: &mut Start, byte: u8) -> bool {
     };
     start.state = shape.machine.step(start.state, byte);
     start.accepted |= start.state.accepts();
-    let certain = start.state.is_last() && shape.after == Edge::Free;
+    let certain = start.state.is_last() && shape.after == Edge::Free && !shape.looks_behind();
     !start.state.is_dead() && !certain
 }

@@ -1,0 +1,29 @@
+//! Checks that a match must pass besides its shape: checksums, number rules, and what must stand around it.
+//!
+//! Pure functions; a rule names its check in `checksum`. One file a subject, each with a table of its own.
+
+use crate::around::Check;
+
+mod contact;
+mod finance;
+mod government;
+mod secrets;
+
+/// Every check by its name in the rules.
+static CHECKS: &[&[(&str, Check)]] = &[
+    contact::CHECKS,
+    finance::CHECKS,
+    government::CHECKS,
+    secrets::CHECKS,
+];
+
+/// The check of that name.
+pub(crate) fn named(name: &str) -> Option<Check> {
+    let mut all = CHECKS.iter().flat_map(|table| table.iter());
+    all.find(|(known, _)| *known == name).map(|(_, check)| *check)
+}
+
+/// The decimal digits of a text, whatever stands between them.
+pub(crate) fn digits(text: &str) -> impl DoubleEndedIterator<Item = u32> + Clone {
+    text.chars().filter_map(|character| character.to_digit(10))
+}
