@@ -2,15 +2,16 @@
 //!
 //! It reports facts. It caches nothing, reads no clock, and never looks at who asks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use portcullis_core::{Channel, Family, Finding, Kind, Lane, Located, Part, PartId, Span};
 
 use crate::{
     Rule, RuleError, Selection,
     rule::File,
-    scan::{Hit, Scan},
+    scan::{self, Hit, Scan},
     shape::Shape,
+    views,
 };
 
 /// The built-in rules files. To add a rule is to add a block.
@@ -109,11 +110,19 @@ impl Inspector {
         Selection::of(self.rules.len(), |rule| self.rules.get(rule).is_some_and(&wanted))
     }
 
-    /// Adds what the selected rules find in a whole text, in order of start. Findings of different rules may overlap,
-    /// and so may those of one rule, but none lies within another of its rule.
+    /// Adds what the selected rules find in a whole text and in its canonical views ([`views`]), in order of start.
+    /// Findings of different rules may overlap, and so may those of one rule, but none lies within another of its rule.
     pub fn scan(&self, text: &str, channel: Channel, selection: &Selection, found: &mut Vec<Finding>) {
         let mut hits = Vec::new();
         self.hits(text, channel, selection, &mut hits);
+        found.extend(hits.iter().filter_map(|hit| self.finding(hit.rule, hit.span)));
+    }
+
+    /// Adds what the selected rules find in a whole text as it stands, no disguise undone.
+    pub fn scan_plain(&self, text: &str, channel: Channel, selection: &Selection, found: &mut Vec<Finding>) {
+        let mut hits = Vec::new();
+        let wanted = |rule| self.wanted(channel, selection, rule);
+        self.scan.run(&self.shapes, text, wanted, &mut hits);
         found.extend(hits.iter().filter_map(|hit| self.finding(hit.rule, hit.span)));
     }
 
@@ -177,8 +186,7 @@ impl Inspector {
         let wants =
             |(part, selection): &(Part<'_>, &Selection), rule| self.wanted(part.channel, selection, rule);
         let mut hits = Vec::new();
-        self.scan.run(
-            &self.shapes,
+        self.seen_through(
             &joined,
             |rule| parts.iter().any(|part| wants(part, rule)),
             &mut hits,
@@ -216,12 +224,38 @@ impl Inspector {
     }
 
     fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
-        self.scan.run(
-            &self.shapes,
-            text,
-            |rule| self.wanted(channel, selection, rule),
-            hits,
-        );
+        self.seen_through(text, |rule| self.wanted(channel, selection, rule), hits);
+    }
+
+    /// Adds what is found in a text and in its views. What a view shows of a kind that was already found there is dropped,
+    /// unless it is more of it.
+    fn seen_through(&self, text: &str, wanted: impl Fn(usize) -> bool, hits: &mut Vec<Hit>) {
+        let mut plain = Vec::new();
+        self.scan.run(&self.shapes, text, &wanted, &mut plain);
+        let mut known: BTreeMap<(usize, usize), usize> = plain
+            .iter()
+            .map(|hit| ((hit.kind, hit.span.start), hit.span.end))
+            .collect();
+        let mut shown = Vec::new();
+        let mut derived_hits = Vec::new();
+        views::explore(text, &mut |derived| {
+            let reads = |rule: &Rule| derived.is_read_by(rule.family);
+            let wanted = |rule| wanted(rule) && self.rules.get(rule).is_some_and(reads);
+            self.scan
+                .run(&self.shapes, &derived.text, wanted, &mut derived_hits);
+            for mut hit in derived_hits.drain(..).filter(|hit| derived.concerns(hit.span)) {
+                hit.span = derived.original(hit.span);
+                if is_new(&known, &hit) {
+                    known.insert((hit.kind, hit.span.start), hit.span.end);
+                    shown.push(hit);
+                }
+            }
+        });
+        if !shown.is_empty() {
+            plain.append(&mut shown);
+            scan::tidy(&mut plain);
+        }
+        hits.append(&mut plain);
     }
 
     /// Whether a rule is selected and meant for that channel.
@@ -270,6 +304,18 @@ impl Inspector {
     pub(crate) fn shape(&self, number: usize) -> Option<&Shape> {
         self.shapes.get(number)
     }
+}
+
+/// Whether a hit overlaps none of its kind that is known, or holds all of one and more.
+///
+/// Of those known, keyed by kind and start, none lies within another: what overlaps is the last one before or the first after.
+fn is_new(known: &BTreeMap<(usize, usize), usize>, hit: &Hit) -> bool {
+    let span = hit.span;
+    let near = known.range((hit.kind, 0)..(hit.kind, span.end)).next_back();
+    near.is_none_or(|((_, start), end)| {
+        let near = Span::new(*start, *end);
+        !near.overlaps(span) || (span != near && span.start <= near.start && near.end <= span.end)
+    })
 }
 
 /// Whether what `single` reports of a part alone is no more than a piece of what the joined reading found.

@@ -8,6 +8,7 @@ mod around;
 mod beginnings;
 mod checks;
 pub mod corpus;
+mod derived;
 mod edge;
 mod inspector;
 mod machine;
@@ -15,6 +16,7 @@ mod rule;
 mod scan;
 mod selection;
 mod shape;
+pub mod views;
 mod window;
 
 pub use inspector::Inspector;

@@ -279,7 +279,7 @@ fn bit(at: usize) -> u64 {
 }
 
 /// Sorts matches and drops those within another of the same kind.
-fn tidy(hits: &mut Vec<Hit>) {
+pub(crate) fn tidy(hits: &mut Vec<Hit>) {
     if hits.len() < 2 {
         return;
     }

@@ -1,0 +1,182 @@
+//! Canonical views: what a text says when its disguises are taken off.
+//!
+//! A view undoes one way of writing a text so that rules do not see it. Views are applied to what views made, up to
+//! [`DEPTH`] times and within a budget of derived bytes, so that the cost of a text is linear in its length whatever it
+//! holds. Every derived text maps back to the original. Views find nothing and judge nothing.
+
+mod census;
+mod escapes;
+
+use std::{
+    collections::{HashSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use portcullis_core::{Family, Span};
+
+use crate::derived::{Draft, Map, concerns};
+use census::Census;
+
+/// How often views are applied on top of each other.
+const DEPTH: usize = 3;
+/// All derived texts of a text together may be so many times as long, and so many bytes more.
+const TIMES: usize = 3;
+const MORE: usize = 16 << 10;
+
+/// A way of writing a text that a table or an automaton can undo.
+pub trait View: Sync {
+    /// Its name.
+    fn id(&self) -> &'static str;
+
+    /// What it undoes, in a sentence.
+    fn about(&self) -> &'static str;
+
+    /// The families of rules that read it.
+    fn families(&self) -> &'static [Family];
+
+    /// Writes `text` so that this view undoes it; nothing where it cannot carry the text.
+    fn disguise(&self, text: &str) -> Option<String>;
+
+    /// The cues one of which a text must hold for the view to change it.
+    #[doc(hidden)]
+    fn cues(&self) -> u64;
+
+    /// Adds what the text says.
+    #[doc(hidden)]
+    fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>);
+}
+
+/// Every view. Those that all rules read come first.
+pub static VIEWS: &[&dyn View] = &[&escapes::Escapes];
+
+/// A text as a view sees it.
+#[derive(Debug)]
+pub struct Source<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) census: Census,
+}
+
+/// A text that a view made, and where it comes from.
+#[derive(Debug)]
+pub struct Derived {
+    /// What the text says.
+    pub text: String,
+    /// The views that made it, the first one first.
+    pub trail: Vec<&'static str>,
+    map: Map,
+    changes: Vec<Span>,
+    families: Vec<Family>,
+}
+
+impl Derived {
+    /// The range of the original text that made `span` of this one.
+    #[must_use]
+    pub fn original(&self, span: Span) -> Span {
+        self.map.original(span)
+    }
+
+    /// Whether rules of that family read it.
+    #[must_use]
+    pub fn is_read_by(&self, family: Family) -> bool {
+        self.families.contains(&family)
+    }
+
+    /// Whether a finding in `span` may be due to the view, so that the text before it did not show it.
+    #[must_use]
+    pub fn concerns(&self, span: Span) -> bool {
+        concerns(&self.changes, span)
+    }
+}
+
+/// What exploring a text cost and what it came upon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explored {
+    /// Bytes of all derived texts.
+    pub bytes: usize,
+    /// Number of derived texts.
+    pub texts: usize,
+    /// Where text was left unread because undoing all of its disguises would cost too much.
+    pub left: Option<Span>,
+}
+
+/// Shows `visit` what `text` says under its disguises.
+pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
+    let mut explored = Explored::default();
+    if u32::try_from(text.len()).is_err() {
+        explored.left = Some(Span::new(0, text.len()));
+        return explored;
+    }
+    let budget = text.len() * TIMES + MORE;
+    let mut known: HashSet<u64> = HashSet::new();
+    let mut queue: VecDeque<Derived> = VecDeque::new();
+    let mut drafts = Vec::new();
+    let mut next: Option<Derived> = None;
+    loop {
+        let parent = next.as_ref();
+        let source = Source::of(parent.map_or(text, |parent| &parent.text));
+        for view in VIEWS.iter().filter(|view| source.census.any(view.cues())) {
+            let families = view.families().iter().copied();
+            let families: Vec<Family> = families
+                .filter(|family| parent.is_none_or(|parent| parent.is_read_by(*family)))
+                .collect();
+            if families.is_empty() {
+                continue;
+            }
+            view.apply(&source, &mut drafts);
+            for draft in drafts.drain(..) {
+                let derived = derive(draft, parent, *view, families.clone());
+                if !known.insert(fingerprint(&derived.text)) {
+                    continue;
+                }
+                if explored.bytes + derived.text.len() > budget {
+                    let span = derived.original(Span::new(0, derived.text.len()));
+                    explored.left = Some(explored.left.map_or(span, |left| {
+                        Span::new(left.start.min(span.start), left.end.max(span.end))
+                    }));
+                    continue;
+                }
+                explored.bytes += derived.text.len();
+                explored.texts += 1;
+                visit(&derived);
+                if derived.trail.len() < DEPTH {
+                    queue.push_back(derived);
+                }
+            }
+        }
+        next = queue.pop_front();
+        if next.is_none() {
+            return explored;
+        }
+    }
+}
+
+fn derive(draft: Draft, parent: Option<&Derived>, view: &dyn View, families: Vec<Family>) -> Derived {
+    let mut trail = parent.map(|parent| parent.trail.clone()).unwrap_or_default();
+    trail.push(view.id());
+    let map = match parent {
+        Some(parent) => draft.map.through(&parent.map),
+        None => draft.map,
+    };
+    Derived {
+        text: draft.text,
+        trail,
+        map,
+        changes: draft.changes,
+        families,
+    }
+}
+
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn of(text: &'a str) -> Source<'a> {
+        Source {
+            text,
+            census: Census::of(text.as_bytes()),
+        }
+    }
+}
