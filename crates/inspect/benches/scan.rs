@@ -57,6 +57,32 @@ fn scans(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What a text costs that was scanned before, and what remembering costs a text that was not.
+fn remembered(criterion: &mut Criterion) {
+    let inspector = Inspector::built_in().unwrap().with_cache([7; 16], 16 << 20);
+    let all = inspector.select(|_| true);
+    let mut group = criterion.benchmark_group("remembered");
+    for length in [256, 1024, 8192, 65536] {
+        let text: String = PROSE.chars().cycle().take(length).collect();
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(format!("known/{length}"), |bencher| {
+            let mut found = Vec::new();
+            bencher.iter(|| inspector.scan(black_box(&text), Channel::User, &all, &mut found));
+        });
+        let mut number = 0_u64;
+        group.bench_function(format!("new/{length}"), |bencher| {
+            let mut found = Vec::new();
+            let mut text = format!("{number:016x}{text}");
+            bencher.iter(|| {
+                number += 1;
+                text.replace_range(..16, &format!("{number:016x}"));
+                inspector.scan(black_box(&text), Channel::User, &all, &mut found);
+            });
+        });
+    }
+    group.finish();
+}
+
 fn windows(criterion: &mut Criterion) {
     let inspector = Inspector::built_in().unwrap();
     let output = inspector.select(|rule| matches!(rule.family(), Family::Secret | Family::Pii));
@@ -100,5 +126,5 @@ fn building(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, scans, windows, building);
+criterion_group!(benches, scans, remembered, windows, building);
 criterion_main!(benches);

@@ -1,6 +1,6 @@
 //! The compiled rules, and the scan of whole texts and whole messages.
 //!
-//! It reports facts. It caches nothing, reads no clock, and never looks at who asks.
+//! It reports facts. It reads no clock, and never looks at who asks.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,6 +11,7 @@ use crate::{
     rule::File,
     scan::{self, Hit, Scan},
     shape::Shape,
+    verdicts::{CacheStats, Verdicts, WORTH},
     views,
 };
 
@@ -32,6 +33,8 @@ pub struct Inspector {
     keyed: Vec<bool>,
     /// For each channel, the rules that are run on it.
     by_channel: Vec<Selection>,
+    /// What was found in texts that were scanned before.
+    verdicts: Option<Verdicts>,
 }
 
 impl Inspector {
@@ -95,7 +98,22 @@ impl Inspector {
             keyed,
             starting,
             by_channel,
+            verdicts: None,
         })
+    }
+
+    /// The same inspector, which remembers verdicts in about `bytes` of memory: a text that was scanned before costs its
+    /// hash. `key` must be random, else whoever knows it can make a text that passes for another.
+    #[must_use]
+    pub fn with_cache(mut self, key: [u8; 16], bytes: usize) -> Inspector {
+        self.verdicts = Some(Verdicts::new(key, bytes));
+        self
+    }
+
+    /// How much the cache holds and how often it helped; zeros without one.
+    #[must_use]
+    pub fn cache_stats(&self) -> CacheStats {
+        self.verdicts.as_ref().map(Verdicts::stats).unwrap_or_default()
     }
 
     /// Every rule.
@@ -186,11 +204,10 @@ impl Inspector {
         let wants =
             |(part, selection): &(Part<'_>, &Selection), rule| self.wanted(part.channel, selection, rule);
         let mut hits = Vec::new();
-        self.seen_through(
-            &joined,
-            |rule| parts.iter().any(|part| wants(part, rule)),
-            &mut hits,
-        );
+        let read_by = parts.iter().map(|(part, selection)| (part.channel, *selection));
+        self.remembered(&joined, read_by, &mut hits, |hits| {
+            self.seen_through(&joined, |rule| parts.iter().any(|part| wants(part, rule)), hits);
+        });
         for hit in hits {
             let from = spans.partition_point(|span| span.end <= hit.span.start);
             let until = spans.partition_point(|span| span.start < hit.span.end);
@@ -224,7 +241,32 @@ impl Inspector {
     }
 
     fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
-        self.seen_through(text, |rule| self.wanted(channel, selection, rule), hits);
+        let read_by = std::iter::once((channel, selection));
+        self.remembered(text, read_by, hits, |hits| {
+            self.seen_through(text, |rule| self.wanted(channel, selection, rule), hits);
+        });
+    }
+
+    /// Adds to `hits`, which is empty, what `scan` finds in a text, or what it found in it before. `read_by` is all that
+    /// the verdict depends on besides the text.
+    fn remembered<'s>(
+        &self,
+        text: &str,
+        read_by: impl Iterator<Item = (Channel, &'s Selection)>,
+        hits: &mut Vec<Hit>,
+        scan: impl FnOnce(&mut Vec<Hit>),
+    ) {
+        let Some(verdicts) = self.verdicts.as_ref().filter(|_| text.len() >= WORTH) else {
+            return scan(hits);
+        };
+        let key = verdicts.key(text, read_by);
+        match verdicts.known(key) {
+            Some(known) => hits.extend_from_slice(&known),
+            None => {
+                scan(hits);
+                verdicts.keep(key, hits);
+            }
+        }
     }
 
     /// Adds what is found in a text and in its views. What a view shows of a kind that was already found there is dropped,

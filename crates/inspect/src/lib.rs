@@ -16,10 +16,12 @@ mod rule;
 mod scan;
 mod selection;
 mod shape;
+mod verdicts;
 pub mod views;
 mod window;
 
 pub use inspector::Inspector;
 pub use rule::{Rule, RuleError, Source};
 pub use selection::Selection;
+pub use verdicts::CacheStats;
 pub use window::{Overgrown, Window};

@@ -26,6 +26,11 @@ impl Selection {
             .is_some_and(|word| word >> (rule % 64) & 1 == 1)
     }
 
+    /// The set itself, as bits: two sets of one inspector are equal if these are.
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.0
+    }
+
     /// Whether there is no rule in the set, so that scanning can be left out.
     #[must_use]
     pub fn is_empty(&self) -> bool {

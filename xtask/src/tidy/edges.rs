@@ -46,6 +46,7 @@ static ROOMS: &[Room] = &[
             "memchr",
             "regex-automata",
             "serde",
+            "siphasher",
             "thiserror",
             "toml",
         ]),
