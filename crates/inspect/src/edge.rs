@@ -53,9 +53,19 @@ impl Before {
         Before(byte(2), byte(1))
     }
 
+    /// Of the two bytes themselves.
+    pub(crate) fn of((first, second): (u8, u8)) -> Before {
+        Before(first, second)
+    }
+
     /// One byte further on.
     pub(crate) fn then(self, byte: u8) -> Before {
         Before(self.1, byte)
+    }
+
+    /// Whether a word can begin here: false only where every edge but the loosest bars a match.
+    pub(crate) fn begins_word(self) -> bool {
+        !self.1.is_ascii_alphanumeric() || self.0 == b'\\'
     }
 
     /// Whether a match may begin here. The letter of an escape (`\n` written as two characters, as in the source of a

@@ -2,14 +2,20 @@
 //!
 //! It reports facts. It reads no clock, and never looks at who asks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use portcullis_core::{Channel, Family, Finding, Kind, Lane, Located, Part, PartId, Span};
 
 use crate::{
     Rule, RuleError, Selection,
+    hit::{Hit, tidy},
+    plan::Plan,
+    resolve::resolve,
     rule::File,
-    scan::{self, Hit, Scan},
+    selection::Rules,
     shape::Shape,
     verdicts::{CacheStats, Verdicts, WORTH},
     views,
@@ -22,20 +28,20 @@ static FILES: &[(Family, &str)] = &[
     (Family::Pii, include_str!("../rules/pii/basic.toml")),
 ];
 
-/// All rules, compiled. Immutable; share one among all threads.
+/// All rules. Immutable; share one among all threads.
 pub struct Inspector {
     rules: Vec<Rule>,
     shapes: Vec<Shape>,
-    scan: Scan,
-    /// For each byte, the shapes that can begin with it.
-    starting: Vec<Vec<usize>>,
-    /// For each shape, whether it is tried near its keywords only.
-    keyed: Vec<bool>,
     /// For each channel, the rules that are run on it.
-    by_channel: Vec<Selection>,
+    by_channel: Vec<Rules>,
+    /// Plans that were made, so that selections that come to the same share one.
+    plans: Mutex<Vec<(Rules, Arc<Plan>)>>,
     /// What was found in texts that were scanned before.
     verdicts: Option<Verdicts>,
 }
+
+/// So many plans are shared; a program that makes more selections than that pays for each.
+const SHARED_PLANS: usize = 64;
 
 impl Inspector {
     /// The built-in rules. Takes some milliseconds: call it once.
@@ -71,22 +77,8 @@ impl Inspector {
                 shapes.push(Shape::new(number, kind, &rule.source, pattern)?);
             }
         }
-        let scan = Scan::new(&shapes);
-        let mut keyed = vec![false; shapes.len()];
-        for number in scan.keyed() {
-            if let Some(keyed) = keyed.get_mut(number) {
-                *keyed = true;
-            }
-        }
-        let numbered = || shapes.iter().enumerate();
-        let beginning = |byte| {
-            numbered()
-                .filter(move |(_, shape)| shape.can_begin_with(byte))
-                .map(|(at, _)| at)
-        };
-        let starting = (0..=u8::MAX).map(|byte| beginning(byte).collect()).collect();
         let runs_on = |channel: &Channel| {
-            Selection::of(rules.len(), |at| {
+            Rules::of(rules.len(), |at| {
                 rules.get(at).is_some_and(|rule| rule.channels.contains(channel))
             })
         };
@@ -94,10 +86,8 @@ impl Inspector {
         Ok(Inspector {
             rules,
             shapes,
-            scan,
-            keyed,
-            starting,
             by_channel,
+            plans: Mutex::default(),
             verdicts: None,
         })
     }
@@ -116,6 +106,19 @@ impl Inspector {
         self.verdicts.as_ref().map(Verdicts::stats).unwrap_or_default()
     }
 
+    /// Compiles every automaton. They are otherwise compiled when they are first needed.
+    ///
+    /// # Errors
+    /// A pattern is too large.
+    pub fn compile(&self) -> Result<(), RuleError> {
+        for shape in &self.shapes {
+            if let (Err(reason), Some(rule)) = (shape.compile(), self.rules.get(shape.rule)) {
+                return Err(rule.source.wrong(reason));
+            }
+        }
+        Ok(())
+    }
+
     /// Every rule.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
@@ -125,11 +128,36 @@ impl Inspector {
     /// The set of the rules that `wanted` says yes to.
     #[must_use]
     pub fn select(&self, wanted: impl Fn(&Rule) -> bool) -> Selection {
-        Selection::of(self.rules.len(), |rule| self.rules.get(rule).is_some_and(&wanted))
+        Selection::new(Rules::of(self.rules.len(), |rule| {
+            self.rules.get(rule).is_some_and(&wanted)
+        }))
+    }
+
+    /// What is run for a selection on a channel.
+    pub(crate) fn plan<'s>(&self, channel: Channel, selection: &'s Selection) -> Option<&'s Arc<Plan>> {
+        selection.plan(channel, || self.plan_of(&self.effective(channel, selection)))
+    }
+
+    /// The rules that a selection and a channel leave.
+    fn effective(&self, channel: Channel, selection: &Selection) -> Rules {
+        let on_channel = self.by_channel.get(channel as usize);
+        on_channel.map_or_else(Rules::default, |rules| rules.and(selection.rules()))
+    }
+
+    fn plan_of(&self, rules: &Rules) -> Arc<Plan> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, plan)) = plans.iter().find(|(known, _)| known == rules) {
+            return Arc::clone(plan);
+        }
+        let plan = Arc::new(Plan::new(&self.shapes, |rule| rules.has(rule)));
+        if plans.len() < SHARED_PLANS {
+            plans.push((rules.clone(), Arc::clone(&plan)));
+        }
+        plan
     }
 
     /// Adds what the selected rules find in a whole text and in its canonical views ([`views`]), in order of start.
-    /// Findings of different rules may overlap, and so may those of one rule, but none lies within another of its rule.
+    /// Findings of different families may overlap; of those of one family, none lies within another that is surer.
     pub fn scan(&self, text: &str, channel: Channel, selection: &Selection, found: &mut Vec<Finding>) {
         let mut hits = Vec::new();
         self.hits(text, channel, selection, &mut hits);
@@ -139,8 +167,10 @@ impl Inspector {
     /// Adds what the selected rules find in a whole text as it stands, no disguise undone.
     pub fn scan_plain(&self, text: &str, channel: Channel, selection: &Selection, found: &mut Vec<Finding>) {
         let mut hits = Vec::new();
-        let wanted = |rule| self.wanted(channel, selection, rule);
-        self.scan.run(&self.shapes, text, wanted, &mut hits);
+        if let Some(plan) = self.plan(channel, selection) {
+            plan.run(&self.shapes, text, &mut hits);
+        }
+        self.resolve(&mut hits);
         found.extend(hits.iter().filter_map(|hit| self.finding(hit.rule, hit.span)));
     }
 
@@ -206,7 +236,9 @@ impl Inspector {
         let mut hits = Vec::new();
         let read_by = parts.iter().map(|(part, selection)| (part.channel, *selection));
         self.remembered(&joined, read_by, &mut hits, |hits| {
-            self.seen_through(&joined, |rule| parts.iter().any(|part| wants(part, rule)), hits);
+            if let Some(plan) = self.joint_plan(parts) {
+                self.seen_through(&joined, &plan, hits);
+            }
         });
         for hit in hits {
             let from = spans.partition_point(|span| span.end <= hit.span.start);
@@ -229,6 +261,25 @@ impl Inspector {
         }
     }
 
+    /// The plan that every part of a lane would be read by, together.
+    fn joint_plan(&self, parts: &[(Part<'_>, &Selection)]) -> Option<Arc<Plan>> {
+        let ((first, selection), others) = parts.split_first()?;
+        let same =
+            |(part, other): &(Part<'_>, &Selection)| part.channel == first.channel && other == selection;
+        if others.iter().all(same) {
+            return self.plan(first.channel, selection).cloned();
+        }
+        let rules = parts.iter().fold(Rules::default(), |rules, (part, selection)| {
+            rules.or(&self.effective(part.channel, selection))
+        });
+        Some(self.plan_of(&rules))
+    }
+
+    /// Drops what a better finding of its family says as well.
+    fn resolve(&self, hits: &mut Vec<Hit>) {
+        resolve(hits, |hit| self.rules.get(hit.rule).map(Rule::family));
+    }
+
     fn locate(&self, part: &Part<'_>, piece: u16, rule: usize, span: Span) -> Option<Located> {
         let finding = self.finding(rule, span)?;
         Some(Located {
@@ -241,10 +292,11 @@ impl Inspector {
     }
 
     fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
+        let Some(plan) = self.plan(channel, selection).filter(|plan| !plan.is_empty()) else {
+            return;
+        };
         let read_by = std::iter::once((channel, selection));
-        self.remembered(text, read_by, hits, |hits| {
-            self.seen_through(text, |rule| self.wanted(channel, selection, rule), hits);
-        });
+        self.remembered(text, read_by, hits, |hits| self.seen_through(text, plan, hits));
     }
 
     /// Adds to `hits`, which is empty, what `scan` finds in a text, or what it found in it before. `read_by` is all that
@@ -271,9 +323,9 @@ impl Inspector {
 
     /// Adds what is found in a text and in its views. What a view shows of a kind that was already found there is dropped,
     /// unless it is more of it.
-    fn seen_through(&self, text: &str, wanted: impl Fn(usize) -> bool, hits: &mut Vec<Hit>) {
+    fn seen_through(&self, text: &str, plan: &Plan, hits: &mut Vec<Hit>) {
         let mut plain = Vec::new();
-        self.scan.run(&self.shapes, text, &wanted, &mut plain);
+        plan.run(&self.shapes, text, &mut plain);
         let mut known: BTreeMap<(usize, usize), usize> = plain
             .iter()
             .map(|hit| ((hit.kind, hit.span.start), hit.span.end))
@@ -281,11 +333,14 @@ impl Inspector {
         let mut shown = Vec::new();
         let mut derived_hits = Vec::new();
         views::explore(text, &mut |derived| {
-            let reads = |rule: &Rule| derived.is_read_by(rule.family);
-            let wanted = |rule| wanted(rule) && self.rules.get(rule).is_some_and(reads);
-            self.scan
-                .run(&self.shapes, &derived.text, wanted, &mut derived_hits);
-            for mut hit in derived_hits.drain(..).filter(|hit| derived.concerns(hit.span)) {
+            plan.run(&self.shapes, &derived.text, &mut derived_hits);
+            let reads = |hit: &Hit| {
+                self.rules
+                    .get(hit.rule)
+                    .is_some_and(|rule| derived.is_read_by(rule.family))
+            };
+            let concerned = |hit: &Hit| derived.concerns(hit.span) && reads(hit);
+            for mut hit in derived_hits.drain(..).filter(concerned) {
                 hit.span = derived.original(hit.span);
                 if is_new(&known, &hit) {
                     known.insert((hit.kind, hit.span.start), hit.span.end);
@@ -295,14 +350,15 @@ impl Inspector {
         });
         if !shown.is_empty() {
             plain.append(&mut shown);
-            scan::tidy(&mut plain);
+            tidy(&mut plain);
         }
+        self.resolve(&mut plain);
         hits.append(&mut plain);
     }
 
     /// Whether a rule is selected and meant for that channel.
     pub(crate) fn wanted(&self, channel: Channel, selection: &Selection, rule: usize) -> bool {
-        selection.has(rule)
+        selection.rules().has(rule)
             && self
                 .by_channel
                 .get(channel as usize)
@@ -319,27 +375,6 @@ impl Inspector {
             severity: rule.severity(),
             score: rule.score(),
         })
-    }
-
-    /// The shapes that can begin with `byte`, with their numbers.
-    pub(crate) fn starting(&self, byte: u8) -> impl Iterator<Item = (usize, &Shape)> {
-        let numbers = self
-            .starting
-            .get(usize::from(byte))
-            .map_or(&[][..], Vec::as_slice);
-        numbers
-            .iter()
-            .filter_map(|number| Some((*number, self.shapes.get(*number)?)))
-    }
-
-    /// Whether the shape of that number is tried near its keywords only.
-    pub(crate) fn is_keyed(&self, number: usize) -> bool {
-        self.keyed.get(number).copied().unwrap_or(false)
-    }
-
-    /// What finds starts.
-    pub(crate) fn scanner(&self) -> &Scan {
-        &self.scan
     }
 
     /// The shape of that number.
@@ -385,9 +420,10 @@ mod tests {
 
     /// How many bytes the automaton of a shape reads from `start` on before it dies.
     fn reads(shape: &Shape, bytes: &[u8], start: usize) -> usize {
-        let mut state = shape.machine.start();
+        let machine = shape.machine().unwrap();
+        let mut state = machine.start();
         let mut alive = |byte: u8| {
-            state = shape.machine.step(state, byte);
+            state = machine.step(state, byte);
             !state.is_dead()
         };
         bytes[start..].iter().take_while(|byte| alive(**byte)).count()
@@ -404,6 +440,11 @@ mod tests {
             steps += set_off.map(|shape| reads(shape, bytes, start)).sum::<usize>();
         }
         steps
+    }
+
+    #[test]
+    fn every_pattern_compiles() {
+        Inspector::built_in().unwrap().compile().unwrap();
     }
 
     #[test]

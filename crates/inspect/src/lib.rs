@@ -5,17 +5,21 @@
 //! says up to where its verdict is final.
 
 mod around;
-mod beginnings;
 mod checks;
 pub mod corpus;
 mod derived;
 mod edge;
+mod hit;
 mod inspector;
+mod literals;
 mod machine;
+mod plan;
+mod prefix;
+mod resolve;
 mod rule;
-mod scan;
 mod selection;
 mod shape;
+mod trie;
 mod verdicts;
 pub mod views;
 mod window;

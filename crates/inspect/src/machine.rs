@@ -4,7 +4,7 @@
 //! every byte that a search does not answer: *does a match end here, whatever follows?* and *could more text still make
 //! a match?* Both the scan and the streaming window ask the same table, so they cannot disagree. It knows no rules.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use regex_automata::{
     Anchored, Input, MatchKind,
@@ -15,14 +15,8 @@ use regex_automata::{
 
 /// The most memory that one pattern may take while it is compiled; the table itself is several times smaller.
 const COMPILE_LIMIT: usize = 32 << 20;
-/// How many literal beginnings a pattern may have to be found by them, how long they grow, and in how many ways one may
-/// go on to be grown further.
-const MAX_PREFIXES: usize = 96;
-const FEW: usize = 3;
 /// How far before a byte that it needs a match may begin to be looked for around that byte.
 const MAX_REACH: usize = 200;
-const MAX_PREFIX_LEN: usize = 8;
-const MIN_PREFIX_LEN: usize = 3;
 
 /// A place in the table: where its row begins, and what is known about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,55 +97,6 @@ impl Machine {
             .get(state.row() + usize::from(class))
             .copied()
             .unwrap_or(State::DEAD)
-    }
-
-    /// Literal beginnings, in lower case, one of which every match begins with (case aside); none where the pattern has
-    /// no such beginnings. None of them begins another.
-    ///
-    /// They are grown from the automaton: a beginning that can go on in few ways is replaced by those, until it is long
-    /// enough to be rare or goes on in many.
-    pub(crate) fn prefixes(&self) -> Vec<Vec<u8>> {
-        let mut done: Vec<Vec<u8>> = Vec::new();
-        let mut growing: VecDeque<(Vec<u8>, Vec<State>)> = VecDeque::from([(Vec::new(), vec![self.start])]);
-        while let Some((path, states)) = growing.pop_front() {
-            let ways = self.ways(&states);
-            let total = done.len() + growing.len() + ways.len();
-            let complete = states.iter().any(|state| state.accepts());
-            let wide = path.len() >= MIN_PREFIX_LEN && (ways.len() > FEW || total > MAX_PREFIXES);
-            if complete || wide || path.len() == MAX_PREFIX_LEN {
-                done.push(path);
-            } else if total > MAX_PREFIXES {
-                return Vec::new();
-            } else {
-                growing.extend(
-                    ways.into_iter()
-                        .map(|(byte, states)| ([&path[..], &[byte]].concat(), states)),
-                );
-            }
-        }
-        if done.iter().any(|path| path.len() < MIN_PREFIX_LEN) {
-            Vec::new()
-        } else {
-            done
-        }
-    }
-
-    /// The bytes, in lower case, by which any of `states` can go on, and where each leads.
-    fn ways(&self, states: &[State]) -> BTreeMap<u8, Vec<State>> {
-        let mut ways: BTreeMap<u8, Vec<State>> = BTreeMap::new();
-        for (state, byte) in states
-            .iter()
-            .flat_map(|state| (0..=u8::MAX).map(move |byte| (*state, byte)))
-        {
-            let next = self.step(state, byte);
-            let known = ways
-                .get(&byte.to_ascii_lowercase())
-                .is_some_and(|states| states.contains(&next));
-            if !next.is_dead() && !known {
-                ways.entry(byte.to_ascii_lowercase()).or_default().push(next);
-            }
-        }
-        ways
     }
 
     /// How many bytes of a match can come before its first `byte`; `None` where a match needs no such byte, or where there
@@ -347,31 +292,6 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn prefixes_are_the_beginnings_of_every_match() {
-        let of = |pattern: &str| {
-            let mut prefixes = Machine::new(pattern).unwrap().prefixes();
-            prefixes.sort();
-            prefixes
-                .into_iter()
-                .map(|prefix| String::from_utf8(prefix).unwrap())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(of("sk-proj-[a-z]{9}"), ["sk-proj-"]);
-        assert_eq!(
-            of("gh[pousr]_[0-9a-z]{36}"),
-            ["gho_", "ghp_", "ghr_", "ghs_", "ghu_"]
-        );
-        assert_eq!(of("(?i)ignore[ ]it"), ["ignore i"]);
-        assert_eq!(
-            of("abc|abcdef"),
-            ["abc"],
-            "a match may be no longer than its prefix"
-        );
-        assert!(of("[a-z]{3}@x").is_empty());
-        assert!(of("ab").is_empty(), "too short to look for");
     }
 
     #[test]

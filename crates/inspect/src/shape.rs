@@ -4,13 +4,18 @@
 //! byte where its automaton dies**, or [`AFTER`](crate::around::AFTER) bytes further where the shape looks behind a match.
 //! It does not depend on any other match. That is why a text may be cut anywhere and read in pieces.
 
+use std::sync::OnceLock;
+
 use portcullis_core::Span;
 use regex_automata::{Anchored, Input, nfa::thompson::pikevm::PikeVM};
 
 use crate::{
     around::{Check, Match},
     edge::{Before, Edge},
+    hit::Hit,
+    literals::LONGEST,
     machine::{self, Machine},
+    prefix::Pattern,
     rule::{RuleError, Source},
 };
 
@@ -23,7 +28,12 @@ pub(crate) struct Shape {
     pub(crate) rule: usize,
     /// The number of the kind of that rule's findings.
     pub(crate) kind: usize,
-    pub(crate) machine: Machine,
+    /// How sure the rule is, in thousandths.
+    rank: u16,
+    pattern: String,
+    /// Compiled when a beginning is met for the first time: most shapes never are.
+    machine: OnceLock<Option<Machine>>,
+    beginnings: Vec<Vec<u8>>,
     pub(crate) before: Edge,
     pub(crate) after: Edge,
     check: Option<Check>,
@@ -32,7 +42,7 @@ pub(crate) struct Shape {
     pub(crate) near: usize,
     pub(crate) near_after: usize,
     /// Finds the group `value` in a match; `None` where the pattern has none.
-    value: Option<PikeVM>,
+    value: OnceLock<Option<PikeVM>>,
     /// For each byte, whether a match can begin with it.
     first: [bool; 256],
 }
@@ -41,22 +51,20 @@ impl Shape {
     /// Compiles one of the patterns of a rule.
     pub(crate) fn new(rule: usize, kind: usize, source: &Source, pattern: &str) -> Result<Shape, RuleError> {
         let wrong = |reason| source.wrong(format!("`{pattern}`: {reason}"));
-        let machine = Machine::new(pattern).map_err(wrong)?;
-        let value = match pattern.contains("(?<value>") {
-            true => Some(machine::capturing(pattern).map_err(wrong)?),
-            false => None,
-        };
-        let mut first = [false; 256];
-        for (byte, first) in (0..=u8::MAX).zip(&mut first) {
-            *first = !machine.step(machine.start(), byte).is_dead();
-        }
+        let parsed = Pattern::parse(pattern).map_err(wrong)?;
         if let Some(short) = source.keywords.iter().find(|word| word.len() < 3) {
             return Err(source.wrong(format!("the keyword `{short}` is shorter than three bytes")));
+        }
+        if let Some(long) = source.keywords.iter().find(|word| word.len() > LONGEST) {
+            return Err(source.wrong(format!("the keyword `{long}` is longer than {LONGEST} bytes")));
         }
         Ok(Shape {
             rule,
             kind,
-            machine,
+            rank: thousandths(source.score),
+            pattern: pattern.to_owned(),
+            machine: OnceLock::new(),
+            beginnings: parsed.beginnings(),
             before: source.before,
             after: source.after,
             check: source.find_check()?,
@@ -64,9 +72,36 @@ impl Shape {
             keywords: source.keywords.clone(),
             near: source.near,
             near_after: source.near_after,
-            value,
-            first,
+            value: OnceLock::new(),
+            first: parsed.first(),
         })
+    }
+
+    /// Compiles what is otherwise compiled when it is first needed.
+    pub(crate) fn compile(&self) -> Result<(), String> {
+        let machine = Machine::new(&self.pattern)?;
+        self.machine.get_or_init(|| Some(machine));
+        if self.has_value() {
+            let value = machine::capturing(&self.pattern)?;
+            self.value.get_or_init(|| Some(value));
+        }
+        Ok(())
+    }
+
+    /// The automaton. INVARIANT: there is one; a pattern too large to compile is refused before an inspector is used.
+    pub(crate) fn machine(&self) -> Option<&Machine> {
+        self.machine
+            .get_or_init(|| Machine::new(&self.pattern).ok())
+            .as_ref()
+    }
+
+    /// Literal beginnings, in lower case, one of which every match begins with; none where there are no such.
+    pub(crate) fn beginnings(&self) -> &[Vec<u8>] {
+        &self.beginnings
+    }
+
+    fn has_value(&self) -> bool {
+        self.pattern.contains("(?<value>")
     }
 
     /// Whether a match can begin with `byte`.
@@ -84,12 +119,13 @@ impl Shape {
     /// Of all places where the automaton accepts, the last one counts that nothing bars and that passes the check:
     /// a card number followed by another number is still a card number.
     pub(crate) fn find(&self, text: &str, start: usize) -> Option<Span> {
-        let mut state = self.machine.start();
+        let machine = self.machine()?;
+        let mut state = machine.start();
         let mut ends = [0; TRIED];
         let mut accepted = 0;
         let bytes = text.as_bytes();
         for (end, byte) in (start + 1..).zip(bytes.get(start..)?) {
-            state = self.machine.step(state, *byte);
+            state = machine.step(state, *byte);
             if state.is_dead() {
                 break;
             }
@@ -105,10 +141,24 @@ impl Shape {
             .find_map(|end| self.judge(text, Span::new(start, *end)))
     }
 
+    /// Where the group `value` stands in a match.
+    fn value(&self, text: &str, whole: Span) -> Option<Span> {
+        let capturing = || machine::capturing(&self.pattern).ok();
+        let regex = self.value.get_or_init(capturing).as_ref()?;
+        let mut cache = regex.create_cache();
+        let mut slots = [None; 4];
+        let input = Input::new(text.get(whole.start..whole.end)?).anchored(Anchored::Yes);
+        regex.search_slots(&mut cache, &input, &mut slots)?;
+        let [_, _, Some(start), Some(end)] = slots else {
+            return None;
+        };
+        Some(Span::new(whole.start + start.get(), whole.start + end.get()))
+    }
+
     fn judge(&self, text: &str, whole: Span) -> Option<Span> {
-        let span = match &self.value {
-            None => whole,
-            Some(regex) => value(regex, text, whole)?,
+        let span = match self.has_value() {
+            false => whole,
+            true => self.value(text, whole)?,
         };
         let found = Match::new(text, whole, span);
         if self.entropy > 0.0 && entropy(found.value()) < self.entropy {
@@ -124,23 +174,29 @@ impl Shape {
         }
     }
 
+    /// A match of this shape.
+    pub(crate) fn hit(&self, span: Span) -> Hit {
+        Hit {
+            rule: self.rule,
+            kind: self.kind,
+            rank: self.rank,
+            span,
+        }
+    }
+
     /// Whether a match may begin after `before`.
     pub(crate) fn may_follow(&self, before: Before) -> bool {
         before.allows(self.before)
     }
 }
 
-/// Where the group `value` stands in a match.
-fn value(regex: &PikeVM, text: &str, whole: Span) -> Option<Span> {
-    let matched = text.get(whole.start..whole.end)?;
-    let mut cache = regex.create_cache();
-    let mut slots = [None; 4];
-    let input = Input::new(matched).anchored(Anchored::Yes);
-    regex.search_slots(&mut cache, &input, &mut slots)?;
-    let [_, _, Some(start), Some(end)] = slots else {
-        return None;
-    };
-    Some(Span::new(whole.start + start.get(), whole.start + end.get()))
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what fits"
+)]
+fn thousandths(score: f32) -> u16 {
+    (score.clamp(0.0, 1.0) * 1000.0) as u16
 }
 
 /// Shannon's entropy of the bytes of `text`, in bits a byte.

@@ -18,7 +18,7 @@ use std::{
 use portcullis_core::Channel;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::{Selection, scan::Hit};
+use crate::{Selection, hit::Hit};
 
 /// Texts shorter than this are scanned every time.
 pub(crate) const WORTH: usize = 256;
@@ -88,8 +88,12 @@ impl Verdicts {
         hasher.write(text.as_bytes());
         for (channel, selection) in read_by {
             hasher.write_usize(channel as usize);
-            hasher.write_usize(selection.words().len());
-            selection.words().iter().for_each(|word| hasher.write_u64(*word));
+            hasher.write_usize(selection.rules().words().len());
+            selection
+                .rules()
+                .words()
+                .iter()
+                .for_each(|word| hasher.write_u64(*word));
         }
         Key(hasher.finish128().as_u128())
     }
@@ -190,11 +194,13 @@ mod tests {
     use portcullis_core::Span;
 
     use super::*;
+    use crate::selection::Rules;
 
     fn hits(count: usize) -> Vec<Hit> {
         (0..count)
             .map(|at| Hit {
                 rule: at,
+                rank: 0,
                 kind: at,
                 span: Span::new(at, at + 1),
             })
@@ -220,7 +226,7 @@ mod tests {
     #[test]
     fn keys_differ_by_text_channel_rules_and_parts() {
         let verdicts = Verdicts::new([1; 16], 1 << 20);
-        let rules = |set: &[usize]| Selection::of(70, |rule| set.contains(&rule));
+        let rules = |set: &[usize]| Selection::new(Rules::of(70, |rule| set.contains(&rule)));
         let (none, one, two) = (rules(&[]), rules(&[1]), rules(&[65]));
         let of = |text: &str, parts: &[(Channel, &Selection)]| verdicts.key(text, parts.iter().copied()).0;
         let keys = [

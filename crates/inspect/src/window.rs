@@ -9,25 +9,30 @@
 //! alive is held; one whose automaton is dead is final, whatever follows. Nothing is ever read twice except a match.
 //! The window decides nothing about what it finds.
 
+use std::sync::Arc;
+
 use portcullis_core::{Channel, Finding, Span};
 
 use crate::{
     Inspector, Selection,
     around::{AFTER, BEFORE},
     edge::{Before, Edge},
+    hit::Hit,
     machine::State,
-    scan::Hit,
+    plan::Plan,
     shape::Shape,
+    trie::{Node, Trie},
 };
 
 /// How many bytes a window holds back at most: more than a private key of 8192 bits takes in PEM.
 const BOUND: usize = 16 << 10;
 
 /// Reads one streamed lane piece by piece. Every call takes the same inspector.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Window {
     channel: Channel,
     selection: Selection,
+    plan: Option<Arc<Plan>>,
     /// What is not final, and before it what a check may still look back at.
     text: String,
     /// Lane offset of the first byte of `text`.
@@ -46,14 +51,29 @@ pub struct Window {
 /// A place where a match may have begun.
 #[derive(Clone, Copy, Debug)]
 struct Start {
-    shape: usize,
     /// Lane offset.
     at: usize,
+    stage: Stage,
+}
+
+/// What is known of a start.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Some literal beginning is on its way; which shape it is of is not known yet.
+    Beginning { node: Node, before: Before },
+    /// A shape's automaton is on its way.
+    Running(Run),
+    /// The automaton is dead, and what stands behind the match still counts: up to that lane offset.
+    Waiting { shape: usize, until: usize },
+}
+
+/// An automaton on its way.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    shape: usize,
     state: State,
     /// Whether the automaton has accepted on the way.
     accepted: bool,
-    /// Where the automaton is dead and what stands behind the match still counts: the lane offset up to which it does.
-    waits: Option<usize>,
 }
 
 /// A match outgrew what the window may hold. The text held back can be neither released nor judged: fail closed.
@@ -68,6 +88,7 @@ impl Window {
         Window {
             channel,
             selection,
+            plan: None,
             text: String::new(),
             from: 0,
             base: 0,
@@ -94,14 +115,21 @@ impl Window {
         if self.overgrown {
             return Err(Overgrown);
         }
+        if self.plan.is_none() {
+            self.plan = inspector.plan(self.channel, &self.selection).cloned();
+        }
+        let Some(plan) = self.plan.take() else {
+            return Err(Overgrown);
+        };
         let end = self.end();
         self.text.push_str(text);
         for (at, byte) in (end..).zip(text.bytes()) {
-            self.follow(inspector, byte, at, found);
-            self.begin(inspector, byte, at, found);
+            self.follow(inspector, &plan, byte, at, found);
+            self.begin(inspector, &plan, byte, at, found);
             self.before = self.before.then(byte);
-            self.note_keywords(inspector, at + 1);
+            self.note_keywords(&plan, at + 1);
         }
+        self.plan = Some(plan);
         self.release();
         if self.held() > BOUND {
             self.overgrown = true;
@@ -113,7 +141,11 @@ impl Window {
     /// Ends the text: everything is final. Adds what is left to find and returns the length of the lane.
     pub fn finish(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) -> usize {
         for start in std::mem::take(&mut self.starts) {
-            self.settle(inspector, start, found);
+            match start.stage {
+                Stage::Beginning { .. } => {}
+                Stage::Running(run) => self.settle(inspector, start.at, run.shape, run.accepted, found),
+                Stage::Waiting { shape, .. } => self.settle(inspector, start.at, shape, true, found),
+            }
         }
         self.recent.clear();
         self.base = self.end();
@@ -132,39 +164,114 @@ impl Window {
         self.from + self.text.len()
     }
 
-    /// Steps every automaton over the byte at lane offset `at`.
-    fn follow(&mut self, inspector: &Inspector, byte: u8, at: usize, found: &mut Vec<Finding>) {
+    /// Takes every start over the byte at lane offset `at`.
+    fn follow(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
+        if self.starts.is_empty() {
+            return;
+        }
         let mut starts = std::mem::take(&mut self.starts);
-        starts.retain_mut(|start| match start.waits {
-            Some(until) if at < until => true,
-            Some(_) => {
-                self.settle(inspector, *start, found);
+        let mut set_off = Vec::new();
+        starts.retain_mut(|start| match &mut start.stage {
+            Stage::Beginning { node, before } => {
+                let Some(next) = plan.trie.step(*node, byte) else {
+                    return false;
+                };
+                *node = next;
+                let (before, begun) = (*before, start.at);
+                for shape in plan.trie.complete(next) {
+                    set_off.extend(self.set_off(inspector, *shape, before, begun, at + 1, found));
+                }
+                plan.trie.goes_on(next)
+            }
+            Stage::Running(run) => match self.step(inspector, *run, start.at, byte, at, found) {
+                Some(stage) => {
+                    start.stage = stage;
+                    true
+                }
+                None => false,
+            },
+            Stage::Waiting { until, .. } if at < *until => true,
+            Stage::Waiting { shape, .. } => {
+                self.settle(inspector, start.at, *shape, true, found);
                 false
             }
-            None => step(inspector, start, byte) || self.die(inspector, start, at, found),
         });
+        starts.append(&mut set_off);
         self.starts = starts;
     }
 
-    /// Settles a start whose automaton died at lane offset `at`; true where it must still wait for what stands behind.
-    fn die(&mut self, inspector: &Inspector, start: &mut Start, at: usize, found: &mut Vec<Finding>) -> bool {
-        let waits = start.accepted && inspector.shape(start.shape).is_some_and(Shape::looks_behind);
-        if waits {
-            start.waits = Some(at + AFTER);
-        } else {
-            self.settle(inspector, *start, found);
+    /// Sets off the automaton of a shape whose literal beginning is complete: it reads what stands from `at` up to `end`.
+    fn set_off(
+        &mut self,
+        inspector: &Inspector,
+        number: usize,
+        before: Before,
+        at: usize,
+        end: usize,
+        found: &mut Vec<Finding>,
+    ) -> Option<Start> {
+        let shape = inspector.shape(number)?;
+        if !shape.may_follow(before) {
+            return None;
         }
-        waits
+        let read: Vec<u8> = self
+            .text
+            .as_bytes()
+            .get(at - self.from..end - self.from)?
+            .to_vec();
+        let mut run = Run {
+            shape: number,
+            state: shape.machine()?.start(),
+            accepted: false,
+        };
+        for (place, byte) in (at..).zip(read) {
+            match self.step(inspector, run, at, byte, place, found)? {
+                Stage::Running(next) => run = next,
+                stage => return Some(Start { at, stage }),
+            }
+        }
+        Some(Start {
+            at,
+            stage: Stage::Running(run),
+        })
+    }
+
+    /// Steps an automaton over the byte at lane offset `place`; `None` when nothing can change about it any more, and
+    /// what it found is reported.
+    fn step(
+        &mut self,
+        inspector: &Inspector,
+        mut run: Run,
+        at: usize,
+        byte: u8,
+        place: usize,
+        found: &mut Vec<Finding>,
+    ) -> Option<Stage> {
+        let shape = inspector.shape(run.shape)?;
+        run.state = shape.machine()?.step(run.state, byte);
+        run.accepted |= run.state.accepts();
+        let certain = run.state.is_last() && shape.after == Edge::Free && !shape.looks_behind();
+        if !run.state.is_dead() && !certain {
+            return Some(Stage::Running(run));
+        }
+        if run.accepted && shape.looks_behind() {
+            return Some(Stage::Waiting {
+                shape: run.shape,
+                until: place + AFTER,
+            });
+        }
+        self.settle(inspector, at, run.shape, run.accepted, found);
+        None
     }
 
     /// Notes the keywords that end at lane offset `end`.
-    fn note_keywords(&mut self, inspector: &Inspector, end: usize) {
+    fn note_keywords(&mut self, plan: &Plan, end: usize) {
         let known = end.saturating_sub(self.from);
         let Some(text) = self.text.as_bytes().get(..known) else {
             return;
         };
         let keywords = &mut self.keywords;
-        inspector.scanner().keyed_at_end(text, |shape| {
+        plan.keyed_at_end(text, |shape| {
             match keywords.iter_mut().find(|(known, _)| *known == shape) {
                 Some((_, last)) => *last = end,
                 None => keywords.push((shape, end)),
@@ -179,37 +286,39 @@ impl Window {
     }
 
     /// Sets out from every shape that can begin with this byte.
-    fn begin(&mut self, inspector: &Inspector, byte: u8, at: usize, found: &mut Vec<Finding>) {
-        for (number, shape) in inspector.starting(byte) {
-            if shape.may_follow(self.before)
-                && inspector.wanted(self.channel, &self.selection, shape.rule)
-                && (!inspector.is_keyed(number) || self.is_keyed(number, shape, at))
-            {
-                let mut start = Start {
-                    shape: number,
-                    at,
-                    state: shape.machine.start(),
-                    accepted: false,
-                    waits: None,
-                };
-                if step(inspector, &mut start, byte) || self.die(inspector, &mut start, at + 1, found) {
-                    self.starts.push(start);
-                }
+    fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
+        let before = self.before;
+        if let Some(node) = plan.trie.step(Trie::root(before.begins_word()), byte) {
+            self.starts.push(Start {
+                at,
+                stage: Stage::Beginning { node, before },
+            });
+        }
+        for (number, keyed) in plan.starting(byte) {
+            let Some(shape) = inspector.shape(*number) else {
+                continue;
+            };
+            if shape.may_follow(before) && (!keyed || self.is_keyed(*number, shape, at)) {
+                let start = self.set_off(inspector, *number, before, at, at + 1, found);
+                self.starts.extend(start);
             }
         }
     }
 
-    /// Reports the match of a start about which nothing can change any more, if there is one.
-    fn settle(&mut self, inspector: &Inspector, start: Start, found: &mut Vec<Finding>) {
-        let Some(shape) = inspector.shape(start.shape).filter(|_| start.accepted) else {
+    /// Reports the match of a shape at a start about which nothing can change any more, if there is one.
+    fn settle(
+        &mut self,
+        inspector: &Inspector,
+        at: usize,
+        shape: usize,
+        accepted: bool,
+        found: &mut Vec<Finding>,
+    ) {
+        let Some(shape) = inspector.shape(shape).filter(|_| accepted) else {
             return;
         };
-        if let Some(span) = shape.find(&self.text, start.at - self.from) {
-            let hit = Hit {
-                rule: shape.rule,
-                kind: shape.kind,
-                span: Span::new(self.from + span.start, self.from + span.end),
-            };
+        if let Some(span) = shape.find(&self.text, at - self.from) {
+            let hit = shape.hit(Span::new(self.from + span.start, self.from + span.end));
             if !self.recent.iter().any(|other| hit.is_within(other)) {
                 self.recent.push(hit);
                 found.extend(inspector.finding(hit.rule, hit.span));
@@ -244,13 +353,11 @@ impl Window {
     }
 }
 
-/// Steps a start over a byte; false when nothing can change about it any more.
-fn step(inspector: &Inspector, start: &mut Start, byte: u8) -> bool {
-    let Some(shape) = inspector.shape(start.shape) else {
-        return false;
-    };
-    start.state = shape.machine.step(start.state, byte);
-    start.accepted |= start.state.accepts();
-    let certain = start.state.is_last() && shape.after == Edge::Free && !shape.looks_behind();
-    !start.state.is_dead() && !certain
+impl std::fmt::Debug for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Window")
+            .field("base", &self.base)
+            .field("held", &self.held())
+            .finish_non_exhaustive()
+    }
 }

@@ -45,6 +45,7 @@ static ROOMS: &[Room] = &[
             "aho-corasick",
             "memchr",
             "regex-automata",
+            "regex-syntax",
             "serde",
             "siphasher",
             "thiserror",

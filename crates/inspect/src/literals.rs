@@ -1,0 +1,258 @@
+//! Literals met by their first bytes: one table look-up a byte of text, and a comparison where the table says so. It answers
+//! where something could begin; whether it does is the automata's business.
+//!
+//! Most of what is looked for begins a word. Such literals are in a table of their own, which is not asked inside of words:
+//! in prose that is four bytes out of five.
+
+/// A number that its owner gives a literal a meaning by.
+pub(crate) type Meaning = u32;
+
+/// Many literals, each with a meaning.
+pub(crate) struct Literals {
+    /// Literals that may stand anywhere.
+    anywhere: Table,
+    /// All of them: asked where a word begins.
+    all: Table,
+}
+
+impl Literals {
+    /// Prepares the search. A literal (three bytes at least, in lower case) that is not `free` stands only where a
+    /// word begins.
+    pub(crate) fn new(mut literals: Vec<(Vec<u8>, Meaning, bool)>) -> Literals {
+        literals.sort();
+        let table = |free: bool| {
+            let chosen = literals.iter().filter(|(_, _, is_free)| *is_free || !free);
+            Table::new(chosen.map(|(literal, meaning, _)| (literal.as_slice(), *meaning)))
+        };
+        Literals {
+            anywhere: table(true),
+            all: table(false),
+        }
+    }
+
+    /// The literals that stand at byte `at` of `text`: the meaning and the length of each. `head` is the four bytes there,
+    /// zeros behind the end.
+    pub(crate) fn at(
+        &self,
+        text: &[u8],
+        at: usize,
+        head: [u8; 4],
+        is_start: bool,
+        met: impl FnMut(Meaning, usize),
+    ) {
+        let table = if is_start { &self.all } else { &self.anywhere };
+        if table.may_stand(head) {
+            table.verify(text, at, head, met);
+        }
+    }
+}
+
+const BITS: u32 = 17;
+const WORDS: usize = 1 << (BITS - 6);
+const BUCKET_BITS: u32 = 12;
+const BUCKETS: usize = 1 << BUCKET_BITS;
+
+struct Table {
+    /// A bit for each hash of four bytes with which a literal starts.
+    four: Box<[u64; WORDS]>,
+    /// The same for the literals of three bytes.
+    three: Box<[u64; WORDS]>,
+    has_three: bool,
+    /// For each bucket, where its literals begin in `all`.
+    buckets: Box<[u32; BUCKETS + 1]>,
+    all: Vec<Literal>,
+}
+
+struct Literal {
+    bytes: Box<[u8]>,
+    meaning: Meaning,
+}
+
+impl Table {
+    fn new<'a>(literals: impl Iterator<Item = (&'a [u8], Meaning)>) -> Table {
+        let mut table = Table {
+            four: Box::new([0; WORDS]),
+            three: Box::new([0; WORDS]),
+            has_three: false,
+            buckets: Box::new([0; BUCKETS + 1]),
+            all: Vec::new(),
+        };
+        let mut placed: Vec<(usize, &[u8], Meaning)> = Vec::new();
+        for (literal, meaning) in literals {
+            let gram = match *literal {
+                [a, b, c] => {
+                    table.has_three = true;
+                    set(&mut table.three, hash(fold([a, b, c, 0])));
+                    fold([a, b, c, 0])
+                }
+                [a, b, c, d, ..] => {
+                    set(&mut table.four, hash(fold([a, b, c, d])));
+                    fold([a, b, c, d])
+                }
+                _ => continue,
+            };
+            placed.push((bucket(gram), literal, meaning));
+        }
+        placed.sort();
+        for (at, (bucket, literal, meaning)) in (1u32..).zip(&placed) {
+            for next in table.buckets.iter_mut().skip(bucket + 1) {
+                *next = at;
+            }
+            table.all.push(Literal {
+                bytes: Box::from(*literal),
+                meaning: *meaning,
+            });
+        }
+        table
+    }
+
+    #[inline]
+    fn may_stand(&self, head: [u8; 4]) -> bool {
+        let [a, b, c, _] = head;
+        has(&self.four, hash(fold(head))) || (self.has_three && has(&self.three, hash(fold([a, b, c, 0]))))
+    }
+
+    #[cold]
+    fn verify(&self, text: &[u8], at: usize, head: [u8; 4], mut met: impl FnMut(Meaning, usize)) {
+        let here = text.get(at..).unwrap_or_default();
+        let [a, b, c, _] = head;
+        let (four, three) = (bucket(fold(head)), bucket(fold([a, b, c, 0])));
+        let mut look = |bucket: usize| {
+            let place = |at: usize| self.buckets.get(at).map_or(0, |place| *place as usize);
+            let all = self.all.get(place(bucket)..place(bucket + 1)).unwrap_or_default();
+            for literal in all {
+                let length = literal.bytes.len();
+                if here
+                    .get(..length)
+                    .is_some_and(|here| here.eq_ignore_ascii_case(&literal.bytes))
+                {
+                    met(literal.meaning, length);
+                }
+            }
+        };
+        look(four);
+        if self.has_three && three != four {
+            look(three);
+        }
+    }
+}
+
+/// Literals met by their last bytes: for whoever reads a text as it comes.
+pub(crate) struct Endings(Table);
+
+impl Endings {
+    /// Prepares the search for literals of three bytes at least, in lower case.
+    pub(crate) fn new(literals: &[(Vec<u8>, Meaning)]) -> Endings {
+        let reversed: Vec<(Vec<u8>, Meaning)> = literals
+            .iter()
+            .map(|(literal, meaning)| (literal.iter().rev().copied().collect(), *meaning))
+            .collect();
+        Endings(Table::new(
+            reversed
+                .iter()
+                .map(|(literal, meaning)| (literal.as_slice(), *meaning)),
+        ))
+    }
+
+    /// Calls `met` with the meaning of every literal that ends at the end of `text`, case aside.
+    pub(crate) fn at_end(&self, text: &[u8], mut met: impl FnMut(Meaning)) {
+        let mut head = [0; 4];
+        for (slot, byte) in head.iter_mut().zip(text.iter().rev()) {
+            *slot = *byte;
+        }
+        if !self.0.may_stand(head) {
+            return;
+        }
+        let tail = text.get(text.len().saturating_sub(LONGEST)..).unwrap_or_default();
+        let reversed: Vec<u8> = tail.iter().rev().copied().collect();
+        self.0.verify(&reversed, 0, head, |meaning, _| met(meaning));
+    }
+}
+
+/// No keyword is longer.
+pub(crate) const LONGEST: usize = 64;
+
+/// Four bytes as one number. Letters of either case are the same; so are a few signs, which the comparison tells apart.
+#[inline]
+fn fold(bytes: [u8; 4]) -> u32 {
+    u32::from_le_bytes(bytes) | 0x2020_2020
+}
+
+#[inline]
+fn hash(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)
+}
+
+fn bucket(gram: u32) -> usize {
+    (hash(gram) >> (BITS - BUCKET_BITS)) as usize
+}
+
+fn set(bits: &mut [u64; WORDS], at: u32) {
+    if let Some(word) = bits.get_mut((at >> 6) as usize) {
+        *word |= 1 << (at & 63);
+    }
+}
+
+#[inline]
+fn has(bits: &[u64; WORDS], at: u32) -> bool {
+    let word = bits.get((at >> 6) as usize).copied().unwrap_or(0);
+    word >> (at & 63) & 1 != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn met(literals: &Literals, text: &str, is_start: bool) -> Vec<(usize, Meaning)> {
+        let bytes = text.as_bytes();
+        let mut all = Vec::new();
+        for at in 0..bytes.len() {
+            let mut head = [0; 4];
+            head.iter_mut()
+                .zip(&bytes[at..])
+                .for_each(|(slot, byte)| *slot = *byte);
+            literals.at(bytes, at, head, is_start, |meaning, _| all.push((at, meaning)));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn every_literal_is_met_wherever_it_stands_and_in_any_case() {
+        let all = [
+            ("ignore", 0, true),
+            ("ign", 1, true),
+            ("[inst]", 2, true),
+            ("ignore", 3, false),
+        ];
+        let literals = Literals::new(
+            all.map(|(text, meaning, free)| (text.into(), meaning, free))
+                .to_vec(),
+        );
+        assert_eq!(met(&literals, "ign", true), [(0, 1)]);
+        assert_eq!(met(&literals, "x IGNore", true), [(2, 0), (2, 1), (2, 3)]);
+        assert_eq!(met(&literals, "x IGNore", false), [(2, 0), (2, 1)]);
+        assert_eq!(
+            met(&literals, "{INST} [INST]", false),
+            [(7, 2)],
+            "signs are no letters"
+        );
+        assert_eq!(met(&literals, "ig", true), []);
+        assert_eq!(met(&literals, "ignignore", true).len(), 4);
+    }
+
+    #[test]
+    fn endings_are_met_at_the_end_alone() {
+        let endings = Endings::new(&[(b"token".to_vec(), 7), (b"ken".to_vec(), 8)]);
+        let met = |text: &str| {
+            let mut all = Vec::new();
+            endings.at_end(text.as_bytes(), |meaning| all.push(meaning));
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(met("my ToKEN"), [7, 8]);
+        assert_eq!(met("ken"), [8]);
+        assert!(met("token ").is_empty());
+        assert!(met("en").is_empty());
+    }
+}

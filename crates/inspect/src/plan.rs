@@ -1,0 +1,331 @@
+//! A set of rules made ready to run: one pass finds where a match could begin, the automata say whether one does.
+//!
+//! Shapes with literal beginnings are met by one table that holds those of all rules. Of the others, those that need a
+//! keyword near them are tried near it only; some need a byte that is rare (an e-mail address its `@`): they are tried in
+//! front of that byte only. The rest (card numbers) is tried where its first byte stands and nothing bars it. Nothing is
+//! allocated while nothing is found.
+
+use crate::{
+    around::{self, LONG},
+    edge::{Before, Edge},
+    hit::{Hit, tidy},
+    literals::{Endings, Literals, Meaning},
+    shape::Shape,
+    trie::Trie,
+};
+
+/// What is run for one set of rules.
+pub(crate) struct Plan {
+    literals: Literals,
+    pub(crate) trie: Trie,
+    anchored: Vec<Anchored>,
+    /// Shapes without beginnings that need a keyword near them, by their keywords.
+    keyed: Vec<Keyed>,
+    endings: Endings,
+    open: Vec<usize>,
+    /// For each byte, a bit for each open shape that can begin with it; the last bit stands for all from the 64th on.
+    first: [u64; 256],
+    /// For each byte, the same bits for the open shapes that may follow it, as far as one byte can tell.
+    free: [u64; 256],
+    /// For each byte, the shapes without literal beginnings that can begin with it, and whether each is keyed.
+    starting: Vec<Vec<(usize, bool)>>,
+}
+
+/// A shape every match of which has `byte` within `reach` bytes of its start.
+struct Anchored {
+    shape: usize,
+    byte: u8,
+    reach: usize,
+}
+
+/// Shapes of one rule that are tried near its keywords only.
+struct Keyed {
+    shapes: Vec<usize>,
+    rule: usize,
+    /// How far before and how far behind a keyword a match may begin.
+    reach: (usize, usize),
+}
+
+/// Bytes that are rare in prose and code.
+const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
+
+/// The mark of a meaning that is a group of keyed shapes; without it, a meaning is a shape.
+const GROUP: Meaning = 1 << 31;
+
+/// What a plan is gathered in.
+#[derive(Default)]
+struct Draft {
+    literals: Vec<(Vec<u8>, Meaning, bool)>,
+    keywords: Vec<(Vec<u8>, Meaning)>,
+    anchored: Vec<Anchored>,
+    keyed: Vec<Keyed>,
+    open: Vec<usize>,
+}
+
+impl Draft {
+    fn add(&mut self, number: usize, shape: &Shape) {
+        let meaning = Meaning::try_from(number).unwrap_or(Meaning::MAX);
+        let is_free = matches!(shape.before, Edge::Free | Edge::Digit);
+        if !shape.beginnings().is_empty() {
+            let literals = shape.beginnings().iter();
+            self.literals
+                .extend(literals.map(|literal| (literal.clone(), meaning, is_free)));
+        } else if !shape.keywords.is_empty() {
+            self.add_keyed(number, shape);
+        } else {
+            let nearest = |byte: &u8| {
+                Some(Anchored {
+                    shape: number,
+                    byte: *byte,
+                    reach: shape.machine()?.reach(*byte)?,
+                })
+            };
+            match RARE.iter().find_map(nearest) {
+                Some(found) => self.anchored.push(found),
+                None => self.open.push(number),
+            }
+        }
+    }
+
+    fn add_keyed(&mut self, number: usize, shape: &Shape) {
+        if let Some(known) = self.keyed.iter_mut().find(|keyed| keyed.rule == shape.rule) {
+            known.shapes.push(number);
+            return;
+        }
+        let group = GROUP | Meaning::try_from(self.keyed.len()).unwrap_or(0);
+        for word in &shape.keywords {
+            let word = word.to_ascii_lowercase().into_bytes();
+            self.literals.push((word.clone(), group, true));
+            self.keywords.push((word, group));
+        }
+        let before = match shape.near_after {
+            0 => 0,
+            near => near + LONG,
+        };
+        self.keyed.push(Keyed {
+            shapes: vec![number],
+            rule: shape.rule,
+            reach: (before, shape.near),
+        });
+    }
+}
+
+impl Plan {
+    /// Prepares the search for the matches of some of `shapes`: those whose rule is wanted.
+    pub(crate) fn new(shapes: &[Shape], wanted: impl Fn(usize) -> bool) -> Plan {
+        let mut draft = Draft::default();
+        for (number, shape) in shapes.iter().enumerate().filter(|(_, shape)| wanted(shape.rule)) {
+            draft.add(number, shape);
+        }
+        let mut plan = Plan {
+            trie: Trie::new(
+                draft
+                    .literals
+                    .iter()
+                    .filter(|(_, meaning, _)| meaning & GROUP == 0),
+            ),
+            literals: Literals::new(draft.literals),
+            endings: Endings::new(&draft.keywords),
+            anchored: draft.anchored,
+            keyed: draft.keyed,
+            open: draft.open,
+            first: [0; 256],
+            free: [0; 256],
+            starting: Vec::new(),
+        };
+        plan.fill_tables(shapes);
+        plan
+    }
+
+    fn fill_tables(&mut self, shapes: &[Shape]) {
+        let open = self.open.iter().filter_map(|number| shapes.get(*number));
+        for (at, shape) in (0usize..).zip(open) {
+            for (byte, (first, free)) in (0..=u8::MAX).zip(self.first.iter_mut().zip(&mut self.free)) {
+                if shape.can_begin_with(byte) {
+                    *first |= bit(at);
+                }
+                // `n`, `r`, `t` may be the letter of an escape: the shape looks closer.
+                if !shape.before.bars(byte) || matches!(byte, b'n' | b'r' | b't') {
+                    *free |= bit(at);
+                }
+            }
+        }
+        let keyed = self
+            .keyed
+            .iter()
+            .flat_map(|keyed| &keyed.shapes)
+            .map(|number| (*number, true));
+        let anchored = self.anchored.iter().map(|anchored| (anchored.shape, false));
+        let others = self.open.iter().map(|number| (*number, false));
+        let all: Vec<(usize, bool)> = anchored.chain(others).chain(keyed).collect();
+        let beginning = |byte: u8| {
+            let begins =
+                |(number, _): &&(usize, bool)| shapes.get(*number).is_some_and(|s| s.can_begin_with(byte));
+            all.iter().filter(begins).copied().collect()
+        };
+        self.starting = (0..=u8::MAX).map(beginning).collect();
+    }
+
+    /// Adds every match, in order of start, without those within another of the same kind.
+    pub(crate) fn run(&self, shapes: &[Shape], text: &str, hits: &mut Vec<Hit>) {
+        let mut walk = Walk {
+            plan: self,
+            shapes,
+            text,
+            tried: Vec::new(),
+            hits,
+        };
+        let bytes = text.as_bytes();
+        let mut before = (0, 0);
+        for (at, head) in bytes.windows(4).enumerate() {
+            let [a, b, c, d] = *head else { break };
+            walk.visit(at, [a, b, c, d], before);
+            before = (before.1, a);
+        }
+        for at in bytes.len().saturating_sub(3)..bytes.len() {
+            let mut head = [0; 4];
+            let rest = bytes.get(at..).unwrap_or_default();
+            head.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+            walk.visit(at, head, before);
+            before = (before.1, head[0]);
+        }
+        for anchored in &self.anchored {
+            if let Some(shape) = shapes.get(anchored.shape) {
+                anchored.try_before_each(shape, bytes, |start| walk.attempt(shape, start));
+            }
+        }
+        tidy(hits);
+    }
+
+    /// Whether nothing is looked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.trie.is_empty() && self.anchored.is_empty() && self.keyed.is_empty() && self.open.is_empty()
+    }
+
+    /// The shapes without literal beginnings that can begin with `byte`, and whether each needs a keyword near it.
+    pub(crate) fn starting(&self, byte: u8) -> &[(usize, bool)] {
+        self.starting.get(usize::from(byte)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The keyed shapes one of whose keywords ends at the end of `text`.
+    pub(crate) fn keyed_at_end(&self, text: &[u8], mut met: impl FnMut(usize)) {
+        self.endings.at_end(text, |group| {
+            let keyed = self.keyed.get((group & !GROUP) as usize);
+            let shapes = keyed.into_iter().flat_map(|keyed| &keyed.shapes);
+            shapes.for_each(|shape| met(*shape));
+        });
+    }
+}
+
+/// One pass over one text.
+struct Walk<'a> {
+    plan: &'a Plan,
+    shapes: &'a [Shape],
+    text: &'a str,
+    /// For each group of keyed shapes, up to where it has been tried; empty until a keyword is met.
+    tried: Vec<usize>,
+    hits: &'a mut Vec<Hit>,
+}
+
+impl Walk<'_> {
+    /// Looks at one place: `head` is the four bytes there, `before` the two before it.
+    #[inline]
+    fn visit(&mut self, at: usize, head: [u8; 4], before: (u8, u8)) {
+        let plan = self.plan;
+        let is_start = Before::of(before).begins_word();
+        let bytes = self.text.as_bytes();
+        plan.literals.at(bytes, at, head, is_start, |meaning, length| {
+            if meaning & GROUP != 0 {
+                self.try_keyed((meaning & !GROUP) as usize, at, length);
+            } else if let Some(shape) = self.shapes.get(meaning as usize) {
+                self.attempt(shape, at);
+            }
+        });
+        let bits = |table: &[u64; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(0);
+        let possible = bits(&plan.first, head[0]);
+        if possible != 0 {
+            self.try_open(
+                at,
+                possible
+                    & if at == 0 {
+                        u64::MAX
+                    } else {
+                        bits(&plan.free, before.1)
+                    },
+            );
+        }
+    }
+
+    fn attempt(&mut self, shape: &Shape, start: usize) {
+        if shape.may_follow(Before::at(self.text.as_bytes(), start))
+            && let Some(span) = shape.find(self.text, start)
+        {
+            self.hits.push(shape.hit(span));
+        }
+    }
+
+    /// Attempts the open shapes of these bits.
+    fn try_open(&mut self, start: usize, mut possible: u64) {
+        let (plan, shapes) = (self.plan, self.shapes);
+        while possible != 0 {
+            let at = usize::try_from(possible.trailing_zeros()).unwrap_or(0);
+            possible &= possible - 1;
+            let until = if at == 63 { plan.open.len() } else { at + 1 };
+            let numbers = plan.open.get(at..until).into_iter().flatten();
+            for shape in numbers.filter_map(|number| shapes.get(*number)) {
+                if shape.can_begin_with(self.text.as_bytes().get(start).copied().unwrap_or(0)) {
+                    self.attempt(shape, start);
+                }
+            }
+        }
+    }
+
+    /// Attempts the keyed shapes of a group near one of its keywords, at every place once.
+    #[cold]
+    fn try_keyed(&mut self, group: usize, at: usize, length: usize) {
+        let (plan, shapes, bytes) = (self.plan, self.shapes, self.text.as_bytes());
+        let Some(keyed) = plan.keyed.get(group) else {
+            return;
+        };
+        if !around::is_word(bytes, at, length) {
+            return;
+        }
+        if self.tried.is_empty() {
+            self.tried = vec![0; plan.keyed.len()];
+        }
+        let Some(tried) = self.tried.get_mut(group) else {
+            return;
+        };
+        let from = at.saturating_sub(keyed.reach.0).max(*tried);
+        let to = (at + keyed.reach.1 + 1).min(bytes.len()).max(from);
+        *tried = to;
+        for (start, byte) in (from..to).zip(bytes.get(from..).unwrap_or_default()) {
+            for shape in keyed.shapes.iter().filter_map(|number| shapes.get(*number)) {
+                if shape.can_begin_with(*byte) {
+                    self.attempt(shape, start);
+                }
+            }
+        }
+    }
+}
+
+impl Anchored {
+    /// Tries every place where the shape can begin within reach of one of its bytes.
+    fn try_before_each(&self, shape: &Shape, bytes: &[u8], mut attempt: impl FnMut(usize)) {
+        let mut tried = 0;
+        for at in memchr::memchr_iter(self.byte, bytes) {
+            let from = at.saturating_sub(self.reach).max(tried);
+            for (start, byte) in (from..=at).zip(bytes.get(from..).unwrap_or_default()) {
+                if shape.can_begin_with(*byte) {
+                    attempt(start);
+                }
+            }
+            tried = at + 1;
+        }
+    }
+}
+
+/// The bit of the open shape at that place; all from the 64th on share the last.
+fn bit(at: usize) -> u64 {
+    1 << at.min(63)
+}

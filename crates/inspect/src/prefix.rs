@@ -1,0 +1,293 @@
+//! What every match of a pattern begins with, read from the pattern itself: literal beginnings, and the set of first bytes.
+//!
+//! Nothing is compiled for it, so rules that are never met cost a parse and no automaton.
+
+use regex_syntax::{
+    ParserBuilder,
+    hir::{Class, Hir, HirKind},
+};
+
+/// How many literal beginnings a pattern may have to be found by them, how long they grow, and in how many ways one may
+/// go on to be grown further.
+const MAX_PREFIXES: usize = 128;
+const MAX_PREFIX_LEN: usize = 8;
+const MIN_PREFIX_LEN: usize = 3;
+const FEW: usize = 8;
+
+/// A parsed pattern. Bytes are ASCII unless it says `(?u)`, no look-around, no empty match.
+pub(crate) struct Pattern {
+    hir: Hir,
+}
+
+impl Pattern {
+    /// Parses.
+    pub(crate) fn parse(pattern: &str) -> Result<Pattern, String> {
+        let hir = ParserBuilder::new()
+            .unicode(false)
+            .utf8(true)
+            .build()
+            .parse(pattern)
+            .map_err(|error| error.to_string())?;
+        if !hir.properties().look_set().is_empty() {
+            return Err(
+                "look-around is not supported: say what may not touch with `before` and `after`".into(),
+            );
+        }
+        match hir.properties().minimum_len() {
+            Some(0) => Err("the pattern matches the empty text".into()),
+            None => Err("the pattern matches nothing".into()),
+            Some(_) => Ok(Pattern { hir }),
+        }
+    }
+
+    /// The bytes that a match can begin with.
+    pub(crate) fn first(&self) -> [bool; 256] {
+        let mut first = [false; 256];
+        first_of(&self.hir, &mut first);
+        first
+    }
+
+    /// Literal beginnings, in lower case, one of which every match begins with (case aside); none where the pattern has
+    /// no such beginnings. None of them begins another.
+    pub(crate) fn beginnings(&self) -> Vec<Vec<u8>> {
+        let mut grown = Grown::nothing();
+        grown.then(&self.hir);
+        let mut all: Vec<Vec<u8>> = grown.all.into_iter().map(|(literal, _)| literal).collect();
+        all.sort();
+        all.dedup_by(|longer, shorter| longer.starts_with(shorter));
+        if all.iter().any(|literal| literal.len() < MIN_PREFIX_LEN) {
+            return Vec::new();
+        }
+        all
+    }
+}
+
+/// Marks the first bytes; says whether the expression can be empty.
+fn first_of(hir: &Hir, first: &mut [bool; 256]) -> bool {
+    let mut mark = |byte: u8| {
+        if let Some(flag) = first.get_mut(usize::from(byte)) {
+            *flag = true;
+        }
+    };
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => {
+            literal.0.first().copied().into_iter().for_each(mark);
+            false
+        }
+        HirKind::Class(class) => {
+            each_first_byte(class, &mut mark);
+            false
+        }
+        HirKind::Repetition(repetition) => first_of(&repetition.sub, first) || repetition.min == 0,
+        HirKind::Capture(capture) => first_of(&capture.sub, first),
+        HirKind::Concat(parts) => parts.iter().all(|part| first_of(part, first)),
+        // Every branch is read: none may be skipped because another can be empty.
+        HirKind::Alternation(parts) => parts
+            .iter()
+            .fold(false, |empty, part| first_of(part, first) || empty),
+    }
+}
+
+fn each_first_byte(class: &Class, mark: &mut impl FnMut(u8)) {
+    match class {
+        Class::Bytes(class) => {
+            for range in class.ranges() {
+                (range.start()..=range.end()).for_each(&mut *mark);
+            }
+        }
+        Class::Unicode(class) => {
+            for range in class.ranges() {
+                let byte = |character: char| {
+                    let mut buffer = [0; 4];
+                    character.encode_utf8(&mut buffer).bytes().next().unwrap_or(0)
+                };
+                (byte(range.start())..=byte(range.end())).for_each(&mut *mark);
+            }
+        }
+    }
+}
+
+/// Beginnings as they grow: a literal, and whether what is still to come may be appended to it.
+struct Grown {
+    all: Vec<(Vec<u8>, bool)>,
+}
+
+impl Grown {
+    fn nothing() -> Grown {
+        Grown {
+            all: vec![(Vec::new(), true)],
+        }
+    }
+
+    /// Appends an expression to every beginning that still grows.
+    fn then(&mut self, hir: &Hir) {
+        if !self.all.iter().any(|(_, grows)| *grows) {
+            return;
+        }
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => {
+                for byte in &literal.0 {
+                    self.product(&[vec![byte.to_ascii_lowercase()]]);
+                }
+            }
+            HirKind::Class(class) => match few(class) {
+                Some(ways) => self.product(&ways),
+                None => self.stop(),
+            },
+            HirKind::Capture(capture) => self.then(&capture.sub),
+            HirKind::Concat(parts) => parts.iter().for_each(|part| self.then(part)),
+            HirKind::Alternation(parts) => self.one_of(parts.iter()),
+            HirKind::Repetition(repetition) => {
+                if repetition.min == 0 {
+                    let without = self.all.clone();
+                    self.then(&repetition.sub);
+                    if repetition.max != Some(1) {
+                        self.stop();
+                    }
+                    self.add(without);
+                } else {
+                    // More than a few rounds are more than a beginning holds.
+                    for _ in 0..repetition.min.min(MAX_PREFIX_LEN as u32) {
+                        self.then(&repetition.sub);
+                    }
+                    if repetition.max != Some(repetition.min) || repetition.min > MAX_PREFIX_LEN as u32 {
+                        self.stop();
+                    }
+                }
+            }
+        }
+    }
+
+    fn one_of<'a>(&mut self, parts: impl Iterator<Item = &'a Hir>) {
+        let before = std::mem::take(&mut self.all);
+        for part in parts {
+            let mut branch = Grown { all: before.clone() };
+            branch.then(part);
+            self.add(branch.all);
+        }
+        if self.all.len() > MAX_PREFIXES {
+            self.all = before;
+            self.stop();
+        }
+    }
+
+    fn add(&mut self, more: Vec<(Vec<u8>, bool)>) {
+        for one in more {
+            if !self.all.contains(&one) {
+                self.all.push(one);
+            }
+        }
+    }
+
+    /// Every beginning that grows goes on in each of these ways; where that would be too many, none grows any more.
+    fn product(&mut self, ways: &[Vec<u8>]) {
+        let growing = self
+            .all
+            .iter()
+            .filter(|(literal, grows)| *grows && literal.len() < MAX_PREFIX_LEN);
+        if self.all.len() + growing.count() * (ways.len() - 1) > MAX_PREFIXES {
+            return self.stop();
+        }
+        let mut next = Vec::with_capacity(self.all.len());
+        for (literal, grows) in std::mem::take(&mut self.all) {
+            if !grows || literal.len() >= MAX_PREFIX_LEN {
+                next.push((literal, false));
+                continue;
+            }
+            next.extend(ways.iter().map(|way| ([&literal[..], &way[..]].concat(), true)));
+        }
+        self.all = next;
+        self.all.sort();
+        self.all.dedup();
+    }
+
+    fn stop(&mut self) {
+        self.all.iter_mut().for_each(|(_, grows)| *grows = false);
+    }
+}
+
+/// The members of a class, in lower case, where they are few.
+fn few(class: &Class) -> Option<Vec<Vec<u8>>> {
+    let mut ways: Vec<Vec<u8>> = Vec::new();
+    let mut add = |way: Vec<u8>| {
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+        ways.len() <= FEW
+    };
+    match class {
+        Class::Bytes(class) => {
+            for range in class.ranges() {
+                for byte in range.start()..=range.end() {
+                    add(vec![byte.to_ascii_lowercase()]).then_some(())?;
+                }
+            }
+        }
+        Class::Unicode(class) => {
+            for range in class.ranges() {
+                for character in range.start()..=range.end() {
+                    let mut buffer = [0; 4];
+                    let written = character
+                        .to_ascii_lowercase()
+                        .encode_utf8(&mut buffer)
+                        .as_bytes()
+                        .to_vec();
+                    add(written).then_some(())?;
+                }
+            }
+        }
+    }
+    Some(ways)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pattern: &str) -> Vec<String> {
+        let beginnings = Pattern::parse(pattern).unwrap().beginnings();
+        let text = |literal: Vec<u8>| String::from_utf8_lossy(&literal).into_owned();
+        beginnings.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn beginnings_of_every_match() {
+        assert_eq!(of("sk-proj-[a-z]{9}"), ["sk-proj-"]);
+        assert_eq!(
+            of("gh[pousr]_[0-9a-z]{36}"),
+            ["gho_", "ghp_", "ghr_", "ghs_", "ghu_"]
+        );
+        assert!(of("4[0-9]{3}").is_empty(), "ten ways are not few");
+        assert_eq!(of("(?i)ignore[ ]it"), ["ignore i"]);
+        assert_eq!(
+            of("abc|abcdef"),
+            ["abc"],
+            "a match may be no longer than its beginning"
+        );
+        assert_eq!(
+            of("(?:all )?(?:the )?rules"),
+            ["all rule", "all the ", "rules", "the rule"]
+        );
+        assert_eq!(of("(?:ab){2,}c"), ["abab"]);
+        assert!(of("[a-z]{3}@x").is_empty());
+        assert!(of("ab").is_empty(), "too short to look for");
+        assert!(of("a?b?c?d").is_empty());
+        assert_eq!(of("(?iu:élan)"), ["Élan", "élan"]);
+    }
+
+    #[test]
+    fn first_bytes() {
+        let first = |pattern: &str| {
+            let first = Pattern::parse(pattern).unwrap().first();
+            (0..=255u8)
+                .filter(|byte| first[usize::from(*byte)])
+                .map(char::from)
+                .collect::<String>()
+        };
+        assert_eq!(first("a?[b-d]x"), "abcd");
+        assert_eq!(first("(?:a|b?c)|d+"), "abcd");
+        assert_eq!(first("(?i)ab"), "Aa");
+    }
+}
