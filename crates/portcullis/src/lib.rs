@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod docs;
+pub mod eval;
 pub mod scan;
 pub mod standin;
 pub mod wiring;

@@ -4,7 +4,7 @@
 use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Finding, Located, PartId, Severity, Span,
 };
-use portcullis_inspect::{Inspector, RuleError, Selection};
+use portcullis_inspect::{Inspector, Rule, RuleError, Selection};
 use portcullis_policy::{Facts, Profile, Ruling, decide};
 
 /// Scans texts under a profile.
@@ -40,6 +40,12 @@ impl Scanner {
             everything,
             profile,
         })
+    }
+
+    /// The rules it scans with.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        self.inspector.rules()
     }
 
     /// Scans a text as if it stood on that channel of a request.

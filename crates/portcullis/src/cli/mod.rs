@@ -6,11 +6,13 @@ mod completions;
 mod demo;
 mod detectors;
 mod docs;
+mod eval;
 mod explain;
 mod init;
 mod key;
 mod log;
 mod out;
+mod progress;
 mod scan;
 mod serve;
 mod state;
@@ -56,6 +58,8 @@ enum Command {
     Key(key::Command),
     /// Look for injections, secrets and personal data in a text; exit 3 if there are any
     Scan(scan::Args),
+    /// Measure detection on labelled corpora
+    Eval(eval::Args),
     /// Tell why a request was refused or changed
     Explain(explain::Args),
     /// Read the audit log and prove that nobody changed it
@@ -105,6 +109,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Check(args) => check::run(args, &cli.source()),
         Command::Key(command) => key::run(command, &cli.source()),
         Command::Scan(args) => scan::run(args, &cli.source()),
+        Command::Eval(args) => eval::run(args, &cli.source()),
         Command::Explain(args) => explain::run(args, &cli.source()),
         Command::Audit(command) => audit::run(command, &cli.source()),
         Command::Detectors(args) => detectors::run(args),

@@ -33,7 +33,8 @@ pub struct Args {
     json: bool,
 }
 
-fn channel(name: &str) -> Result<Channel, String> {
+/// The channel of that name.
+pub(super) fn channel(name: &str) -> Result<Channel, String> {
     Channel::from_name(name).ok_or_else(|| {
         let known: Vec<&str> = Channel::ALL.iter().map(|channel| channel.name()).collect();
         format!("there are {}", known.join(", "))
@@ -66,7 +67,8 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
     out.end(outcome(&scanned))
 }
 
-fn profile(name: &str, source: &Source) -> Result<Profile, Failure> {
+/// The profile of that name.
+pub(super) fn profile(name: &str, source: &Source) -> Result<Profile, Failure> {
     let config = configured(source)?;
     let written = config
         .settings

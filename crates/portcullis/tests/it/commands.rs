@@ -7,28 +7,36 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Folder {
+    pub(crate) fn new() -> Folder {
         Folder(tempfile::tempdir().unwrap())
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.0.path().join(name), text).unwrap();
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn write_bytes(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.0.path().join(name), bytes).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).unwrap()
+    }
+
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.current_dir(self.0.path()).env_clear();
         command
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran(self.command().args(args).stdin(Stdio::null()).output().unwrap())
     }
 
-    fn feed(&self, args: &[&str], text: &str) -> Ran {
+    pub(crate) fn feed(&self, args: &[&str], text: &str) -> Ran {
         let mut command = self.command();
         command
             .args(args)
@@ -41,19 +49,19 @@ impl Folder {
     }
 }
 
-struct Ran(Output);
+pub(crate) struct Ran(Output);
 
 impl Ran {
-    fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8(self.0.stdout.clone()).unwrap()
     }
 
-    fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         String::from_utf8(self.0.stderr.clone()).unwrap()
     }
 
     #[track_caller]
-    fn code(self, code: i32) -> Ran {
+    pub(crate) fn code(self, code: i32) -> Ran {
         assert_eq!(self.0.status.code(), Some(code), "{}\n{}", self.out(), self.err());
         self
     }

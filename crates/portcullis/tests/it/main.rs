@@ -9,6 +9,7 @@
 
 mod commands;
 mod demo;
+mod eval;
 mod gateway;
 mod sdk;
 mod serve;
