@@ -14,6 +14,8 @@ pub enum Action {
     Mask,
     /// Replace the value for good.
     Redact,
+    /// Take out what acts and leave the words around it: the target of a link, a tag, an escape sequence.
+    Strip,
     /// Refuse the request or the reply.
     Block,
 }
@@ -22,7 +24,10 @@ impl Action {
     /// Whether text is changed or withheld: a stream must then hold back what could still become a match.
     #[must_use]
     pub const fn changes_text(self) -> bool {
-        matches!(self, Action::Mask | Action::Redact | Action::Block)
+        matches!(
+            self,
+            Action::Mask | Action::Redact | Action::Strip | Action::Block
+        )
     }
 }
 

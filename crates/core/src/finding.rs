@@ -49,8 +49,10 @@ pub enum Family {
     Secret,
     /// Personal data.
     Pii,
-    /// Links, images, markup that act when a reply is rendered.
+    /// Links and images: what a reply makes its reader's program ask another host for.
     Link,
+    /// What acts when a reply is rendered or run: scripts, markup, terminal escapes, invisible text, commands.
+    Output,
     /// The gateway's or the application's own system prompt in a reply.
     SystemPrompt,
 }
@@ -62,6 +64,7 @@ impl Family {
         Family::Secret,
         Family::Pii,
         Family::Link,
+        Family::Output,
         Family::SystemPrompt,
     ];
 
@@ -73,6 +76,7 @@ impl Family {
             Family::Secret => "secret",
             Family::Pii => "pii",
             Family::Link => "link",
+            Family::Output => "output",
             Family::SystemPrompt => "system_prompt",
         }
     }
@@ -119,7 +123,8 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// A fact that a detector reports about a text. It holds no matched text: spans point into the text it was given.
+/// A fact that a detector reports about a text. It holds no matched text, the host of a link aside, which policy must know:
+/// spans point into the text it was given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// What was found.
@@ -132,4 +137,7 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure the detector is, 0..=1.
     pub score: f32,
+    /// Of a link, the host that it leads to: lower case, international names in their ASCII form. `None` where it leads
+    /// to none, or where programs could disagree about which. It is the author's text and goes into no record.
+    pub target: Option<Arc<str>>,
 }

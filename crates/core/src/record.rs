@@ -44,7 +44,7 @@ pub struct RecordedFinding {
     pub path: String,
     /// Bytes of that text.
     pub span: Span,
-    /// What was done about it: `flag`, `mask`, `redact`, `block`.
+    /// What was done about it: `flag`, `mask`, `redact`, `strip`, `block`.
     pub action: crate::Action,
     /// The setting that said so, as `profiles.default.pii.input`.
     pub rule: String,

@@ -12,6 +12,7 @@ use portcullis_core::{Channel, Family, Finding, Kind, Lane, Located, Part, PartI
 use crate::{
     Rule, RuleError, Selection,
     hit::{Hit, tidy},
+    link,
     plan::Plan,
     resolve::resolve,
     rule::File,
@@ -161,7 +162,10 @@ impl Inspector {
     pub fn scan(&self, text: &str, channel: Channel, selection: &Selection, found: &mut Vec<Finding>) {
         let mut hits = Vec::new();
         self.hits(text, channel, selection, &mut hits);
-        found.extend(hits.iter().filter_map(|hit| self.finding(hit.rule, hit.span)));
+        found.extend(
+            hits.iter()
+                .filter_map(|hit| self.finding(hit.rule, hit.span, matched_in(text, hit.span))),
+        );
     }
 
     /// Adds what the selected rules find in a whole text as it stands, no disguise undone.
@@ -171,7 +175,10 @@ impl Inspector {
             plan.run(&self.shapes, text, &mut hits);
         }
         self.resolve(&mut hits);
-        found.extend(hits.iter().filter_map(|hit| self.finding(hit.rule, hit.span)));
+        found.extend(
+            hits.iter()
+                .filter_map(|hit| self.finding(hit.rule, hit.span, matched_in(text, hit.span))),
+        );
     }
 
     /// Reads all parts of a message: each part alone, and the parts of a lane also joined, of which only what crosses
@@ -194,7 +201,7 @@ impl Inspector {
             let selected = selection(&part);
             self.hits(part.text, part.channel, selected, &mut hits);
             for hit in hits.drain(..) {
-                located.extend(self.locate(&part, 0, hit.rule, hit.span));
+                located.extend(self.locate(&part, 0, hit.rule, hit.span, matched_in(part.text, hit.span)));
             }
             if let Some(lane) = part.lane {
                 lanes.entry(lane).or_default().push((part, selected));
@@ -256,7 +263,8 @@ impl Inspector {
                 let start = hit.span.start.max(span.start) - span.start;
                 let end = hit.span.end.min(span.end) - span.start;
                 let piece = u16::try_from(piece).unwrap_or(u16::MAX);
-                located.extend(self.locate(part, piece, hit.rule, Span::new(start, end)));
+                let matched = matched_in(&joined, hit.span);
+                located.extend(self.locate(part, piece, hit.rule, Span::new(start, end), matched));
             }
         }
     }
@@ -280,8 +288,8 @@ impl Inspector {
         resolve(hits, |hit| self.rules.get(hit.rule).map(Rule::family));
     }
 
-    fn locate(&self, part: &Part<'_>, piece: u16, rule: usize, span: Span) -> Option<Located> {
-        let finding = self.finding(rule, span)?;
+    fn locate(&self, part: &Part<'_>, piece: u16, rule: usize, span: Span, matched: &str) -> Option<Located> {
+        let finding = self.finding(rule, span, matched)?;
         Some(Located {
             part: part.id,
             piece,
@@ -365,8 +373,8 @@ impl Inspector {
                 .is_some_and(|rules| rules.has(rule))
     }
 
-    /// The finding of a rule at a place.
-    pub(crate) fn finding(&self, rule: usize, span: Span) -> Option<Finding> {
+    /// The finding of a rule at a place, and the text of the match, of which a joined text or a lane may hold but a part there.
+    pub(crate) fn finding(&self, rule: usize, span: Span, matched: &str) -> Option<Finding> {
         let rule = self.rules.get(rule)?;
         Some(Finding {
             kind: rule.id.clone(),
@@ -374,6 +382,9 @@ impl Inspector {
             span,
             severity: rule.severity(),
             score: rule.score(),
+            target: (rule.family == Family::Link)
+                .then(|| link::host_of(matched))
+                .flatten(),
         })
     }
 
@@ -393,6 +404,11 @@ fn is_new(known: &BTreeMap<(usize, usize), usize>, hit: &Hit) -> bool {
         let near = Span::new(*start, *end);
         !near.overlaps(span) || (span != near && span.start <= near.start && near.end <= span.end)
     })
+}
+
+/// The text of a match.
+fn matched_in(text: &str, span: Span) -> &str {
+    text.get(span.start..span.end).unwrap_or_default()
 }
 
 /// Whether what `single` reports of a part alone is no more than a piece of what the joined reading found.

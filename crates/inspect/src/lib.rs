@@ -11,6 +11,7 @@ mod derived;
 mod edge;
 mod hit;
 mod inspector;
+mod link;
 mod literals;
 mod machine;
 mod plan;
@@ -25,6 +26,7 @@ pub mod views;
 mod window;
 
 pub use inspector::Inspector;
+pub use link::host;
 pub use rule::{Rule, RuleError, Source};
 pub use selection::Selection;
 pub use verdicts::CacheStats;

@@ -321,7 +321,8 @@ impl Window {
             let hit = shape.hit(Span::new(self.from + span.start, self.from + span.end));
             if !self.recent.iter().any(|other| hit.is_within(other)) {
                 self.recent.push(hit);
-                found.extend(inspector.finding(hit.rule, hit.span));
+                let matched = self.text.get(span.start..span.end).unwrap_or_default();
+                found.extend(inspector.finding(hit.rule, hit.span, matched));
             }
         }
     }

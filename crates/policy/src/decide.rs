@@ -4,7 +4,7 @@ use portcullis_core::{Action, Decision, Direction, Glob, Located, Uninspectable}
 use serde::{Deserialize, Serialize};
 
 use crate::rules::RULES;
-use crate::{Profile, RuleName, Ruling};
+use crate::{Place, Profile, RuleName, Ruling};
 
 /// All that a decision depends on besides the profile.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +68,14 @@ pub fn decide(profile: &Profile, facts: &Facts<'_>) -> Verdict {
         .iter()
         .map(|located| {
             let finding = &located.finding;
-            profile.ruling(
-                facts.direction,
-                located.channel,
-                located.origin,
-                finding.family,
-                &finding.kind,
-            )
+            profile.ruling(&Place {
+                direction: facts.direction,
+                channel: located.channel,
+                origin: located.origin,
+                family: finding.family,
+                kind: &finding.kind,
+                target: finding.target.as_deref(),
+            })
         })
         .collect();
     let mut uninspectable: Vec<Ruling> = facts

@@ -9,5 +9,7 @@ pub mod rules;
 mod ruling;
 
 pub use decide::{Denial, Facts, Verdict, decide};
-pub use profile::{Both, Injection, Mode, Permission, Pii, Profile, SystemPrompt, UninspectableActions};
+pub use profile::{
+    Both, Injection, Links, Mode, OutputActions, Permission, Pii, Profile, SystemPrompt, UninspectableActions,
+};
 pub use ruling::{Place, RuleName, Ruling};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Action, Channel, Direction, Family, Kind, Origin, UninspectableKind};
+use portcullis_core::{Action, Glob, Kind, UninspectableKind};
 use serde::{Deserialize, Serialize};
 
 use crate::rules::RULES;
@@ -55,6 +55,10 @@ pub struct Profile {
     pub secrets: Both,
     /// Personal data.
     pub pii: Pii,
+    /// Links and images in replies. Without it they are not looked at.
+    pub links: Option<Links>,
+    /// What acts when a reply is rendered or run.
+    pub output: OutputActions,
     /// Content that cannot be read.
     pub uninspectable: UninspectableActions,
     /// The application's instructions to the model.
@@ -93,6 +97,34 @@ pub struct Pii {
     pub types: Option<Vec<Kind>>,
 }
 
+/// What becomes of links in replies, by the host that they lead to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Links {
+    /// Hosts that a reply may link to, in the form in which findings name them; `*.example.com` stands for every host below.
+    pub allow: Vec<Glob>,
+    /// The action on every other link, and on those of which it is not certain where they lead.
+    pub otherwise: Action,
+}
+
+/// Actions on what acts when a reply is rendered or run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutputActions {
+    /// Links that are code: `javascript:` and the like.
+    pub scripts: Action,
+    /// HTML that runs, loads, embeds or posts.
+    pub markup: Action,
+    /// Control characters and escape sequences of terminals.
+    pub terminal: Action,
+    /// Text that nobody sees.
+    pub invisible: Action,
+    /// SQL that destroys or breaks out.
+    pub sql: Action,
+    /// Shell commands that destroy or let somebody in.
+    pub shell: Action,
+}
+
 /// Actions on content that cannot be read: `allow`, `flag` or `block`. There is no text to redact, so a stricter action
 /// than `flag` acts as `block`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +160,8 @@ impl Default for Profile {
             injection: Injection::default(),
             secrets: Both::default(),
             pii: Pii::default(),
+            links: None,
+            output: OutputActions::default(),
             uninspectable: UninspectableActions::default(),
             system_prompt: SystemPrompt::default(),
         }
@@ -174,6 +208,28 @@ impl Default for Pii {
     }
 }
 
+impl Default for Links {
+    fn default() -> Links {
+        Links {
+            allow: Vec::new(),
+            otherwise: Action::Strip,
+        }
+    }
+}
+
+impl Default for OutputActions {
+    fn default() -> OutputActions {
+        OutputActions {
+            scripts: Action::Flag,
+            markup: Action::Flag,
+            terminal: Action::Strip,
+            invisible: Action::Strip,
+            sql: Action::Allow,
+            shell: Action::Allow,
+        }
+    }
+}
+
 impl UninspectableActions {
     /// The action on content of this kind.
     #[must_use]
@@ -206,24 +262,10 @@ impl Profile {
     /// What the settings say about a finding, before [`Profile::mode`] is applied to it. A family that no rule
     /// names is flagged.
     #[must_use]
-    pub fn ruling(
-        &self,
-        direction: Direction,
-        channel: Channel,
-        origin: Origin,
-        family: Family,
-        kind: &Kind,
-    ) -> Ruling {
-        let place = Place {
-            direction,
-            channel,
-            origin,
-            family,
-            kind,
-        };
+    pub fn ruling(&self, place: &Place<'_>) -> Ruling {
         RULES
             .iter()
-            .find_map(|rule| rule.on_finding(self, &place))
+            .find_map(|rule| rule.on_finding(self, place))
             .unwrap_or_else(|| self.says("otherwise", Action::Flag))
     }
 

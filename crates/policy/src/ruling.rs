@@ -17,6 +17,8 @@ pub struct Place<'a> {
     pub family: Family,
     /// What was found.
     pub kind: &'a Kind,
+    /// The host that a link leads to, where that is known.
+    pub target: Option<&'a str>,
 }
 
 /// An action and the setting that asks for it.

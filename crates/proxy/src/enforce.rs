@@ -215,6 +215,7 @@ mod tests {
             span: Span::new(start, end),
             severity: Severity::Medium,
             score: 1.0,
+            target: None,
         }
     }
 

@@ -9,7 +9,7 @@ use http::uri::{Authority, Scheme};
 use portcullis_core::{Channel, Direction, Glob, Limits, Origin, Price, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::{Inspector, Selection};
-use portcullis_policy::Profile;
+use portcullis_policy::{Place, Profile};
 use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use thiserror::Error;
 
@@ -212,10 +212,16 @@ impl Guard {
             for channel in Channel::ALL {
                 for origin in ORIGINS {
                     let selection = inspector.select(|rule| {
-                        profile
-                            .ruling(direction, *channel, origin, rule.family(), rule.id())
-                            .action
-                            != portcullis_core::Action::Allow
+                        let place = Place {
+                            direction,
+                            channel: *channel,
+                            origin,
+                            family: rule.family(),
+                            kind: rule.id(),
+                            // No host is known yet: the strictest that can be said of a link.
+                            target: None,
+                        };
+                        profile.ruling(&place).action != portcullis_core::Action::Allow
                     });
                     let shared = all.iter().find(|other| **other == selection).cloned();
                     all.push(shared.unwrap_or(selection));

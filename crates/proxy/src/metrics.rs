@@ -142,6 +142,7 @@ impl Metrics {
             Action::Flag => "flag",
             Action::Mask => "mask",
             Action::Redact => "redact",
+            Action::Strip => "strip",
             Action::Block => "block",
         };
         self.findings

@@ -5,7 +5,9 @@ use portcullis_core::{Action, Channel, Direction, UninspectableKind};
 use crate::{Denial, Facts, Place, Profile, RuleName, Ruling};
 
 mod injection;
+mod links;
 mod models;
+mod output;
 mod pii;
 mod secrets;
 mod system_prompt;
@@ -43,7 +45,23 @@ pub static RULES: &[&dyn Rule] = &[
     &injection::Injections,
     &secrets::Secrets,
     &pii::PersonalData,
+    &links::Links,
+    &output::Output,
 ];
+
+/// Whether a text is a part of a reply that somebody's program shows: not one of a request, and not the arguments of a tool
+/// call, in which addresses and markup are data. A place that the dialect does not know is taken to be shown.
+fn is_shown(place: &Place<'_>) -> bool {
+    place.direction == Direction::Output && place.channel != Channel::ToolCall
+}
+
+/// An action on a text of a reply, which the client never sent: there is nothing to restore to it.
+const fn in_reply(action: Action) -> Action {
+    match action {
+        Action::Mask => Action::Redact,
+        action => action,
+    }
+}
 
 /// The setting for the way a text travels; on a channel that the dialect does not know, the stricter of both.
 fn by_direction(
@@ -61,10 +79,9 @@ fn by_direction(
         Channel::Unknown if output.1 > own.1 => output,
         _ => own,
     };
-    // A value of a reply was never sent by the client, so there is nothing to restore to it.
-    let action = match (place.direction, action) {
-        (Direction::Output, Action::Mask) => Action::Redact,
-        (_, action) => action,
+    let action = match place.direction {
+        Direction::Input => action,
+        Direction::Output => in_reply(action),
     };
     profile.says(setting, action)
 }

@@ -1,6 +1,6 @@
 //! Runs `tests/corpus/<rule>.toml`. Every rule has cases, and every file of cases has a rule.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Finding, Glob, Kind, Located, Origin, PartId, Severity,
@@ -43,12 +43,19 @@ struct Found {
     origin: Option<Origin>,
     family: Family,
     kind: String,
+    target: Option<String>,
     action: Action,
     rule: Option<String>,
 }
 
 /// A finding at some place; where exactly in the text does not matter to a decision.
-pub fn located(channel: Channel, origin: Origin, family: Family, kind: &str) -> Located {
+pub fn located(
+    channel: Channel,
+    origin: Origin,
+    family: Family,
+    kind: &str,
+    target: Option<&str>,
+) -> Located {
     Located {
         part: PartId(0),
         channel,
@@ -60,6 +67,7 @@ pub fn located(channel: Channel, origin: Origin, family: Family, kind: &str) -> 
             span: Span::new(0, 1),
             severity: Severity::High,
             score: 1.0,
+            target: target.map(Arc::from),
         },
     }
 }
@@ -70,7 +78,13 @@ fn run(rule: &str, case: &Case) {
         .iter()
         .map(|found| {
             let origin = found.origin.unwrap_or(found.channel.origin());
-            located(found.channel, origin, found.family, &found.kind)
+            located(
+                found.channel,
+                origin,
+                found.family,
+                &found.kind,
+                found.target.as_deref(),
+            )
         })
         .collect();
     let uninspectable: Vec<Uninspectable> = case

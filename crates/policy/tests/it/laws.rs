@@ -4,7 +4,8 @@ use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Glob, Located, Origin, Uninspectable, UninspectableKind,
 };
 use portcullis_policy::{
-    Both, Facts, Injection, Mode, Permission, Profile, UninspectableActions, Verdict, decide,
+    Both, Facts, Injection, Links, Mode, OutputActions, Permission, Place, Profile, UninspectableActions,
+    Verdict, decide,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -16,6 +17,7 @@ const ACTIONS: &[Action] = &[
     Action::Flag,
     Action::Mask,
     Action::Redact,
+    Action::Strip,
     Action::Block,
 ];
 const ORIGINS: &[Origin] = &[
@@ -28,10 +30,19 @@ const ORIGINS: &[Origin] = &[
     Origin::Document,
     Origin::Unknown,
 ];
-const KINDS: &[&str] = &["injection.override", "EMAIL_ADDRESS", "SOME_KEY", "PERSON"];
+const KINDS: &[&str] = &[
+    "injection.override",
+    "EMAIL_ADDRESS",
+    "SOME_KEY",
+    "PERSON",
+    "link.url",
+    "link.script",
+    "code.sql",
+];
+const HOSTS: &[Option<&str>] = &[None, Some("docs.example.com"), Some("evil.example")];
 
 fn profiles() -> impl Strategy<Value = Profile> {
-    (proptest::array::uniform12(select(ACTIONS)), any::<[bool; 3]>()).prop_map(|(actions, flags)| {
+    (proptest::array::uniform16(select(ACTIONS)), any::<[bool; 4]>()).prop_map(|(actions, flags)| {
         let [
             user,
             untrusted,
@@ -41,8 +52,19 @@ fn profiles() -> impl Strategy<Value = Profile> {
             pii_out,
             rest @ ..,
         ] = actions;
-        let [image, audio, video, file, encrypted, vector] = rest;
-        let [observe, all_types, no_system] = flags;
+        let [
+            image,
+            audio,
+            video,
+            file,
+            encrypted,
+            vector,
+            otherwise,
+            scripts,
+            markup,
+            sql,
+        ] = rest;
+        let [observe, all_types, no_system, links] = flags;
         let mut profile = Profile {
             injection: Injection { user, untrusted },
             secrets: Both {
@@ -56,6 +78,16 @@ fn profiles() -> impl Strategy<Value = Profile> {
                 file,
                 encrypted,
                 vector,
+            },
+            links: links.then(|| Links {
+                allow: vec![Glob::new("*.example.com")],
+                otherwise,
+            }),
+            output: OutputActions {
+                scripts,
+                markup,
+                sql,
+                ..OutputActions::default()
             },
             ..Profile::default()
         };
@@ -78,8 +110,9 @@ fn findings() -> impl Strategy<Value = Located> {
         select(ORIGINS),
         select(Family::ALL),
         select(KINDS),
+        select(HOSTS),
     )
-        .prop_map(|(channel, origin, family, kind)| located(channel, origin, family, kind))
+        .prop_map(|(channel, origin, family, kind, host)| located(channel, origin, family, kind, host))
 }
 
 fn unreadable() -> impl Strategy<Value = Uninspectable> {
@@ -168,8 +201,16 @@ proptest! {
         profile in profiles(), direction in select(&[Direction::Input, Direction::Output][..]), finding in findings()
     ) {
         let kind = &finding.finding.kind;
-        let known = profile.ruling(direction, finding.channel, finding.origin, finding.finding.family, kind);
-        let unknown = profile.ruling(direction, Channel::Unknown, finding.origin, finding.finding.family, kind);
+        let at = |channel| Place {
+            direction,
+            channel,
+            origin: finding.origin,
+            family: finding.finding.family,
+            kind,
+            target: finding.finding.target.as_deref(),
+        };
+        let known = profile.ruling(&at(finding.channel));
+        let unknown = profile.ruling(&at(Channel::Unknown));
         prop_assert!(unknown.action >= known.action, "{known:?} but {unknown:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use portcullis_core::Action;
 use portcullis_policy::{
-    Both, Injection, Mode, Permission, Pii, Profile, SystemPrompt, UninspectableActions,
+    Both, Injection, Mode, OutputActions, Permission, Pii, Profile, SystemPrompt, UninspectableActions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -201,6 +201,8 @@ impl RawProfile {
                 output: self.pii.output.into(),
                 types: Some(types.collect()),
             },
+            links: None,
+            output: OutputActions::default(),
             uninspectable: UninspectableActions {
                 image: self.uninspectable.image.into(),
                 audio: self.uninspectable.audio.into(),

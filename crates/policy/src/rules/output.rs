@@ -1,0 +1,44 @@
+//! What becomes of what acts when a reply is rendered or run. Links by their hosts are another rule's affair.
+
+use portcullis_core::{Action, Direction, Family};
+
+use super::{Rule, in_reply, is_shown};
+use crate::{Place, Profile, Ruling};
+
+/// The action depends on the kind.
+pub struct Output;
+
+impl Rule for Output {
+    fn id(&self) -> &'static str {
+        "output"
+    }
+
+    fn about(&self) -> &'static str {
+        "Scripts in links, active markup, terminal escapes, invisible text, and SQL and shell fragments in a reply follow the \
+         settings of `output`. In the arguments of tool calls, scripts and markup are data and pass."
+    }
+
+    fn on_finding(&self, profile: &Profile, place: &Place<'_>) -> Option<Ruling> {
+        if place.family != Family::Output {
+            return None;
+        }
+        if place.direction == Direction::Input {
+            return Some(profile.says("output", Action::Allow));
+        }
+        let output = &profile.output;
+        let (setting, action, only_shown) = match place.kind.as_str() {
+            "link.script" => ("output.scripts", output.scripts, true),
+            "markup.script" => ("output.markup", output.markup, true),
+            "terminal.escape" => ("output.terminal", output.terminal, false),
+            "text.invisible" => ("output.invisible", output.invisible, false),
+            "code.sql" => ("output.sql", output.sql, false),
+            "code.shell" => ("output.shell", output.shell, false),
+            _ => return None,
+        };
+        Some(if only_shown && !is_shown(place) {
+            profile.says("output", Action::Allow)
+        } else {
+            profile.says(setting, in_reply(action))
+        })
+    }
+}
