@@ -41,6 +41,16 @@ pub struct Inspector {
     verdicts: Option<Verdicts>,
 }
 
+/// The rules of [`FILES`].
+pub(crate) fn built_in_rules() -> Result<Vec<Rule>, RuleError> {
+    let mut rules = Vec::new();
+    for (family, text) in FILES {
+        let sources = File::parse(text)?.rules;
+        rules.extend(sources.into_iter().map(|source| source.into_rule(*family)));
+    }
+    Ok(rules)
+}
+
 /// So many plans are shared; a program that makes more selections than that pays for each.
 const SHARED_PLANS: usize = 64;
 
@@ -50,22 +60,10 @@ impl Inspector {
     /// # Errors
     /// When a built-in rule is wrong: a defect that this crate's tests find.
     pub fn built_in() -> Result<Inspector, RuleError> {
-        let mut rules = Vec::new();
-        for (family, text) in FILES {
-            for source in File::parse(text)?.rules {
-                let channels = source.channels.clone().unwrap_or_else(|| Channel::ALL.to_vec());
-                rules.push(Rule {
-                    id: Kind::new(&source.id),
-                    family: *family,
-                    source,
-                    channels,
-                });
-            }
-        }
-        Inspector::new(rules)
+        Inspector::new(built_in_rules()?)
     }
 
-    fn new(rules: Vec<Rule>) -> Result<Inspector, RuleError> {
+    pub(crate) fn new(rules: Vec<Rule>) -> Result<Inspector, RuleError> {
         let mut shapes = Vec::new();
         let mut kinds: Vec<&Kind> = Vec::new();
         for (number, rule) in rules.iter().enumerate() {

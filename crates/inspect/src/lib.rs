@@ -14,6 +14,7 @@ mod inspector;
 mod link;
 mod literals;
 mod machine;
+mod own;
 mod plan;
 mod prefix;
 mod resolve;

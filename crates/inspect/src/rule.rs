@@ -86,20 +86,24 @@ pub enum RuleError {
     #[error("rules do not parse: {0}")]
     Syntax(#[from] toml::de::Error),
     /// One rule is wrong.
-    #[error("rule {rule}: {reason}")]
+    #[error("rule {rule}: {place}{}{reason}", if place.is_empty() { "" } else { ": " })]
     Rule {
         /// Its id.
         rule: String,
+        /// What of it is wrong, as `hit[2]`; empty where it is no single thing.
+        place: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
 /// A `[[rule]]` block as written, in the built-in files and in a configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     pub(crate) id: String,
+    /// Only in a user's rule: a built-in file is of one family.
+    pub(crate) family: Option<Family>,
     pub(crate) severity: Severity,
     #[serde(default = "certain")]
     pub(crate) score: f32,
@@ -194,6 +198,21 @@ fn fill(pattern: &str, known: &[(String, String)]) -> String {
 }
 
 impl Source {
+    /// Reads a rules file: `[[rule]]` blocks, and `fragments` for their patterns.
+    ///
+    /// # Errors
+    /// It does not have that shape; the message names line and column. What is wrong with single rules is told by
+    /// [`Inspector::with`](crate::Inspector::with).
+    pub fn read_file(text: &str) -> Result<Vec<Source>, RuleError> {
+        Ok(File::parse(text)?.rules)
+    }
+
+    /// The name that findings of the rule carry.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The check named by the rule.
     pub(crate) fn find_check(&self) -> Result<Option<Check>, RuleError> {
         let Some(name) = &self.checksum else {
@@ -201,14 +220,20 @@ impl Source {
         };
         match crate::checks::named(name) {
             Some(check) => Ok(Some(check)),
-            None => Err(self.wrong(format!("there is no checksum named {name}"))),
+            None => Err(self.wrong_at("checksum", format!("there is no checksum named {name}"))),
         }
     }
 
     /// An error about this rule.
     pub(crate) fn wrong(&self, reason: impl Into<String>) -> RuleError {
+        self.wrong_at("", reason)
+    }
+
+    /// An error about one thing of this rule.
+    pub(crate) fn wrong_at(&self, place: &str, reason: impl Into<String>) -> RuleError {
         RuleError::Rule {
             rule: self.id.clone(),
+            place: place.to_owned(),
             reason: reason.into(),
         }
     }

@@ -53,10 +53,16 @@ impl Shape {
         let wrong = |reason| source.wrong(format!("`{pattern}`: {reason}"));
         let parsed = Pattern::parse(pattern).map_err(wrong)?;
         if let Some(short) = source.keywords.iter().find(|word| word.len() < 3) {
-            return Err(source.wrong(format!("the keyword `{short}` is shorter than three bytes")));
+            return Err(source.wrong_at(
+                "keywords",
+                format!("the keyword `{short}` is shorter than three bytes"),
+            ));
         }
         if let Some(long) = source.keywords.iter().find(|word| word.len() > LONGEST) {
-            return Err(source.wrong(format!("the keyword `{long}` is longer than {LONGEST} bytes")));
+            return Err(source.wrong_at(
+                "keywords",
+                format!("the keyword `{long}` is longer than {LONGEST} bytes"),
+            ));
         }
         Ok(Shape {
             rule,
