@@ -2,8 +2,10 @@
 //!
 //! `{base62:48}` becomes 48 characters drawn from the alphabet, `{luhn:16:4}` a number of 16 digits that begins with 4
 //! and has a right check digit, `{luhn:16:4: }` the same in groups of four, `{iban:DE:22}` an account number of that
-//! country. What is drawn follows from the seed alone. Values are random: they belong to nobody, or to somebody by chance
+//! country, `{valid:pl_pesel:###########}` digits (and capital letters for `?`) that the check of that name passes. What is drawn follows from the seed alone. Values are random: they belong to nobody, or to somebody by chance
 //! as any random number does. `«` and `»` mark what a rule is to find and are left to the caller.
+
+use crate::{around::Check, checks};
 
 /// Writes a template out. Everything outside braces stands for itself; braces that name nothing do so too.
 #[must_use]
@@ -63,8 +65,27 @@ fn value(inner: &str, dice: &mut Dice) -> Option<String> {
         let (country, length) = (fields.next()?, fields.next()?.parse().ok()?);
         return Some(grouped(&iban(country, length, dice), fields.next().unwrap_or("")));
     }
+    if name == "valid" {
+        return valid(fields.next()?, fields.next()?, dice);
+    }
     let (_, alphabet) = ALPHABETS.iter().find(|(known, _)| *known == name)?;
     Some(dice.draw(alphabet, fields.next()?.parse().ok()?))
+}
+
+/// Draws a digit for each `#` and a capital letter for each `?` of a template until the named check passes.
+fn valid(check: &str, template: &str, dice: &mut Dice) -> Option<String> {
+    let Some(Check::Value(check)) = checks::named(check) else {
+        return None;
+    };
+    let mut draw = || -> String {
+        let letter = |character: char| match character {
+            '#' => dice.draw("0123456789", 1),
+            '?' => dice.draw("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 1),
+            other => other.to_string(),
+        };
+        template.chars().map(letter).collect()
+    };
+    (0..1_000_000).map(|_| draw()).find(|text| check(text))
 }
 
 fn luhn(length: usize, prefix: &str, dice: &mut Dice) -> String {
@@ -142,5 +163,7 @@ mod tests {
         assert_eq!(expand("{luhn:16:4: }", 3).len(), 19);
         assert!(expand("{iban:DE:22}", 3).starts_with("DE"));
         assert_ne!(expand("{base62:20}", 0), "0".repeat(20));
+        assert_eq!(expand("{valid:nl_bsn:#########}", 3).len(), 9);
+        assert_eq!(expand("{valid:nothing:###}", 3), "{valid:nothing:###}");
     }
 }

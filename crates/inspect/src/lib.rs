@@ -11,6 +11,7 @@ mod derived;
 mod edge;
 mod hit;
 mod inspector;
+mod label;
 mod link;
 mod literals;
 mod machine;

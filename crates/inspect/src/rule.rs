@@ -124,6 +124,10 @@ pub struct Source {
     pub(crate) near: usize,
     #[serde(default)]
     pub(crate) near_after: usize,
+    /// Whether a keyword must label the value: it belongs to the first value behind it, may stand over the value's column,
+    /// and its blanks may be written `_`, `-`, or not at all.
+    #[serde(default)]
+    pub(crate) label: bool,
     /// The least entropy of the value, in bits a character.
     #[serde(default)]
     pub(crate) entropy: f32,
@@ -164,6 +168,9 @@ pub(crate) struct File {
     /// Pieces of patterns by name, to be used as `<name>` in shapes and in later pieces.
     #[serde(default)]
     fragments: Vec<Fragment>,
+    /// Lists of keywords by name, to be used as `<name>` among keywords.
+    #[serde(default)]
+    words: Vec<Words>,
     #[serde(rename = "rule")]
     pub(crate) rules: Vec<Source>,
 }
@@ -173,6 +180,13 @@ pub(crate) struct File {
 struct Fragment {
     name: String,
     pattern: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    name: String,
+    list: Vec<String>,
 }
 
 impl File {
@@ -187,6 +201,9 @@ impl File {
         for shape in file.rules.iter_mut().flat_map(|rule| &mut rule.pattern) {
             *shape = fill(shape, &known);
         }
+        for rule in &mut file.rules {
+            rule.keywords = write_out(&rule.keywords, &file.words, rule.label);
+        }
         Ok(file)
     }
 }
@@ -195,6 +212,29 @@ fn fill(pattern: &str, known: &[(String, String)]) -> String {
     known.iter().fold(pattern.to_owned(), |pattern, (name, piece)| {
         pattern.replace(name, piece)
     })
+}
+
+/// Keywords with the lists among them written out, and labels in all their spellings.
+fn write_out(keywords: &[String], lists: &[Words], label: bool) -> Vec<String> {
+    let mut written: Vec<String> = Vec::new();
+    for keyword in keywords {
+        match lists.iter().find(|words| *keyword == format!("<{}>", words.name)) {
+            Some(words) => written.extend(words.list.iter().cloned()),
+            None => written.push(keyword.clone()),
+        }
+    }
+    if label {
+        let spaced: Vec<String> = written
+            .iter()
+            .filter(|word| word.contains(' '))
+            .cloned()
+            .collect();
+        let spellings = |word: &String| ["_", "-", ""].map(|blank| word.replace(' ', blank));
+        written.extend(spaced.iter().flat_map(spellings));
+    }
+    written.sort();
+    written.dedup();
+    written
 }
 
 impl Source {

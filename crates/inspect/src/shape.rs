@@ -10,9 +10,10 @@ use portcullis_core::Span;
 use regex_automata::{Anchored, Input, nfa::thompson::pikevm::PikeVM};
 
 use crate::{
-    around::{Check, Match},
+    around::{BEFORE, Check, Match},
     edge::{Before, Edge},
     hit::Hit,
+    label::is_labelled,
     literals::LONGEST,
     machine::{self, Machine},
     prefix::Pattern,
@@ -39,8 +40,11 @@ pub(crate) struct Shape {
     check: Option<Check>,
     entropy: f32,
     pub(crate) keywords: Vec<String>,
+    /// How far before a match a keyword may stand.
     pub(crate) near: usize,
     pub(crate) near_after: usize,
+    /// How far before a match a keyword labels it; `None` where keywords need not be labels.
+    label: Option<usize>,
     /// Finds the group `value` in a match; `None` where the pattern has none.
     value: OnceLock<Option<PikeVM>>,
     /// For each byte, whether a match can begin with it.
@@ -76,10 +80,11 @@ impl Shape {
             check: source.find_check()?,
             entropy: source.entropy,
             keywords: source.keywords.clone(),
-            near: source.near,
+            near: if source.label { BEFORE } else { source.near },
             near_after: source.near_after,
             value: OnceLock::new(),
             first: parsed.first(),
+            label: source.label.then_some(source.near),
         })
     }
 
@@ -170,13 +175,20 @@ impl Shape {
         if self.entropy > 0.0 && entropy(found.value()) < self.entropy {
             return None;
         }
-        if !self.keywords.is_empty() && !found.is_near(&self.keywords, self.near, self.near_after) {
-            return None;
-        }
-        match self.check {
+        let passed = match self.check {
             None => Some(span),
             Some(Check::Value(check)) => check(found.value()).then_some(span),
             Some(Check::Left(check) | Check::Around(check)) => check(&found),
+        };
+        passed.filter(|_| self.is_named(&found))
+    }
+
+    /// Whether a keyword stands where the rule wants one.
+    fn is_named(&self, found: &Match<'_>) -> bool {
+        match self.label {
+            _ if self.keywords.is_empty() => true,
+            Some(near) => is_labelled(found, &self.keywords, near, self.near_after),
+            None => found.is_near(&self.keywords, self.near, self.near_after),
         }
     }
 

@@ -7,6 +7,12 @@ use crate::around::Check;
 mod contact;
 mod finance;
 mod government;
+mod government_asia;
+mod government_east;
+mod government_latin;
+mod government_west;
+mod medical;
+mod number;
 mod secrets;
 
 /// Every check by its name in the rules.
@@ -14,6 +20,11 @@ static CHECKS: &[&[(&str, Check)]] = &[
     contact::CHECKS,
     finance::CHECKS,
     government::CHECKS,
+    government_asia::CHECKS,
+    government_east::CHECKS,
+    government_latin::CHECKS,
+    government_west::CHECKS,
+    medical::CHECKS,
     secrets::CHECKS,
 ];
 

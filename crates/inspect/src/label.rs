@@ -1,0 +1,290 @@
+//! Whether a value is labelled by one of its rule's words: before it, behind it, or at the head of its column.
+//!
+//! A keyword that merely stands near would also claim the next number on the line: in `NPI 1234567893, phone (201)
+//! 555-0188` it is the telephone's turn. A label belongs to the value that follows it.
+
+use crate::around::{AFTER, BEFORE, Match, is_word};
+
+/// Words that label numbers of other kinds. What follows one of them, and no word of the rule's own, is not the rule's.
+const FOREIGN: &[&str] = &[
+    "phone",
+    "telephone",
+    "tel",
+    "mobile",
+    "fax",
+    "telefon",
+    "telefono",
+    "teléfono",
+    "telefone",
+    "téléphone",
+    "handy",
+    "celular",
+    "móvil",
+    "whatsapp",
+    "телефон",
+    "тел.",
+    "电话",
+    "手机",
+    "電話",
+    "전화",
+    "โทร",
+    "order",
+    "invoice",
+    "tracking",
+    "rechnung",
+    "factura",
+    "facture",
+    "timestamp",
+    "isbn",
+    "issn",
+    "iban",
+    "credit card",
+    "visa",
+    "mastercard",
+    "imei",
+];
+
+/// So many digits in one token are a number that a label can belong to.
+const NUMBER: usize = 6;
+
+/// Whether one of `words` labels the match: within `near` bytes before it, within `near_after` bytes behind it, or in the
+/// head of its column as far as a check may look back.
+pub(crate) fn is_labelled(found: &Match<'_>, words: &[String], near: usize, near_after: usize) -> bool {
+    let any = |text: &str| words.iter().any(|word| stands(word, text));
+    any(own(found.before(near), found.value()))
+        || (near_after > 0 && behind(found, near_after).is_some_and(any))
+        || header(found).is_some_and(any)
+}
+
+/// Whether `word` stands in `text` as a word of its own. An abbreviation in capitals of up to four letters is often an
+/// everyday word otherwise (`SIN`, `DNI`, `PAN`): written small it counts as the name of a field only.
+fn stands(word: &str, text: &str) -> bool {
+    let (wanted, bytes) = (word.as_bytes(), text.as_bytes());
+    let Some(first) = wanted.first() else { return false };
+    let strict = wanted.len() <= 4 && wanted.iter().all(u8::is_ascii_uppercase);
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes).any(|at| {
+        let Some(here) = bytes.get(at..at + wanted.len()) else {
+            return false;
+        };
+        here.eq_ignore_ascii_case(wanted)
+            && is_word(bytes, at, wanted.len())
+            && (!strict || here == wanted || is_field(bytes, at, at + wanted.len()))
+    })
+}
+
+/// Whether the word between those places is the name of a field: `"sin":`, `sin=`, `| sin |`.
+fn is_field(bytes: &[u8], start: usize, end: usize) -> bool {
+    let named = |byte: &u8| {
+        matches!(
+            byte,
+            b'"' | b'\'' | b'`' | b'_' | b':' | b'=' | b'|' | b',' | b';' | b'\t'
+        )
+    };
+    let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+    bytes.get(end).is_some_and(named) || before.is_some_and(|byte| matches!(byte, b'_' | b'"'))
+}
+
+/// What of the text before a value can label it: what follows the last number of another form and the last word that labels
+/// something else. Numbers of the same form are a list (`SSNs: …, …`), and dates take no label away.
+fn own<'a>(before: &'a str, value: &str) -> &'a str {
+    let mut from = 0;
+    for (start, token) in tokens(before) {
+        if digits(token) >= NUMBER && form(token) != form(value) && !is_date(token) {
+            from = start + token.len();
+        }
+    }
+    let bytes = before.as_bytes();
+    for word in FOREIGN {
+        let places = memchr::memmem::rfind_iter(bytes, word.as_bytes());
+        let lower = places.filter(|at| is_word(bytes, *at, word.len())).max();
+        let mut capital = word.to_string();
+        capital
+            .get_mut(..1)
+            .into_iter()
+            .for_each(str::make_ascii_uppercase);
+        let places = memchr::memmem::rfind_iter(bytes, capital.as_bytes());
+        let upper = places.filter(|at| is_word(bytes, *at, word.len())).max();
+        from = lower.max(upper).map_or(from, |at| from.max(at + word.len()));
+    }
+    before.get(from..).unwrap_or_default()
+}
+
+/// The runs of letters and digits of a text, with their places; digits may be grouped by a blank, a dash, a dot or a slash.
+fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..)?;
+        let start = at + rest.find(|c: char| c.is_ascii_alphanumeric())?;
+        let (mut end, mut last) = (start, ' ');
+        for (place, character) in text.get(start..)?.char_indices() {
+            let joins =
+                matches!(character, ' ' | '-' | '.' | '/' | '\u{a0}' | '\u{202f}') && last.is_ascii_digit();
+            let groups = !joins && !last.is_ascii_alphanumeric() && place > 0 && !character.is_ascii_digit();
+            if groups || !(joins || character.is_ascii_alphanumeric()) {
+                break;
+            }
+            if character.is_ascii_alphanumeric() {
+                end = start + place + 1;
+            }
+            last = character;
+        }
+        at = end;
+        Some((start, text.get(start..end)?))
+    })
+}
+
+fn digits(token: &str) -> usize {
+    token.bytes().filter(u8::is_ascii_digit).count()
+}
+
+/// The form of a number: its digits all alike, its letters all alike.
+fn form(token: &str) -> impl Iterator<Item = char> + PartialEq + use<'_> {
+    Form(token.chars())
+}
+
+struct Form<'a>(std::str::Chars<'a>);
+
+impl Iterator for Form<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        self.0.next().map(|character| match character {
+            '0'..='9' => '0',
+            'A'..='Z' => 'A',
+            'a'..='z' => 'a',
+            other => other,
+        })
+    }
+}
+
+impl PartialEq for Form<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        Form(self.0.clone()).eq(Form(other.0.clone()))
+    }
+}
+
+fn is_date(token: &str) -> bool {
+    [
+        "00/00/0000",
+        "00.00.0000",
+        "00-00-0000",
+        "0000-00-00",
+        "0000/00/00",
+        "0000.00.00",
+    ]
+    .iter()
+    .any(|date| form(token) == form(date))
+}
+
+/// What behind a value may label it (`536-90-4399 is my SSN`): on the same line, in the same sentence, and with no number
+/// behind that it would rather belong to.
+fn behind<'a>(found: &Match<'a>, near_after: usize) -> Option<&'a str> {
+    let after = found.after(AFTER);
+    let end = after
+        .find('\n')
+        .into_iter()
+        .chain(after.find("\\n"))
+        .chain(after.find(". "))
+        .min();
+    let sentence = end.map_or(after, |end| after.get(..end).unwrap_or_default());
+    if tokens(sentence).any(|(_, token)| digits(token) >= 4) {
+        return None;
+    }
+    let near = (0..=near_after.min(sentence.len()))
+        .rev()
+        .find(|at| sentence.is_char_boundary(*at))?;
+    sentence.get(..near)
+}
+
+/// The head of the column that a match stands in: the cell at its place in the topmost line of the table, where that is no
+/// further away than a check may look.
+fn header<'a>(found: &Match<'a>) -> Option<&'a str> {
+    let before = found.before(BEFORE);
+    let mut lines = before.rsplit('\n');
+    let line = lines.next()?;
+    let (separator, column) = ['|', '\t', ';', ',']
+        .into_iter()
+        .map(|separator| (separator, cells(line, separator).count() - 1))
+        .find(|(separator, column)| *column > 0 || (*separator == ',' && line.len() < 3))?;
+    let mut head = None;
+    // The line that the reach cuts through is not whole: its cells cannot be counted.
+    let whole = before.len() + 4 < BEFORE;
+    let mut lines = lines.peekable();
+    while let Some(line) = lines.next() {
+        if (lines.peek().is_none() && !whole) || (cells(line, separator).count() <= column.max(1)) {
+            break;
+        }
+        head = cells(line, separator).nth(column);
+    }
+    head
+}
+
+/// The cells of a line; a separator within double quotes separates nothing.
+fn cells(line: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    line.split(move |character| {
+        quoted ^= character == '"';
+        character == separator && !quoted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_core::Span;
+
+    fn labelled(text: &str, words: &[&str]) -> bool {
+        let start = text.find('«').unwrap();
+        let end = text.find('»').unwrap() - 2;
+        let text = text.replace(['«', '»'], "");
+        let span = Span::new(start, end);
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        is_labelled(&Match::new(&text, span, span), &words, 64, 48)
+    }
+
+    #[test]
+    fn a_label_belongs_to_one_value() {
+        for (text, right) in [
+            ("NPI: «1234567893»", true),
+            ("NPI 1234567893, phone «2012517878»", false),
+            ("NPI 1234567893, (201) «251-7878»", false),
+            ("NPIs 12, NPI: 1234567893, «1234567893»", true),
+            ("NPI (since 12.03.2004): «1234567893»", true),
+            ("NPI or phone: «1234567893»", false),
+            ("phone 1, NPI «1234567893»", true),
+            ("the customer gave «1234567893» as their NPI.", true),
+            ("call «1234567893», NPI 1234567893", false),
+            ("«1234567893»\nNPI", false),
+            ("«1234567893». NPI", false),
+            ("the npi is «1234567893»", false),
+            ("\"npi\": \"«1234567893»\"", true),
+            ("npi_number=«1234567893»", true),
+        ] {
+            assert_eq!(labelled(text, &["NPI"]), right, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_column_is_labelled_by_its_head() {
+        let filler = "Jane Doe, somewhere in a long street of a long town far away,".repeat(2);
+        for (text, right) in [
+            (
+                format!("name,NPI,note\n\"{filler}\",1,x\nDoe,«1234567893»,"),
+                true,
+            ),
+            (
+                format!("name,NPI,note\n\"{filler}\",1,x\nDoe,1,«1234567893»"),
+                false,
+            ),
+            (format!("name\tNPI\n{filler}\t1\nDoe\t«1234567893»"), true),
+            (
+                format!("| name | NPI |\n|---|---|\n| {filler} | 1 |\n| Doe | «1234567893» |"),
+                true,
+            ),
+            (format!("NPI,name\n2,\"{filler}\"\n«1234567893»,Doe"), true),
+            (format!("name,NPI\n\n{filler}\nDoe,«1234567893»,"), false),
+        ] {
+            assert_eq!(labelled(&text, &["NPI"]), right, "{text}");
+        }
+    }
+}
