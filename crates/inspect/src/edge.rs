@@ -53,11 +53,6 @@ impl Before {
         Before(byte(2), byte(1))
     }
 
-    /// Of the two bytes themselves.
-    pub(crate) fn of((first, second): (u8, u8)) -> Before {
-        Before(first, second)
-    }
-
     /// One byte further on.
     pub(crate) fn then(self, byte: u8) -> Before {
         Before(self.1, byte)

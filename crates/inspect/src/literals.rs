@@ -30,8 +30,20 @@ impl Literals {
         }
     }
 
-    /// The literals that stand at byte `at` of `text`: the meaning and the length of each. `head` is the four bytes there,
-    /// zeros behind the end.
+    /// Whether some literal may stand where these four bytes are (zeros behind the end of a text). It is asked at every
+    /// byte of every text.
+    #[inline(always)]
+    pub(crate) fn may_stand(&self, head: [u8; 4], is_start: bool) -> bool {
+        let gram = fold(head);
+        if is_start {
+            has(&self.all.four, hash(gram)) || has(&self.all.three, hash(first_three(gram)))
+        } else {
+            has(&self.anywhere.four, hash(gram))
+                || (self.anywhere.has_three && has(&self.anywhere.three, hash(first_three(gram))))
+        }
+    }
+
+    /// The literals that stand at byte `at` of `text`, where these four bytes are: the meaning and the length of each.
     pub(crate) fn at(
         &self,
         text: &[u8],
@@ -41,9 +53,50 @@ impl Literals {
         met: impl FnMut(Meaning, usize),
     ) {
         let table = if is_start { &self.all } else { &self.anywhere };
-        if table.may_stand(head) {
-            table.verify(text, at, head, met);
+        table.verify(text, at, head, met);
+    }
+}
+
+/// What a byte is, for telling where words begin.
+mod class {
+    pub(super) const LOWER: u8 = 1;
+    pub(super) const UPPER: u8 = 2;
+    pub(super) const ESCAPE: u8 = 4;
+
+    pub(super) static OF: [u8; 256] = {
+        let mut classes = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            classes[byte] = match byte as u8 {
+                b'a'..=b'z' => LOWER,
+                b'A'..=b'Z' => UPPER,
+                b'\\' => ESCAPE,
+                _ => 0,
+            };
+            byte += 1;
         }
+        classes
+    };
+}
+
+/// Tells where words begin, byte after byte: behind what is no letter, at a capital behind a small letter (`apiKey`), and
+/// behind the letter of an escape (`\n`).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Words {
+    last: u8,
+    before: u8,
+}
+
+impl Words {
+    /// Whether a word can begin with the next byte.
+    #[inline(always)]
+    pub(crate) fn begins(&mut self, byte: u8) -> bool {
+        let class = class::OF.get(usize::from(byte)).copied().unwrap_or(0);
+        let (last, before) = (self.last, self.before);
+        (self.last, self.before) = (class, last);
+        last & (class::LOWER | class::UPPER) == 0
+            || before & class::ESCAPE != 0
+            || (last & class::LOWER != 0 && class & class::UPPER != 0)
     }
 }
 
@@ -64,6 +117,7 @@ struct Table {
 }
 
 struct Literal {
+    gram: u32,
     bytes: Box<[u8]>,
     meaning: Meaning,
 }
@@ -77,7 +131,7 @@ impl Table {
             buckets: Box::new([0; BUCKETS + 1]),
             all: Vec::new(),
         };
-        let mut placed: Vec<(usize, &[u8], Meaning)> = Vec::new();
+        let mut placed: Vec<(usize, u32, &[u8], Meaning)> = Vec::new();
         for (literal, meaning) in literals {
             let gram = match *literal {
                 [a, b, c] => {
@@ -91,14 +145,15 @@ impl Table {
                 }
                 _ => continue,
             };
-            placed.push((bucket(gram), literal, meaning));
+            placed.push((bucket(gram), gram, literal, meaning));
         }
         placed.sort();
-        for (at, (bucket, literal, meaning)) in (1u32..).zip(&placed) {
+        for (at, (bucket, gram, literal, meaning)) in (1u32..).zip(&placed) {
             for next in table.buckets.iter_mut().skip(bucket + 1) {
                 *next = at;
             }
             table.all.push(Literal {
+                gram: *gram,
                 bytes: Box::from(*literal),
                 meaning: *meaning,
             });
@@ -106,21 +161,15 @@ impl Table {
         table
     }
 
-    #[inline]
-    fn may_stand(&self, head: [u8; 4]) -> bool {
-        let [a, b, c, _] = head;
-        has(&self.four, hash(fold(head))) || (self.has_three && has(&self.three, hash(fold([a, b, c, 0]))))
-    }
-
     #[cold]
     fn verify(&self, text: &[u8], at: usize, head: [u8; 4], mut met: impl FnMut(Meaning, usize)) {
         let here = text.get(at..).unwrap_or_default();
-        let [a, b, c, _] = head;
-        let (four, three) = (bucket(fold(head)), bucket(fold([a, b, c, 0])));
-        let mut look = |bucket: usize| {
+        let gram = fold(head);
+        for gram in [gram, first_three(gram)] {
+            let bucket = bucket(gram);
             let place = |at: usize| self.buckets.get(at).map_or(0, |place| *place as usize);
             let all = self.all.get(place(bucket)..place(bucket + 1)).unwrap_or_default();
-            for literal in all {
+            for literal in all.iter().filter(|literal| literal.gram == gram) {
                 let length = literal.bytes.len();
                 if here
                     .get(..length)
@@ -129,10 +178,9 @@ impl Table {
                     met(literal.meaning, length);
                 }
             }
-        };
-        look(four);
-        if self.has_three && three != four {
-            look(three);
+            if !self.has_three {
+                break;
+            }
         }
     }
 }
@@ -160,7 +208,8 @@ impl Endings {
         for (slot, byte) in head.iter_mut().zip(text.iter().rev()) {
             *slot = *byte;
         }
-        if !self.0.may_stand(head) {
+        let gram = fold(head);
+        if !has(&self.0.four, hash(gram)) && !has(&self.0.three, hash(first_three(gram))) {
             return;
         }
         let tail = text.get(text.len().saturating_sub(LONGEST)..).unwrap_or_default();
@@ -173,12 +222,18 @@ impl Endings {
 pub(crate) const LONGEST: usize = 64;
 
 /// Four bytes as one number. Letters of either case are the same; so are a few signs, which the comparison tells apart.
-#[inline]
+#[inline(always)]
 fn fold(bytes: [u8; 4]) -> u32 {
     u32::from_le_bytes(bytes) | 0x2020_2020
 }
 
-#[inline]
+/// The same without the fourth.
+#[inline(always)]
+fn first_three(gram: u32) -> u32 {
+    gram & 0x00ff_ffff | 0x2000_0000
+}
+
+#[inline(always)]
 fn hash(gram: u32) -> u32 {
     gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)
 }
@@ -193,7 +248,7 @@ fn set(bits: &mut [u64; WORDS], at: u32) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn has(bits: &[u64; WORDS], at: u32) -> bool {
     let word = bits.get((at >> 6) as usize).copied().unwrap_or(0);
     word >> (at & 63) & 1 != 0
@@ -211,7 +266,9 @@ mod tests {
             head.iter_mut()
                 .zip(&bytes[at..])
                 .for_each(|(slot, byte)| *slot = *byte);
-            literals.at(bytes, at, head, is_start, |meaning, _| all.push((at, meaning)));
+            if literals.may_stand(head, is_start) {
+                literals.at(bytes, at, head, is_start, |meaning, _| all.push((at, meaning)));
+            }
         }
         all.sort_unstable();
         all
@@ -239,6 +296,18 @@ mod tests {
         );
         assert_eq!(met(&literals, "ig", true), []);
         assert_eq!(met(&literals, "ignignore", true).len(), 4);
+    }
+
+    #[test]
+    fn words_begin() {
+        let mut words = Words::default();
+        let text = "an apiKey, 4x \\nif é";
+        let begins: String = text
+            .chars()
+            .filter(|c| c.is_ascii())
+            .filter(|c| words.begins(*c as u8))
+            .collect();
+        assert_eq!(begins, "a aK, 4x \\ni ");
     }
 
     #[test]

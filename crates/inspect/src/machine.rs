@@ -99,6 +99,29 @@ impl Machine {
             .unwrap_or(State::DEAD)
     }
 
+    /// For each of the first `depth` places of a match, the bytes that can stand there; all where a match may be shorter.
+    pub(crate) fn places(&self, depth: usize) -> Vec<[bool; 256]> {
+        let mut level = HashSet::from([self.start]);
+        let mut places = Vec::with_capacity(depth);
+        while places.len() < depth && !level.iter().any(|state| state.accepts()) {
+            let mut place = [false; 256];
+            let mut next = HashSet::new();
+            for state in level {
+                for (byte, flag) in (0..=u8::MAX).zip(&mut place) {
+                    let after = self.step(state, byte);
+                    if !after.is_dead() {
+                        *flag = true;
+                        next.insert(after);
+                    }
+                }
+            }
+            places.push(place);
+            level = next;
+        }
+        places.resize(depth, [true; 256]);
+        places
+    }
+
     /// How many bytes of a match can come before its first `byte`; `None` where a match needs no such byte, or where there
     /// is no bound.
     pub(crate) fn reach(&self, byte: u8) -> Option<usize> {
@@ -292,6 +315,19 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn what_can_stand_at_the_first_places() {
+        let places = Machine::new("[ab]c|ade").unwrap().places(4);
+        let at = |place: usize| {
+            (0..=255u8)
+                .filter(|byte| places[place][usize::from(*byte)])
+                .count()
+        };
+        assert_eq!((at(0), at(1)), (2, 2));
+        assert_eq!(at(2), 256, "a match may end before");
+        assert_eq!(at(3), 256);
     }
 
     #[test]

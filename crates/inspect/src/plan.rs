@@ -9,7 +9,7 @@ use crate::{
     around::{self, LONG},
     edge::{Before, Edge},
     hit::{Hit, tidy},
-    literals::{Endings, Literals, Meaning},
+    literals::{Endings, Literals, Meaning, Words},
     shape::Shape,
     trie::Trie,
 };
@@ -27,6 +27,11 @@ pub(crate) struct Plan {
     first: [u64; 256],
     /// For each byte, the same bits for the open shapes that may follow it, as far as one byte can tell.
     free: [u64; 256],
+    /// The bits of the open shapes that can begin inside of a word.
+    inside: u64,
+    /// The same bits for the open shapes that can have the byte at that place of a match: most of what begins like a
+    /// match does not go on like one, and a look-up costs less than an automaton.
+    further: Vec<(usize, [u64; 256])>,
     /// For each byte, the shapes without literal beginnings that can begin with it, and whether each is keyed.
     starting: Vec<Vec<(usize, bool)>>,
 }
@@ -48,6 +53,9 @@ struct Keyed {
 
 /// Bytes that are rare in prose and code.
 const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
+
+/// The places of a match that are looked at before its automaton is set off.
+const PLACES: &[usize] = &[1, 2, 3, 5, 8, 11, 15];
 
 /// The mark of a meaning that is a group of keyed shapes; without it, a meaning is a shape.
 const GROUP: Meaning = 1 << 31;
@@ -131,6 +139,8 @@ impl Plan {
             open: draft.open,
             first: [0; 256],
             free: [0; 256],
+            inside: 0,
+            further: PLACES.iter().map(|place| (*place, [0; 256])).collect(),
             starting: Vec::new(),
         };
         plan.fill_tables(shapes);
@@ -140,6 +150,9 @@ impl Plan {
     fn fill_tables(&mut self, shapes: &[Shape]) {
         let open = self.open.iter().filter_map(|number| shapes.get(*number));
         for (at, shape) in (0usize..).zip(open) {
+            if !shape.before.bars(b'a') {
+                self.inside |= bit(at);
+            }
             for (byte, (first, free)) in (0..=u8::MAX).zip(self.first.iter_mut().zip(&mut self.free)) {
                 if shape.can_begin_with(byte) {
                     *first |= bit(at);
@@ -150,6 +163,7 @@ impl Plan {
                 }
             }
         }
+        self.fill_further(shapes);
         let keyed = self
             .keyed
             .iter()
@@ -166,6 +180,38 @@ impl Plan {
         self.starting = (0..=u8::MAX).map(beginning).collect();
     }
 
+    fn fill_further(&mut self, shapes: &[Shape]) {
+        let depth = PLACES.last().map_or(0, |place| place + 1);
+        let open = self
+            .open
+            .iter()
+            .filter_map(|number| shapes.get(*number)?.machine());
+        for (at, machine) in (0usize..).zip(open) {
+            let places = machine.places(depth);
+            for (place, table) in &mut self.further {
+                let can_stand = places.get(*place).unwrap_or(&[true; 256]);
+                for (bits, _) in table.iter_mut().zip(can_stand).filter(|(_, can)| **can) {
+                    *bits |= bit(at);
+                }
+            }
+        }
+    }
+
+    /// Which of the open shapes of these bits can still match at a place.
+    fn sift(&self, bytes: &[u8], at: usize, mut possible: u64) -> u64 {
+        if let Some(before) = at.checked_sub(1).and_then(|before| bytes.get(before)) {
+            possible &= self.free.get(usize::from(*before)).copied().unwrap_or(0);
+        }
+        for (place, table) in &self.further {
+            let Some(byte) = bytes.get(at + place) else { break };
+            possible &= table.get(usize::from(*byte)).copied().unwrap_or(0);
+            if possible == 0 {
+                break;
+            }
+        }
+        possible
+    }
+
     /// Adds every match, in order of start, without those within another of the same kind.
     pub(crate) fn run(&self, shapes: &[Shape], text: &str, hits: &mut Vec<Hit>) {
         let mut walk = Walk {
@@ -176,18 +222,17 @@ impl Plan {
             hits,
         };
         let bytes = text.as_bytes();
-        let mut before = (0, 0);
+        let mut words = Words::default();
         for (at, head) in bytes.windows(4).enumerate() {
-            let [a, b, c, d] = *head else { break };
-            walk.visit(at, [a, b, c, d], before);
-            before = (before.1, a);
+            if let [a, b, c, d] = *head {
+                walk.visit(at, [a, b, c, d], words.begins(a));
+            }
         }
         for at in bytes.len().saturating_sub(3)..bytes.len() {
             let mut head = [0; 4];
             let rest = bytes.get(at..).unwrap_or_default();
             head.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
-            walk.visit(at, head, before);
-            before = (before.1, head[0]);
+            walk.visit(at, head, words.begins(head[0]));
         }
         for anchored in &self.anchored {
             if let Some(shape) = shapes.get(anchored.shape) {
@@ -228,32 +273,32 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Looks at one place: `head` is the four bytes there, `before` the two before it.
-    #[inline]
-    fn visit(&mut self, at: usize, head: [u8; 4], before: (u8, u8)) {
-        let plan = self.plan;
-        let is_start = Before::of(before).begins_word();
-        let bytes = self.text.as_bytes();
-        plan.literals.at(bytes, at, head, is_start, |meaning, length| {
-            if meaning & GROUP != 0 {
-                self.try_keyed((meaning & !GROUP) as usize, at, length);
-            } else if let Some(shape) = self.shapes.get(meaning as usize) {
-                self.attempt(shape, at);
-            }
-        });
-        let bits = |table: &[u64; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(0);
-        let possible = bits(&plan.first, head[0]);
-        if possible != 0 {
-            self.try_open(
-                at,
-                possible
-                    & if at == 0 {
-                        u64::MAX
-                    } else {
-                        bits(&plan.free, before.1)
-                    },
-            );
+    /// Looks at one place, where these four bytes stand.
+    #[inline(always)]
+    fn visit(&mut self, at: usize, head: [u8; 4], is_start: bool) {
+        if self.plan.literals.may_stand(head, is_start) {
+            self.meet(at, head, is_start);
         }
+        let mut possible = self.plan.first.get(usize::from(head[0])).copied().unwrap_or(0);
+        if !is_start {
+            possible &= self.plan.inside;
+        }
+        if possible != 0 {
+            self.try_open(at, possible);
+        }
+    }
+
+    #[cold]
+    fn meet(&mut self, at: usize, head: [u8; 4], is_start: bool) {
+        let plan = self.plan;
+        plan.literals
+            .at(self.text.as_bytes(), at, head, is_start, |meaning, length| {
+                if meaning & GROUP != 0 {
+                    self.try_keyed((meaning & !GROUP) as usize, at, length);
+                } else if let Some(shape) = self.shapes.get(meaning as usize) {
+                    self.attempt(shape, at);
+                }
+            });
     }
 
     fn attempt(&mut self, shape: &Shape, start: usize) {
@@ -265,8 +310,10 @@ impl Walk<'_> {
     }
 
     /// Attempts the open shapes of these bits.
+    #[inline(never)]
     fn try_open(&mut self, start: usize, mut possible: u64) {
         let (plan, shapes) = (self.plan, self.shapes);
+        possible = plan.sift(self.text.as_bytes(), start, possible);
         while possible != 0 {
             let at = usize::try_from(possible.trailing_zeros()).unwrap_or(0);
             possible &= possible - 1;

@@ -133,8 +133,13 @@ impl Grown {
                 }
             }
             HirKind::Class(class) => match few(class) {
-                Some(ways) => self.product(&ways),
-                None => self.stop(),
+                Some(ways) if ways.len() <= FEW => self.product(&ways),
+                // One byte more makes a beginning of three bytes rare enough to be looked for with all others.
+                Some(ways) if self.is_short() => {
+                    self.product(&ways);
+                    self.stop();
+                }
+                _ => self.stop(),
             },
             HirKind::Capture(capture) => self.then(&capture.sub),
             HirKind::Concat(parts) => parts.iter().for_each(|part| self.then(part)),
@@ -203,6 +208,12 @@ impl Grown {
         self.all.dedup();
     }
 
+    /// Whether what grows has just the least length.
+    fn is_short(&self) -> bool {
+        let mut growing = self.all.iter().filter(|(_, grows)| *grows);
+        growing.all(|(literal, _)| literal.len() == MIN_PREFIX_LEN)
+    }
+
     fn stop(&mut self) {
         self.all.iter_mut().for_each(|(_, grows)| *grows = false);
     }
@@ -215,7 +226,7 @@ fn few(class: &Class) -> Option<Vec<Vec<u8>>> {
         if !ways.contains(&way) {
             ways.push(way);
         }
-        ways.len() <= FEW
+        ways.len() <= MAX_PREFIXES / 2
     };
     match class {
         Class::Bytes(class) => {
@@ -273,6 +284,7 @@ mod tests {
         assert_eq!(of("(?:ab){2,}c"), ["abab"]);
         assert!(of("[a-z]{3}@x").is_empty());
         assert!(of("ab").is_empty(), "too short to look for");
+        assert_eq!(of("hf_[0-9A-Za-z]{9}").len(), 36);
         assert!(of("a?b?c?d").is_empty());
         assert_eq!(of("(?iu:élan)"), ["Élan", "élan"]);
     }
