@@ -251,9 +251,16 @@ impl Draft {
     }
 
     fn write(&mut self, span: Span, text: &str, ratio: Option<Ratio>) {
+        self.spread(text, std::iter::once((span, text.len(), ratio)));
+    }
+
+    /// Adds `text`, whose bytes stand for parts of the source: which, for how many bytes, and at what ratio or as a whole.
+    pub(crate) fn spread(&mut self, text: &str, parts: impl Iterator<Item = (Span, usize, Option<Ratio>)>) {
         let start = self.text.len();
         self.text.push_str(text);
-        self.map.push(span, text.len(), ratio);
+        for (span, length, ratio) in parts {
+            self.map.push(span, length, ratio);
+        }
         let change = Span::new(start, self.text.len());
         match self.changes.last_mut().filter(|last| last.end == start) {
             Some(last) => last.end = change.end,

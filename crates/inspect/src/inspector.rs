@@ -25,6 +25,7 @@ use crate::{
 /// The built-in rules files. To add a rule is to add a block.
 static FILES: &[(Family, &str)] = &[
     (Family::Injection, include_str!("../rules/injection/basic.toml")),
+    (Family::Injection, include_str!("../rules/injection/unseen.toml")),
     (Family::Secret, include_str!("../rules/secrets/basic.toml")),
     (Family::Pii, include_str!("../rules/pii/basic.toml")),
 ];
@@ -39,6 +40,9 @@ pub struct Inspector {
     plans: Mutex<Vec<(Rules, Arc<Plan>)>>,
     /// What was found in texts that were scanned before.
     verdicts: Option<Verdicts>,
+    /// The rules that have no pattern, with the numbers of their kinds: what views come upon.
+    smuggled: Option<(usize, usize)>,
+    bomb: Option<(usize, usize)>,
 }
 
 /// The rules of [`FILES`].
@@ -82,12 +86,22 @@ impl Inspector {
             })
         };
         let by_channel = Channel::ALL.iter().map(runs_on).collect();
+        let without_pattern = |id: &str| {
+            let rule = rules.iter().position(|rule| rule.id.as_str() == id)?;
+            Some((rule, kinds.iter().position(|kind| kind.as_str() == id)?))
+        };
+        let (smuggled, bomb) = (
+            without_pattern("injection.smuggled"),
+            without_pattern("injection.bomb"),
+        );
         Ok(Inspector {
             rules,
             shapes,
             by_channel,
             plans: Mutex::default(),
             verdicts: None,
+            smuggled,
+            bomb,
         })
     }
 
@@ -242,7 +256,8 @@ impl Inspector {
         let read_by = parts.iter().map(|(part, selection)| (part.channel, *selection));
         self.remembered(&joined, read_by, &mut hits, |hits| {
             if let Some(plan) = self.joint_plan(parts) {
-                self.seen_through(&joined, &plan, hits);
+                let wanted = |rule| parts.iter().any(|part| wants(part, rule));
+                self.seen_through(&joined, &plan, wanted, hits);
             }
         });
         for hit in hits {
@@ -298,11 +313,20 @@ impl Inspector {
     }
 
     fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
-        let Some(plan) = self.plan(channel, selection).filter(|plan| !plan.is_empty()) else {
+        let wanted = |rule| self.wanted(channel, selection, rule);
+        let without_pattern = [self.smuggled, self.bomb];
+        let without_pattern = without_pattern
+            .into_iter()
+            .flatten()
+            .any(|(rule, _)| wanted(rule));
+        let plan = self.plan(channel, selection);
+        let Some(plan) = plan.filter(|plan| !plan.is_empty() || without_pattern) else {
             return;
         };
         let read_by = std::iter::once((channel, selection));
-        self.remembered(text, read_by, hits, |hits| self.seen_through(text, plan, hits));
+        self.remembered(text, read_by, hits, |hits| {
+            self.seen_through(text, plan, wanted, hits)
+        });
     }
 
     /// Adds to `hits`, which is empty, what `scan` finds in a text, or what it found in it before. `read_by` is all that
@@ -329,7 +353,7 @@ impl Inspector {
 
     /// Adds what is found in a text and in its views. What a view shows of a kind that was already found there is dropped,
     /// unless it is more of it.
-    fn seen_through(&self, text: &str, plan: &Plan, hits: &mut Vec<Hit>) {
+    fn seen_through(&self, text: &str, plan: &Plan, wanted: impl Fn(usize) -> bool, hits: &mut Vec<Hit>) {
         let mut plain = Vec::new();
         plan.run(&self.shapes, text, &mut plain);
         let mut known: BTreeMap<(usize, usize), usize> = plain
@@ -338,7 +362,7 @@ impl Inspector {
             .collect();
         let mut shown = Vec::new();
         let mut derived_hits = Vec::new();
-        views::explore(text, &mut |derived| {
+        let explored = views::explore(text, &mut |derived| {
             plan.run(&self.shapes, &derived.text, &mut derived_hits);
             let reads = |hit: &Hit| {
                 self.rules
@@ -354,6 +378,17 @@ impl Inspector {
                 }
             }
         });
+        let met = explored.smuggled.iter().map(|span| (self.smuggled, *span));
+        let met = met.chain(explored.left.map(|span| (self.bomb, span)));
+        let met = met
+            .filter_map(|(rule, span)| Some((rule?, span)))
+            .filter(|((rule, _), _)| wanted(*rule));
+        shown.extend(met.map(|((rule, kind), span)| Hit {
+            rule,
+            kind,
+            rank: 0,
+            span,
+        }));
         if !shown.is_empty() {
             plain.append(&mut shown);
             tidy(&mut plain);

@@ -50,6 +50,8 @@ static ROOMS: &[Room] = &[
             "siphasher",
             "thiserror",
             "toml",
+            "unicode-normalization",
+            "unicode-security",
         ]),
         pure: true,
     },

@@ -8,14 +8,38 @@
 /// Bytes of a block.
 const BLOCK: usize = 64;
 
-/// Cues, each the last bit of its sequence.
+/// Cues, each the last bit of its sequence in [`SEQUENCES`].
 pub(crate) mod cue {
     /// A backslash and what makes an escape of it.
     pub(crate) const ESCAPE: u64 = 1 << 1;
+    /// A percent sign and two hexadecimal digits.
+    pub(crate) const PERCENT: u64 = 1 << 4;
+    /// An ampersand and what begins the name of an entity.
+    pub(crate) const ENTITY: u64 = 1 << 6;
+    /// An equals sign and two hexadecimal digits.
+    pub(crate) const QUOTED: u64 = 1 << 9;
+    /// Two hexadecimal digits, a separator and two more.
+    pub(crate) const GROUPS: u64 = 1 << 14 | 1 << 34;
+    /// Fifteen characters of base64 in a row.
+    pub(crate) const LONG: u64 = 1 << 29;
+    /// A character that is not ASCII.
+    pub(crate) const NON_ASCII: u64 = 1 << 63;
 }
 
-/// The sequences: for each bit the bytes it stands for, and whether it begins a sequence.
-const SEQUENCES: &[&[&str]] = &[&["\\", "nrtbfvae0123456789uUxN\"'\\/\n\r"]];
+const HEX: &str = "0123456789abcdefABCDEF";
+const SEPARATOR: &str = " ,:-;\n\t";
+const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_";
+
+/// The sequences: for each place the bytes that may stand there.
+const SEQUENCES: &[&[&str]] = &[
+    &["\\", "nrtbfvae0123456789uUx\"'\\/\n\r"],
+    &["%", HEX, HEX],
+    &["&", "#abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+    &["=", HEX, HEX],
+    &[HEX, HEX, SEPARATOR, HEX, HEX],
+    &[BASE64; 15],
+    &[HEX, HEX, ",;", " ", HEX],
+];
 
 /// What a text holds.
 #[derive(Debug)]
@@ -36,6 +60,12 @@ const fn tables() -> Tables {
         bytes: [0; 256],
         begin: 0,
     };
+    tables.begin |= 1 << 63;
+    let mut high = 0x80;
+    while high < 0x100 {
+        tables.bytes[high] |= 1 << 63;
+        high += 1;
+    }
     let (mut bit, mut sequence) = (0, 0);
     while sequence < SEQUENCES.len() {
         tables.begin |= 1 << bit;

@@ -4,8 +4,15 @@
 //! [`DEPTH`] times and within a budget of derived bytes, so that the cost of a text is linear in its length whatever it
 //! holds. Every derived text maps back to the original. Views find nothing and judge nothing.
 
+mod base64;
 mod census;
+mod characters;
+mod decoding;
 mod escapes;
+mod fold;
+mod percent;
+mod radix;
+mod smuggled;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -41,13 +48,34 @@ pub trait View: Sync {
     #[doc(hidden)]
     fn cues(&self) -> u64;
 
+    /// Whether a text that hides so is suspicious whatever it says.
+    #[doc(hidden)]
+    fn is_suspicious(&self) -> bool {
+        false
+    }
+
+    /// Whether text is put into this form for machines, so that more layers than views undo are no accident.
+    #[doc(hidden)]
+    fn is_encoding(&self) -> bool {
+        false
+    }
+
     /// Adds what the text says.
     #[doc(hidden)]
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>);
 }
 
 /// Every view. Those that all rules read come first.
-pub static VIEWS: &[&dyn View] = &[&escapes::Escapes];
+pub static VIEWS: &[&dyn View] = &[
+    &escapes::Escapes,
+    &fold::Fold,
+    &smuggled::Smuggled,
+    &percent::Percent,
+    &percent::Entities,
+    &percent::Quoted,
+    &base64::Base64,
+    &radix::Radix,
+];
 
 /// A text as a view sees it.
 #[derive(Debug)]
@@ -91,6 +119,8 @@ impl Derived {
 /// What exploring a text cost and what it came upon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explored {
+    /// Where text was written so that a model reads it and no one sees it.
+    pub smuggled: Vec<Span>,
     /// Bytes of all derived texts.
     pub bytes: usize,
     /// Number of derived texts.
@@ -137,6 +167,11 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
                 }
                 explored.bytes += derived.text.len();
                 explored.texts += 1;
+                if view.is_suspicious() {
+                    explored
+                        .smuggled
+                        .extend(derived.changes.iter().map(|change| derived.original(*change)));
+                }
                 visit(&derived);
                 if derived.trail.len() < DEPTH {
                     queue.push_back(derived);

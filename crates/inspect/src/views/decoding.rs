@@ -1,0 +1,124 @@
+//! What the views of encodings share: symbols that carry bits, and whether what they say is text.
+
+use portcullis_core::Span;
+
+use crate::derived::{Draft, Ratio};
+
+/// Symbols of an encoding: where each stands, and its value.
+#[derive(Debug, Default)]
+pub(super) struct Symbols(pub(super) Vec<(usize, u8)>);
+
+impl Symbols {
+    /// The bytes that the symbols carry, `width` bits each; bits that are left over are dropped.
+    pub(super) fn bytes(&self, width: u32) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.0.len() * usize::try_from(width).unwrap_or(8) / 8);
+        let (mut bits, mut count) = (0u32, 0);
+        for (_, value) in &self.0 {
+            bits = ((bits << width) | u32::from(*value)) & 0xffff;
+            count += width;
+            if count >= 8 {
+                count -= 8;
+                bytes.push(u8::try_from((bits >> count) & 0xff).unwrap_or(0));
+            }
+        }
+        bytes
+    }
+
+    /// Whether the first symbols already say something other than text: most runs that only look encoded end here.
+    pub(super) fn begin_badly(&self, width: u32) -> bool {
+        let first = self.0.iter().take(16).copied().collect();
+        let bytes = Symbols(first).bytes(width);
+        bytes.iter().any(|byte| is_control(*byte)) || text(&bytes).len() + 3 < bytes.len()
+    }
+
+    /// Adds the text that the symbols say, as far as it is text and if it is long enough; whether it was.
+    pub(super) fn say(&self, width: u32, draft: &mut Draft) -> bool {
+        if self.begin_badly(width) {
+            return false;
+        }
+        let bytes = self.bytes(width);
+        let said = wide(&bytes).is_none().then(|| text(&bytes)).unwrap_or_default();
+        if !is_plausible(said) {
+            return false;
+        }
+        let (Some((first, _)), Some((last, _))) = (self.0.first(), self.0.last()) else {
+            return false;
+        };
+        draft.cut(*first);
+        let width = usize::try_from(width).unwrap_or(8);
+        if last - first + 1 == self.0.len() {
+            let used = (said.len() * 8).div_ceil(width);
+            let ratio = match width {
+                6 => Ratio::new(3, 4),
+                5 => Ratio::new(5, 8),
+                width => Ratio::new(1, u8::try_from(8 / width).unwrap_or(8)),
+            };
+            draft.scaled(Span::new(*first, first + used), said, ratio);
+        } else {
+            let symbol = |at: usize| self.0.get(at).map_or(*last, |(place, _)| *place);
+            let part = |byte: usize| {
+                let (from, to) = (byte * 8 / width, ((byte + 1) * 8).div_ceil(width));
+                (Span::new(symbol(from), symbol(to - 1) + 1), 1, None)
+            };
+            draft.spread(said, (0..said.len()).map(part));
+        }
+        true
+    }
+}
+
+/// Every second byte is zero: text in sixteen bits a character is read by no rule as it is.
+fn wide(bytes: &[u8]) -> Option<()> {
+    let zeros = bytes.iter().skip(1).step_by(2).filter(|byte| **byte == 0).count();
+    (zeros > 3 && zeros * 3 > bytes.len()).then_some(())
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f
+}
+
+/// The text at the beginning of `bytes`.
+pub(super) fn text(bytes: &[u8]) -> &str {
+    let end = bytes
+        .iter()
+        .position(|byte| is_control(*byte))
+        .unwrap_or(bytes.len());
+    let bytes = bytes.get(..end).unwrap_or_default();
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+}
+
+/// Whether something says enough, in enough letters, to be text that someone encoded.
+pub(super) fn is_plausible(text: &str) -> bool {
+    let (mut letters, mut all) = (0, 0);
+    for c in text.chars() {
+        all += 1;
+        letters += usize::from(c.is_alphanumeric() || c == ' ' || c == '\n');
+    }
+    all >= 8 && letters * 2 >= all
+}
+
+/// The runs of bytes that `holds` says yes to, at least `least` long, in the places where a cue of them was met.
+pub(super) fn runs<'a>(
+    bytes: &'a [u8],
+    places: impl Iterator<Item = (usize, usize)> + 'a,
+    least: usize,
+    holds: impl Fn(u8) -> bool + Copy + 'a,
+) -> impl Iterator<Item = Span> + 'a {
+    let mut done = 0;
+    places.flat_map(move |(from, to)| {
+        let mut found = Vec::new();
+        let mut at = from.max(done);
+        while at < to.min(bytes.len()) {
+            let before = bytes.get(done..at).unwrap_or_default();
+            let start = at - before.iter().rev().take_while(|byte| holds(**byte)).count();
+            let behind = bytes.get(at..).unwrap_or_default();
+            let end = at + behind.iter().take_while(|byte| holds(**byte)).count();
+            if end - start >= least {
+                found.push(Span::new(start, end));
+            }
+            done = end.max(at + 1);
+            let next = bytes.get(done..to.min(bytes.len())).unwrap_or_default();
+            at = done + next.iter().take_while(|byte| !holds(**byte)).count();
+        }
+        found
+    })
+}
