@@ -178,7 +178,7 @@ impl Table {
                     met(literal.meaning, length);
                 }
             }
-            if !self.has_three {
+            if !self.has_three || first_three(gram) == gram {
                 break;
             }
         }
