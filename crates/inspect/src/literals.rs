@@ -307,7 +307,7 @@ mod tests {
             .filter(|c| c.is_ascii())
             .filter(|c| words.begins(*c as u8))
             .collect();
-        assert_eq!(begins, "a aK, 4x \\ni ");
+        assert_eq!(begins, "aaK 4x\\ni");
     }
 
     #[test]
