@@ -253,6 +253,12 @@ impl Source {
         &self.id
     }
 
+    /// The kind of risk, where the rule names it.
+    #[must_use]
+    pub fn family(&self) -> Option<Family> {
+        self.family
+    }
+
     /// The check named by the rule.
     pub(crate) fn find_check(&self) -> Result<Option<Check>, RuleError> {
         let Some(name) = &self.checksum else {

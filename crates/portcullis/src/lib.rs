@@ -1,6 +1,7 @@
 //! The composition root: configuration, command line and wiring. It reads files, the environment and signals, builds
 //! plain values and hands them to the rooms; it never touches the bytes of a request.
 
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;

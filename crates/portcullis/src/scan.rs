@@ -4,7 +4,7 @@
 use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Finding, Located, PartId, Severity, Span,
 };
-use portcullis_inspect::{Inspector, Rule, RuleError, Selection};
+use portcullis_inspect::{Inspector, Rule, Selection};
 use portcullis_policy::{Facts, Profile, Ruling, decide};
 
 /// Scans texts under a profile.
@@ -28,18 +28,15 @@ pub struct Scanned {
 }
 
 impl Scanner {
-    /// A scanner with the built-in detectors.
-    ///
-    /// # Errors
-    /// A built-in rule is wrong.
-    pub fn new(profile: Profile) -> Result<Scanner, RuleError> {
-        let inspector = Inspector::built_in()?;
+    /// A scanner under a profile.
+    #[must_use]
+    pub fn new(inspector: Inspector, profile: Profile) -> Scanner {
         let everything = inspector.select(|_| true);
-        Ok(Scanner {
+        Scanner {
             inspector,
             everything,
             profile,
-        })
+        }
     }
 
     /// The rules it scans with.
@@ -134,7 +131,7 @@ mod tests {
     use super::*;
 
     fn scan(text: &str, channel: Channel) -> Scanned {
-        Scanner::new(Profile::default()).unwrap().scan(text, channel)
+        Scanner::new(Inspector::built_in().unwrap(), Profile::default()).scan(text, channel)
     }
 
     #[test]

@@ -5,12 +5,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_admin::{Console, Token};
 use portcullis_core::Secret;
-use portcullis_inspect::Inspector;
+use portcullis_inspect::{Inspector, Source};
 use portcullis_proxy::{Client, Gateway, Metrics, Server, Services};
 use portcullis_store::{AuditLog, Keyring, Meters, Store, load_or_create_signing_key, public_key_text};
 use tokio::net::TcpListener;
@@ -25,6 +25,9 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// How often keys made by other processes are looked for, and usage is written down.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How much memory the verdicts on texts that were scanned before may take: room for some 70,000 texts.
+const REMEMBERED: usize = 16 << 20;
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +49,7 @@ pub enum StartError {
     /// The signing key cannot be used.
     #[error("audit.signing_key: {0}")]
     SigningKey(#[from] portcullis_store::SigningKeyError),
-    /// A built-in detector is wrong.
+    /// A detector is wrong.
     #[error("detectors: {0}")]
     Rules(#[from] portcullis_inspect::RuleError),
     /// The settings make no gateway.
@@ -101,6 +104,8 @@ pub struct Running {
     fixed: Fixed,
     store: Arc<dyn Store>,
     services: Arc<Services>,
+    /// Rules of the user's own in force, and all rules compiled.
+    rules: Mutex<(Vec<Source>, Arc<Inspector>)>,
     server: Arc<Server>,
     console: Arc<Console>,
     stop: watch::Sender<bool>,
@@ -125,7 +130,6 @@ impl Running {
             meters: Arc::new(Meters::load(store.as_ref(), now_ms()).await?),
             audit: Arc::new(audit),
             store: Arc::clone(&store),
-            inspector: Arc::new(Inspector::built_in()?),
             client: Client::new(config.settings.timeouts.connect),
             metrics: Arc::new(Metrics::new()),
         });
@@ -144,12 +148,14 @@ impl Running {
                 (made.clone(), Some(made))
             }
         };
-        let server = Server::new(Gateway::new(config.settings, Arc::clone(&services))?);
-        let metrics = Arc::clone(&services.metrics);
+        let inspector = inspector(&config.rules)?;
+        let gateway = Gateway::new(config.settings, Arc::clone(&inspector), Arc::clone(&services))?;
+        let server = Server::new(gateway);
+        let counted = Arc::clone(&server);
         let console = Arc::new(Console::new(
             Token::new(token),
             Arc::clone(&store),
-            move || metrics.text(),
+            move || counted.metrics(),
             config.effective,
         ));
         let (address, admin) = (data.local_addr()?, operators.local_addr()?);
@@ -175,6 +181,7 @@ impl Running {
             fixed,
             store,
             services,
+            rules: Mutex::new((config.rules, inspector)),
             server,
             console,
             stop,
@@ -188,7 +195,18 @@ impl Running {
     /// The settings make no gateway.
     pub fn reload(&self, config: Config) -> Result<(), StartError> {
         let fixed = Fixed::of(&config);
-        let gateway = Gateway::new(config.settings, Arc::clone(&self.services))?;
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where the rules stay, what is known of texts stays as well.
+        let inspector = match rules.0 == config.rules {
+            true => Arc::clone(&rules.1),
+            false => inspector(&config.rules)?,
+        };
+        let gateway = Gateway::new(
+            config.settings,
+            Arc::clone(&inspector),
+            Arc::clone(&self.services),
+        )?;
+        *rules = (config.rules, inspector);
         if fixed != self.fixed {
             tracing::warn!(
                 "listen, admin, state, audit.signing_key and timeouts.connect take a restart; they stay as they were"
@@ -197,6 +215,12 @@ impl Running {
         self.server.swap(gateway);
         self.console.show(config.effective);
         Ok(())
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn inspector(&self) -> Arc<Inspector> {
+        Arc::clone(&self.server.gateway().inspector)
     }
 
     /// Takes no new requests, lets those under way end, and writes everything down.
@@ -218,6 +242,21 @@ impl Running {
             tracing::error!(%error, "the last audit records could not be written");
         }
     }
+}
+
+/// All rules, compiled, with an empty memory of texts under a key of its own.
+fn inspector(own: &[Source]) -> Result<Arc<Inspector>, StartError> {
+    let inspector = match Inspector::with(own) {
+        Ok(inspector) => inspector,
+        // INVARIANT: there is an error where there is no inspector; all were told when the configuration was read.
+        Err(errors) => match errors.into_iter().next() {
+            Some((_, error)) => return Err(error.into()),
+            None => Inspector::built_in()?,
+        },
+    };
+    let mut key = [0; 16];
+    getrandom::fill(&mut key)?;
+    Ok(Arc::new(inspector.with_cache(key, REMEMBERED)))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::{Client, Metrics};
 
-/// What lives as long as the process: state, connections, compiled rules, counters. A reload keeps them.
+/// What lives as long as the process: state, connections, counters. A reload keeps them.
 pub struct Services {
     /// API keys.
     pub keyring: Arc<Keyring>,
@@ -25,8 +25,6 @@ pub struct Services {
     pub audit: Arc<AuditLog>,
     /// State at rest.
     pub store: Arc<dyn Store>,
-    /// Compiled detectors.
-    pub inspector: Arc<Inspector>,
     /// Connections to upstreams.
     pub client: Client,
     /// Counters.
@@ -125,6 +123,8 @@ pub enum SettingsError {
 pub struct Gateway {
     /// What outlives it.
     pub services: Arc<Services>,
+    /// What reads the texts. It may outlive the configuration: where the rules stay, so does what it remembers.
+    pub inspector: Arc<Inspector>,
     pub(crate) upstreams: Vec<Target>,
     pub(crate) routes: Vec<Route>,
     pub(crate) profiles: HashMap<String, Arc<Guard>>,
@@ -260,7 +260,11 @@ impl Gateway {
     ///
     /// # Errors
     /// [`SettingsError`] names the first setting that makes no sense.
-    pub fn new(settings: Settings, services: Arc<Services>) -> Result<Gateway, SettingsError> {
+    pub fn new(
+        settings: Settings,
+        inspector: Arc<Inspector>,
+        services: Arc<Services>,
+    ) -> Result<Gateway, SettingsError> {
         let upstreams = settings
             .upstreams
             .into_iter()
@@ -278,7 +282,7 @@ impl Gateway {
         let default = [Profile::default()];
         for profile in default.into_iter().chain(settings.profiles) {
             let name = profile.name.to_string();
-            profiles.insert(name, Arc::new(Guard::new(profile, &services.inspector)));
+            profiles.insert(name, Arc::new(Guard::new(profile, &inspector)));
         }
         let max_body = if settings.max_body == 0 {
             8 * 1024 * 1024
@@ -287,6 +291,7 @@ impl Gateway {
         };
         Ok(Gateway {
             services,
+            inspector,
             upstreams,
             routes: settings.routes,
             profiles,

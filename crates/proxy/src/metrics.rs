@@ -4,8 +4,10 @@
 //! client must not be able to make series.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use portcullis_core::{Action, AuditRecord, Family};
+use portcullis_inspect::CacheStats;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family as Series;
@@ -28,6 +30,14 @@ pub struct Metrics {
     cost: Series<Labels<1>, Counter>,
     active: Gauge,
     connections: Gauge,
+    verdicts: Verdicts,
+}
+
+/// What the inspector remembers. It counts itself; what it says is written down when somebody asks.
+struct Verdicts {
+    known: Counter,
+    new: Counter,
+    bytes: Gauge,
 }
 
 impl Default for Metrics {
@@ -96,6 +106,7 @@ impl Metrics {
             "Open client connections",
             connections.clone(),
         );
+        let verdicts = Verdicts::registered(&mut registry);
         Metrics {
             registry,
             requests,
@@ -106,12 +117,14 @@ impl Metrics {
             cost,
             active,
             connections,
+            verdicts,
         }
     }
 
     /// The exposition text.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, cache: CacheStats) -> String {
+        self.verdicts.show(cache);
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             text.clear();
@@ -189,6 +202,36 @@ impl Metrics {
         if let Some(cost) = record.cost {
             self.cost.get_or_create(&[("upstream", upstream)]).inc_by(cost.0);
         }
+    }
+}
+
+impl Verdicts {
+    fn registered(registry: &mut Registry) -> Verdicts {
+        let verdicts: Series<Labels<1>, Counter> = Series::default();
+        registry.register(
+            "portcullis_verdicts",
+            "Longer texts whose verdict was known, and those that had to be scanned",
+            verdicts.clone(),
+        );
+        let bytes = Gauge::default();
+        registry.register(
+            "portcullis_verdicts_held",
+            "Bytes that known verdicts take",
+            bytes.clone(),
+        );
+        let of = |result: &str| verdicts.get_or_create_owned(&[("result", result.to_owned())]);
+        Verdicts {
+            known: of("known"),
+            new: of("new"),
+            bytes,
+        }
+    }
+
+    /// Other rules begin with nothing known, which Prometheus takes for the restart of a counter.
+    fn show(&self, cache: CacheStats) {
+        self.known.inner().store(cache.hits, Ordering::Relaxed);
+        self.new.inner().store(cache.misses, Ordering::Relaxed);
+        self.bytes.set(i64::try_from(cache.bytes).unwrap_or(i64::MAX));
     }
 }
 

@@ -44,6 +44,13 @@ impl Server {
         self.gateway.store(Arc::new(gateway));
     }
 
+    /// The counters of the data plane, as Prometheus reads them.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let gateway = self.gateway.load();
+        gateway.services.metrics.text(gateway.inspector.cache_stats())
+    }
+
     /// The configuration in force.
     #[must_use]
     pub fn gateway(&self) -> Arc<Gateway> {

@@ -37,9 +37,9 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
         }
         Ok(config) => {
             let (upstreams, routes) = (config.settings.upstreams.len(), config.settings.routes.len());
-            let profiles = config.profiles().count();
+            let (profiles, rules) = (config.profiles().count(), config.rules.len());
             out.line(format_args!(
-                "{source}: fine ({upstreams} upstreams, {routes} routes, {profiles} profiles)"
+                "{source}: fine ({upstreams} upstreams, {routes} routes, {profiles} profiles, {rules} rules of its own)"
             ))?;
             out.end(Outcome::Done)
         }

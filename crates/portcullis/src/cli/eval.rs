@@ -9,11 +9,10 @@ use portcullis_inspect::Rule;
 
 use super::out::{Out, printable, table};
 use super::progress::Progress;
-use super::scan::{channel, profile};
+use super::scan::{channel, scanner};
 use super::{Failure, Outcome};
 use crate::config::Source;
 use crate::eval::{FamilyScore, Group, Label, Rate, Report, Score, Texts, Wanted, Wrong, read, scan};
-use crate::scan::Scanner;
 
 /// Fewer texts of a language or a channel than these say nothing of it.
 const FEW: usize = 20;
@@ -57,7 +56,7 @@ pub struct Args {
 
 /// Measures.
 pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
-    let scanner = Scanner::new(profile(&args.profile, source)?)?;
+    let scanner = scanner(&args.profile, source)?;
     let mut rows = Vec::new();
     for corpus in &args.corpora {
         rows.extend(read(corpus, args.channel).map_err(Failure::said)?);

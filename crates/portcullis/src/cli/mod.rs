@@ -112,7 +112,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args, &cli.source()),
         Command::Explain(args) => explain::run(args, &cli.source()),
         Command::Audit(command) => audit::run(command, &cli.source()),
-        Command::Detectors(args) => detectors::run(args),
+        Command::Detectors(args) => detectors::run(args, &cli.source()),
         Command::Completions(args) => completions::run(args),
         Command::Docs(args) => docs::run(args),
     }

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::out::{Out, printable, table};
-use super::state::configured;
+use super::state::{configured, inspector};
 use super::{Failure, Outcome};
-use crate::config::Source;
+use crate::config::{Config, Source};
 use crate::scan::{Scanned, Scanner};
 
 /// What is asked.
@@ -43,7 +43,7 @@ pub(super) fn channel(name: &str) -> Result<Channel, String> {
 
 /// Scans.
 pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
-    let scanner = Scanner::new(profile(&args.profile, source)?)?;
+    let scanner = scanner(&args.profile, source)?;
     let (input, name): (Box<dyn Read>, String) = match &args.file {
         Some(path) if path.as_os_str() != "-" => {
             let name = path.display().to_string();
@@ -54,7 +54,12 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
         _ => (Box::new(std::io::stdin()), "standard input".to_owned()),
     };
     if args.jsonl {
-        return lines(&scanner, BufReader::new(input), &name, args.channel);
+        return lines(
+            &scanner,
+            BufReader::with_capacity(READ, input),
+            &name,
+            args.channel,
+        );
     }
     let text = whole(input, &name)?;
     let scanned = scanner.scan(&text, args.channel);
@@ -67,9 +72,13 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
     out.end(outcome(&scanned))
 }
 
-/// The profile of that name.
-pub(super) fn profile(name: &str, source: &Source) -> Result<Profile, Failure> {
+/// A scanner with the configured rules, under the profile of that name.
+pub(super) fn scanner(name: &str, source: &Source) -> Result<Scanner, Failure> {
     let config = configured(source)?;
+    Ok(Scanner::new(inspector(&config)?, profile(name, &config)?))
+}
+
+fn profile(name: &str, config: &Config) -> Result<Profile, Failure> {
     let written = config
         .settings
         .profiles
@@ -108,6 +117,9 @@ const fn outcome(scanned: &Scanned) -> Outcome {
     }
 }
 
+/// How much of `--jsonl` is read at once.
+const READ: usize = 64 << 10;
+
 /// One line of `--jsonl`. Other fields (labels, sources) are the corpus's own and are not read.
 #[derive(Deserialize)]
 struct Line {
@@ -117,13 +129,26 @@ struct Line {
     channel: Option<String>,
 }
 
-/// Answers line by line, so that a program can keep a scanner running at the other end of a pipe.
-fn lines(scanner: &Scanner, input: impl BufRead, name: &str, otherwise: Channel) -> Result<Outcome, Failure> {
+/// Answers line by line. What was asked is answered before it waits for more, so that a program can keep a scanner
+/// running at the other end of a pipe; while there is more, answers are gathered.
+fn lines(
+    scanner: &Scanner,
+    mut input: BufReader<impl Read>,
+    name: &str,
+    otherwise: Channel,
+) -> Result<Outcome, Failure> {
     let mut out = Out::new();
     let mut worst = Outcome::Done;
-    for (number, line) in (1usize..).zip(input.lines()) {
+    let mut line = String::new();
+    for number in 1usize.. {
         let wrong = |what: &dyn std::fmt::Display| Failure::said(format!("{name}:{number}: {what}"));
-        let line = line.map_err(|error| wrong(&error))?;
+        if !input.buffer().contains(&b'\n') {
+            out.flush()?;
+        }
+        line.clear();
+        if input.read_line(&mut line).map_err(|error| wrong(&error))? == 0 {
+            break;
+        }
         if line.trim().is_empty() {
             continue;
         }
@@ -143,7 +168,6 @@ fn lines(scanner: &Scanner, input: impl BufRead, name: &str, otherwise: Channel)
             map.shift_insert(0, "id".to_owned(), line.id);
         }
         out.json(&value)?;
-        out.flush()?;
     }
     out.end(worst)
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
+use portcullis_inspect::Inspector;
 use portcullis_store::Store;
 
 use super::Failure;
@@ -20,6 +21,14 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 /// The configuration, without fetching credentials that the command does not need.
 pub fn configured(source: &Source) -> Result<Config, Failure> {
     Ok(load(source, Credentials::Leave)?)
+}
+
+/// The built-in rules and the configured ones.
+pub fn inspector(config: &Config) -> Result<Inspector, Failure> {
+    Inspector::with(&config.rules).map_err(|errors| {
+        let errors: Vec<String> = errors.into_iter().map(|(_, error)| error.to_string()).collect();
+        Failure::said(errors.join("; "))
+    })
 }
 
 /// Whether the state was ever made.

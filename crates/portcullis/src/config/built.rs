@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use portcullis_core::{Limits, Price, Secret};
 use portcullis_dialect::Api;
+use portcullis_inspect::Source;
 use portcullis_proxy::{GroupLimit, Route, Settings, Timeouts, Upstream};
 
 use super::credential;
 use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
+use super::rules::own_rules;
 
 /// Everything that the commands need.
 pub struct Config {
@@ -20,6 +22,8 @@ pub struct Config {
     pub state: String,
     /// File of the key that signs the audit log.
     pub signing_key: PathBuf,
+    /// Rules besides the built-in ones.
+    pub rules: Vec<Source>,
     /// What the data plane is made of.
     pub settings: Settings,
     /// The configuration in effect, with credentials as the references that were written.
@@ -38,7 +42,7 @@ impl Config {
     /// Builds what was written. Without `fetch`, credentials are left out, for commands that only need the state.
     ///
     /// # Errors
-    /// A credential that cannot be fetched.
+    /// A credential that cannot be fetched, or a file of rules that cannot be read.
     pub fn build(raw: &Raw, folder: &Path, fetch: bool) -> Result<Config, String> {
         let credential = |reference: &Option<_>| match reference {
             Some(reference) if fetch => {
@@ -61,6 +65,7 @@ impl Config {
             },
             state: raw.state.meaning().in_folder(folder),
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
+            rules: own_rules(raw, folder)?,
             settings: Settings {
                 upstreams,
                 routes: raw.models.iter().map(built_route).collect(),

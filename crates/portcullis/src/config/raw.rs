@@ -11,6 +11,7 @@ use super::forms::{
     StateUrl,
 };
 use super::raw_profile::RawProfile;
+use super::raw_rule::RawRule;
 use super::text::{Form, Text};
 
 /// Settings of Portcullis. An unknown key is an error. Relative paths are taken from the folder of this file.
@@ -35,6 +36,11 @@ pub struct Raw {
     /// What is done about findings. A key without a profile of its own uses `default`, which exists even where it is not
     /// written here.
     pub profiles: BTreeMap<String, RawProfile>,
+    /// Rules of your own, beside the built-in ones. What they find is acted upon as a profile says of their family.
+    pub rules: Vec<RawRule>,
+    /// Files with rules of your own: TOML, a `[[rule]]` block each with the settings of `rules`, and
+    /// `fragments = [{ name = "word", pattern = "[a-z]+" }]` to use as `<word>` in patterns.
+    pub rules_files: Vec<String>,
     /// The audit log.
     pub audit: RawAudit,
     /// How long the gateway waits for an upstream.
@@ -202,6 +208,8 @@ impl Default for Raw {
             models: Vec::new(),
             limits: Vec::new(),
             profiles: BTreeMap::new(),
+            rules: Vec::new(),
+            rules_files: Vec::new(),
             audit: RawAudit::default(),
             timeouts: RawTimeouts::default(),
             max_body: text("8 MiB"),

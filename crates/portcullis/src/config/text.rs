@@ -10,6 +10,7 @@ use super::forms::{
     AuditContent, Duration, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size, Spending,
     StateUrl,
 };
+use super::raw_rule::ChannelName;
 
 /// A form that a text can have.
 pub trait Form: Sized {
@@ -116,6 +117,7 @@ pub static FORMATS: &[FormEntry] = &[
     entry::<Spending>(),
     entry::<PiiType>(),
     entry::<AuditContent>(),
+    entry::<ChannelName>(),
 ];
 
 /// The form of that name.

@@ -39,6 +39,9 @@ impl<'a> Checker<'a> {
         if !words.is_empty() {
             return self.word(&words, node, path);
         }
+        if let Some(choices) = schema.get("anyOf").and_then(Json::as_array) {
+            return self.any(choices, node, path);
+        }
         match (schema.get("type").and_then(Json::as_str), &node.value) {
             (Some("object"), Value::Map(entries)) => self.map(schema, node, entries, path),
             (Some("array"), Value::List(items)) => {
@@ -63,6 +66,30 @@ impl<'a> Checker<'a> {
                         kind(schema, expected),
                         found(&node.value)
                     ),
+                );
+            }
+        }
+    }
+
+    /// One of several kinds of values; the kind that is there says which.
+    fn any(&mut self, choices: &'a [Json], node: &Node, path: &str) {
+        let kind_of = |choice: &'a Json| choice.get("type").and_then(Json::as_str);
+        let there = match node.value {
+            Value::List(_) => "array",
+            Value::Text(_) => "string",
+            _ => "",
+        };
+        match choices.iter().find(|choice| kind_of(choice) == Some(there)) {
+            Some(choice) => self.visit(choice, node, path),
+            None => {
+                let kinds: Vec<String> = choices
+                    .iter()
+                    .filter_map(|choice| Some(kind(choice, kind_of(choice)?)))
+                    .collect();
+                self.problem(
+                    node,
+                    path,
+                    format!("expected {}, found {}", kinds.join(" or "), found(&node.value)),
                 );
             }
         }
@@ -234,6 +261,7 @@ mod tests {
             "items",
             "enum",
             "oneOf",
+            "anyOf",
             "const",
             "minimum",
             "maximum",

@@ -122,6 +122,10 @@ fn value(root: &Value, property: &Value) -> String {
         let words: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
         return words.join(", ");
     }
+    if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
+        let choices: Vec<String> = choices.iter().map(|choice| value(root, choice)).collect();
+        return choices.join(" or ");
+    }
     let format = schema.get("format").and_then(Value::as_str);
     match (schema.get("type").and_then(Value::as_str), format) {
         (Some("string"), Some(format)) => format.to_owned(),

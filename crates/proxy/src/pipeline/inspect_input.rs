@@ -62,7 +62,7 @@ fn scan_outside(gw: &Gateway, asked: &Asked, record: &mut Record) -> Vec<Located
     let mut found = Vec::new();
     for word in words.filter(|word| !word.is_empty()) {
         record.inspected(1, word.len() as u64);
-        gw.services.inspector.scan(word, channel, selection, &mut found);
+        gw.inspector.scan(word, channel, selection, &mut found);
     }
     let locate = |finding| Located {
         part: PartId(0),
@@ -84,7 +84,7 @@ pub(crate) fn scan(
 ) -> Vec<Located> {
     let (texts, bytes) = (Cell::new(0u64), Cell::new(0u64));
     let run = || {
-        gw.services.inspector.inspect(reading.parts(), |part| {
+        gw.inspector.inspect(reading.parts(), |part| {
             texts.set(texts.get().saturating_add(1));
             bytes.set(bytes.get().saturating_add(part.text.len() as u64));
             guard.selection(direction, part.channel, part.origin)

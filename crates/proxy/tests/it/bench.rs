@@ -142,14 +142,13 @@ impl Bench {
             meters: Arc::new(Meters::new()),
             audit: Arc::new(audit),
             store: Arc::clone(&store),
-            inspector: inspector(),
             client: Client::new(Duration::from_secs(5)),
             metrics: Arc::new(Metrics::new()),
         });
         let mut settings = plan.settings;
         settings.profiles.push(plan.profile);
         fill(&mut settings, upstream_address);
-        let server = Server::new(Gateway::new(settings, Arc::clone(&services)).unwrap());
+        let server = Server::new(Gateway::new(settings, inspector(), Arc::clone(&services)).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(
@@ -248,10 +247,10 @@ impl Bench {
     }
 }
 
-/// The rules take a moment to compile; every test of the process shares them.
+/// The rules take a moment to compile; every test of the process shares them, and what they remember, as requests do.
 pub fn inspector() -> Arc<Inspector> {
     static ONCE: std::sync::OnceLock<Arc<Inspector>> = std::sync::OnceLock::new();
-    Arc::clone(ONCE.get_or_init(|| Arc::new(Inspector::built_in().unwrap())))
+    Arc::clone(ONCE.get_or_init(|| Arc::new(Inspector::built_in().unwrap().with_cache([7; 16], 1 << 20))))
 }
 
 fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {

@@ -295,7 +295,12 @@ async fn a_stream_with_nothing_to_change_is_passed_on_byte_for_byte() {
                 profiles: vec![profile],
                 ..bench.settings()
             };
-            portcullis_proxy::Gateway::new(settings, std::sync::Arc::clone(&bench.services)).unwrap()
+            portcullis_proxy::Gateway::new(
+                settings,
+                crate::bench::inspector(),
+                std::sync::Arc::clone(&bench.services),
+            )
+            .unwrap()
         });
         let document = portcullis_dialect::Document::read(request.clone()).unwrap();
         for state in case.exchange.call(&document, &[case.parameter()]).unwrap().state {

@@ -236,7 +236,7 @@ impl Engine {
         }
         record.inspected(texts, bytes);
         let whole = reading.parts().filter(|part| !reading.is_delta(part.id));
-        let findings = self.gateway.services.inspector.inspect(whole, |part| {
+        let findings = self.gateway.inspector.inspect(whole, |part| {
             guard.selection(Direction::Output, part.channel, part.origin)
         });
         let mut edits = Vec::new();
@@ -283,7 +283,7 @@ impl Engine {
                 }
                 Judge::Nobody => lane.judged_to = lane.len,
                 Judge::Window(window) => {
-                    let inspector = &self.gateway.services.inspector;
+                    let inspector = &self.gateway.inspector;
                     lane.judged_to = window
                         .push(inspector, part.text, &mut self.found)
                         .map_err(|_| Stop::Overgrown)?;
@@ -334,7 +334,7 @@ impl Engine {
                 lane.text.clear();
             } else if let Judge::Window(window) = &mut lane.judge {
                 let mut found = Vec::new();
-                window.finish(&self.gateway.services.inspector, &mut found);
+                window.finish(&self.gateway.inspector, &mut found);
                 let replacements = judge_lane(&self.guard, lane, &found, record, || whence.to_owned())?;
                 lane.replace(replacements);
             }

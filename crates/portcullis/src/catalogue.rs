@@ -1,0 +1,161 @@
+//! What is looked for, a kind a row: several rules may find one kind. The command and the document tell the same.
+
+use portcullis_core::{Channel, Family, Severity};
+use portcullis_inspect::{Inspector, Rule};
+
+/// A kind of finding.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The name that findings carry.
+    pub id: String,
+    /// The kind of risk.
+    pub family: Family,
+    /// How bad the worst finding of it is.
+    pub severity: Severity,
+    /// How sure the least and the most certain of its rules are.
+    pub score: (f32, f32),
+    /// What a match needs besides its form, an item for each way.
+    pub needs: Vec<String>,
+    /// What is found and what is missed.
+    pub about: String,
+    /// Where it is looked for; `None` is everywhere.
+    pub channels: Option<Vec<Channel>>,
+}
+
+/// Every kind, in the order of the rules.
+#[must_use]
+pub fn kinds(inspector: &Inspector) -> Vec<Listed> {
+    let mut kinds: Vec<Listed> = Vec::new();
+    for rule in inspector.rules() {
+        match kinds.iter_mut().find(|kind| kind.id == rule.id().as_str()) {
+            Some(kind) => kind.add(rule),
+            None => kinds.push(Listed::of(rule)),
+        }
+    }
+    kinds
+}
+
+impl Listed {
+    fn of(rule: &Rule) -> Listed {
+        Listed {
+            id: rule.id().as_str().to_owned(),
+            family: rule.family(),
+            severity: rule.severity(),
+            score: (rule.score(), rule.score()),
+            needs: vec![needs(rule)],
+            about: rule.about().to_owned(),
+            channels: channels(rule),
+        }
+    }
+
+    fn add(&mut self, rule: &Rule) {
+        self.severity = self.severity.max(rule.severity());
+        self.score = (self.score.0.min(rule.score()), self.score.1.max(rule.score()));
+        let needs = needs(rule);
+        if !self.needs.contains(&needs) {
+            self.needs.push(needs);
+        }
+        if !self.about.contains(rule.about()) {
+            self.about = format!("{} {}", self.about, rule.about()).trim().to_owned();
+        }
+        self.channels = match (self.channels.take(), channels(rule)) {
+            (Some(mut known), Some(more)) => {
+                known.extend(more);
+                known.sort_by_key(|channel| *channel as usize);
+                known.dedup();
+                Some(known)
+            }
+            _ => None,
+        };
+    }
+
+    /// The score for a table: `0.60-1.00` where rules differ.
+    #[must_use]
+    pub fn told_score(&self) -> String {
+        let (least, most) = self.score;
+        match most - least > 0.001 {
+            true => format!("{least:.2}-{most:.2}"),
+            false => format!("{most:.2}"),
+        }
+    }
+
+    /// The needs for a table.
+    #[must_use]
+    pub fn told_needs(&self) -> String {
+        self.needs.join("; or ")
+    }
+
+    /// Where it is looked for, as a sentence; nothing where that is everywhere.
+    #[must_use]
+    pub fn told_channels(&self) -> String {
+        let Some(channels) = &self.channels else {
+            return String::new();
+        };
+        let others = || Channel::ALL.iter().filter(|channel| !channels.contains(channel));
+        let names = |channels: Vec<&Channel>| {
+            let names: Vec<&str> = channels.into_iter().map(|channel| channel.name()).collect();
+            names.join(", ")
+        };
+        match others().count() < channels.len() {
+            true => format!("Not in {}.", names(others().collect())),
+            false => format!("Only in {}.", names(channels.iter().collect())),
+        }
+    }
+
+    /// The severity in lower case.
+    #[must_use]
+    pub fn told_severity(&self) -> String {
+        format!("{:?}", self.severity).to_lowercase()
+    }
+}
+
+fn needs(rule: &Rule) -> String {
+    let mut needs = Vec::new();
+    if let Some(checksum) = rule.checksum() {
+        needs.push(format!("check {checksum}"));
+    }
+    if !rule.keywords().is_empty() {
+        needs.push("a word near it".to_owned());
+    }
+    match needs.is_empty() {
+        true => "its form".to_owned(),
+        false => needs.join(" and "),
+    }
+}
+
+fn channels(rule: &Rule) -> Option<Vec<Channel>> {
+    (rule.channels().len() < Channel::ALL.len()).then(|| rule.channels().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_inspect::Source;
+
+    use super::*;
+
+    #[test]
+    fn rules_of_one_kind_are_one_row() {
+        let rules = Source::read_file(
+            "[[rule]]\nid = 'A'\nseverity = 'low'\nscore = 0.5\nabout = 'One.'\npattern = 'abcd'\nkeywords = ['word']\n\
+             channels = ['user']\n\
+             [[rule]]\nid = 'A'\nseverity = 'high'\nabout = 'Other.'\npattern = '[0-9]{16}'\nchecksum = 'luhn'\n\
+             channels = ['email']\n",
+        )
+        .unwrap();
+        let kinds = kinds(&Inspector::with(&rules).unwrap());
+        let a = kinds.last().unwrap();
+        assert_eq!((a.id.as_str(), a.severity), ("A", Severity::High));
+        assert_eq!(a.told_score(), "0.50-1.00");
+        assert_eq!(a.told_needs(), "a word near it; or check luhn");
+        assert_eq!(a.about, "One. Other.");
+        assert_eq!(
+            a.channels.as_deref(),
+            Some([Channel::User, Channel::Email].as_slice())
+        );
+        let ids: Vec<&str> = kinds.iter().map(|kind| kind.id.as_str()).collect();
+        let mut unique = ids.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(ids.len(), unique.len());
+    }
+}
