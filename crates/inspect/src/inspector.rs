@@ -24,8 +24,22 @@ use crate::{
 
 /// The built-in rules files. To add a rule is to add a block.
 static FILES: &[(Family, &str)] = &[
-    (Family::Injection, include_str!("../rules/injection/basic.toml")),
     (Family::Injection, include_str!("../rules/injection/unseen.toml")),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/extraction.toml"),
+    ),
+    (Family::Injection, include_str!("../rules/injection/hidden.toml")),
+    (Family::Injection, include_str!("../rules/injection/order.toml")),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/override.toml"),
+    ),
+    (Family::Injection, include_str!("../rules/injection/persona.toml")),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/template.toml"),
+    ),
     (Family::Secret, include_str!("../rules/secrets/basic.toml")),
     (Family::Pii, include_str!("../rules/pii/basic.toml")),
 ];

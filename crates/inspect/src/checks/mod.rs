@@ -13,6 +13,7 @@ mod government_latin;
 mod government_west;
 mod medical;
 mod number;
+mod injection;
 mod secrets;
 
 /// Every check by its name in the rules.
@@ -25,6 +26,7 @@ static CHECKS: &[&[(&str, Check)]] = &[
     government_latin::CHECKS,
     government_west::CHECKS,
     medical::CHECKS,
+    injection::CHECKS,
     secrets::CHECKS,
 ];
 
