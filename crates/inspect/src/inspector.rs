@@ -29,8 +29,34 @@ static FILES: &[(Family, &str)] = &[
         Family::Injection,
         include_str!("../rules/injection/extraction.toml"),
     ),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/exfiltration.toml"),
+    ),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/extraction.toml"),
+    ),
     (Family::Injection, include_str!("../rules/injection/hidden.toml")),
     (Family::Injection, include_str!("../rules/injection/order.toml")),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/override.toml"),
+    ),
+    (Family::Injection, include_str!("../rules/injection/persona.toml")),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/privilege.toml"),
+    ),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/steering.toml"),
+    ),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/template.toml"),
+    ),
+    (Family::Injection, include_str!("../rules/injection/tool.toml")),
     (
         Family::Injection,
         include_str!("../rules/injection/override.toml"),
