@@ -24,11 +24,6 @@ use crate::{
 
 /// The built-in rules files. To add a rule is to add a block.
 static FILES: &[(Family, &str)] = &[
-    (Family::Injection, include_str!("../rules/injection/unseen.toml")),
-    (
-        Family::Injection,
-        include_str!("../rules/injection/extraction.toml"),
-    ),
     (
         Family::Injection,
         include_str!("../rules/injection/exfiltration.toml"),
@@ -57,15 +52,7 @@ static FILES: &[(Family, &str)] = &[
         include_str!("../rules/injection/template.toml"),
     ),
     (Family::Injection, include_str!("../rules/injection/tool.toml")),
-    (
-        Family::Injection,
-        include_str!("../rules/injection/override.toml"),
-    ),
-    (Family::Injection, include_str!("../rules/injection/persona.toml")),
-    (
-        Family::Injection,
-        include_str!("../rules/injection/template.toml"),
-    ),
+    (Family::Injection, include_str!("../rules/injection/unseen.toml")),
     (Family::Secret, include_str!("../rules/secrets/basic.toml")),
     (Family::Pii, include_str!("../rules/pii/basic.toml")),
 ];

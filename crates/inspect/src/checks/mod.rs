@@ -11,9 +11,9 @@ mod government_asia;
 mod government_east;
 mod government_latin;
 mod government_west;
+mod injection;
 mod medical;
 mod number;
-mod injection;
 mod secrets;
 
 /// Every check by its name in the rules.
