@@ -35,7 +35,10 @@ fn main() {
             // For callgrind: the difference of two numbers of rounds is what the rounds cost.
             for _ in 0..rounds.parse::<u32>().unwrap() {
                 found.clear();
-                inspector.scan_plain(&text, Channel::User, &all, &mut found);
+                match std::env::var("PLAIN") {
+                    Ok(_) => inspector.scan_plain(&text, Channel::User, &all, &mut found),
+                    Err(_) => inspector.scan(&text, Channel::User, &all, &mut found),
+                }
             }
             continue;
         }
