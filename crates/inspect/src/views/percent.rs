@@ -62,6 +62,10 @@ fn blanks(text: &str, from: usize, to: usize, changes: &mut Changes<'_>) {
         .take(1024)
         .take_while(|byte| byte.is_ascii_graphic())
         .count();
+    // Looking back costs, and is done for a `+` alone.
+    if memchr::memchr(b'+', between.get(..token).unwrap_or_default()).is_none() {
+        return;
+    }
     let query = text.get(..from).unwrap_or_default();
     let start = query
         .bytes()
