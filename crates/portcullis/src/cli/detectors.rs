@@ -72,10 +72,14 @@ fn views(out: &mut Out, json: bool) -> Result<(), Failure> {
     let mut rows = table(&["VIEW", "READ BY", "UNDOES"]);
     for view in VIEWS {
         let families: Vec<&str> = view.families().iter().map(|family| family.name()).collect();
+        let readers = match families.len() == Family::ALL.len() {
+            true => "every rule".to_owned(),
+            false => families.join(", "),
+        };
         if json {
             out.json(&json!({ "view": view.id(), "families": families, "about": view.about() }))?;
         } else {
-            rows.add_row([view.id(), &families.join(", "), view.about()]);
+            rows.add_row([view.id(), &readers, view.about()]);
         }
     }
     if !json {

@@ -50,10 +50,14 @@ pub fn detectors() -> String {
     text.push_str("\n## views\n\n| view | read by | undoes |\n|---|---|---|\n");
     for view in VIEWS {
         let families: Vec<&str> = view.families().iter().map(|family| family.name()).collect();
+        let readers = match families.len() == Family::ALL.len() {
+            true => "every rule".to_owned(),
+            false => families.join(", "),
+        };
         text.push_str(&format!(
             "| `{}` | {} | {} |\n",
             view.id(),
-            families.join(", "),
+            readers,
             cell(view.about())
         ));
     }
