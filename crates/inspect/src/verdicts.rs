@@ -20,8 +20,9 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::{Selection, hit::Hit};
 
-/// Texts shorter than this are scanned every time.
-pub(crate) const WORTH: usize = 256;
+/// Texts shorter than this are scanned every time: a look-up costs about what their scan does, and names and ids would drive
+/// out what is worth remembering.
+pub(crate) const WORTH: usize = 64;
 
 /// Threads that look up different texts seldom meet at one lock of so many.
 const SHARDS: usize = 16;
