@@ -7,6 +7,7 @@
 mod around;
 mod checks;
 pub mod corpus;
+mod cost;
 mod derived;
 mod edge;
 mod hit;

@@ -11,6 +11,7 @@ use crate::{
     Inspector, Rule, RuleError, Source,
     around::{AFTER, BEFORE, LONG},
     corpus::expand,
+    cost::costly_word,
     inspector::built_in_rules,
 };
 
@@ -110,6 +111,19 @@ fn in_range(value: f64, range: RangeInclusive<f64>, place: &str, say: &mut impl 
     }
 }
 
+/// A mistake in a pattern is drawn over several lines, with what it is at the end of them.
+fn in_one_line(reason: &str) -> String {
+    let (pattern, error) = match (reason.split_once("`: "), reason.rsplit_once("error: ")) {
+        (Some((pattern, _)), Some((_, error))) => (pattern, error),
+        _ => return reason.to_owned(),
+    };
+    let hint = match error.contains("invalid UTF-8") {
+        true => ": say `(?u)` before `.`, a negated class, `\\S`, `\\W` or `\\D`, or name the characters",
+        false => "",
+    };
+    format!("{pattern}`: {error}{hint}")
+}
+
 /// Compiles a rule alone and tries it on its cases.
 fn compiles_and_finds(rule: &Rule, wrong: &mut Vec<RuleError>) {
     let source = &rule.source;
@@ -130,7 +144,7 @@ fn compiles_and_finds(rule: &Rule, wrong: &mut Vec<RuleError>) {
                 _ if number > 0 => continue,
                 _ => place,
             };
-            wrong.push(source.wrong_at(&place, reason));
+            wrong.push(source.wrong_at(&place, in_one_line(&reason)));
         }
     }
     if !wrong.is_empty() {
@@ -139,6 +153,16 @@ fn compiles_and_finds(rule: &Rule, wrong: &mut Vec<RuleError>) {
     let Ok(alone) = Inspector::new(vec![rule.clone()]) else {
         return;
     };
+    for number in 0..source.pattern.len() {
+        let shape = alone.shape(number);
+        if let Some(word) = shape.and_then(|shape| costly_word(shape, source)) {
+            let reason = format!(
+                "a text that repeats {word:?} would cost the square of its length: bound what repeats, as in \
+                 `{{1,200}}`, or say with `before` what it may not follow"
+            );
+            wrong.push(source.wrong_at(&format!("pattern[{number}]"), reason));
+        }
+    }
     let channel = rule.channels.first().copied().unwrap_or(Channel::User);
     let selection = alone.select(|_| true);
     let finds = |text: &str| -> Vec<Span> {
@@ -260,9 +284,20 @@ mod tests {
     fn every_mistake_is_told_with_its_place() {
         let fine = "id = 'X'\nseverity = 'low'\n";
         for (rest, says) in [
-            ("pattern = 'ab['", "rule X: pattern[0]: "),
+            (
+                "pattern = 'ab['",
+                "rule X: pattern[0]: `ab[`: unclosed character class",
+            ),
+            (
+                "pattern = 'a[^b]'",
+                "rule X: pattern[0]: `a[^b]`: pattern can match invalid UTF-8: say `(?u)`",
+            ),
             ("pattern = ['abc', 'x*']", "rule X: pattern[1]: "),
             ("pattern = 'abc$'", "pattern[0]"),
+            (
+                "pattern = ['abc', '[a-z ]+k']",
+                "rule X: pattern[1]: a text that repeats",
+            ),
             ("pattern = []", "rule X: pattern: there is no pattern"),
             (
                 "pattern = 'abc'\nchecksum = 'luna'",
@@ -290,7 +325,10 @@ mod tests {
         ] {
             let told = wrong(&format!("{fine}{rest}"));
             assert_eq!(told.len(), 1, "{rest}: {told:?}");
-            assert!(told[0].contains(says), "{rest}: {told:?}");
+            assert!(
+                told[0].contains(says) && !told[0].contains('\n'),
+                "{rest}: {told:?}"
+            );
         }
         let told = wrong("id = 'a b'\nseverity = 'low'\npattern = 'abc'\nscore = -1");
         assert_eq!(told.len(), 2, "{told:?}");

@@ -28,7 +28,8 @@ pub struct RawRule {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
     /// What a match looks like: one regular expression or several, each on its own. There is no look-around and there are
-    /// no `^`, `$` and `\b`; classes hold ASCII unless the pattern says `(?u)`. Where it has a group `(?<value>…)`,
+    /// no `^`, `$` and `\b`; classes hold ASCII unless the pattern says `(?u)`, which `.` and
+    /// negated classes need. Where it has a group `(?<value>…)`,
     /// that group is the finding.
     pub pattern: RawPatterns,
     /// What may not stand right before a match.
