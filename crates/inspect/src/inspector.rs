@@ -54,7 +54,14 @@ static FILES: &[(Family, &str)] = &[
     (Family::Injection, include_str!("../rules/injection/tool.toml")),
     (Family::Injection, include_str!("../rules/injection/unseen.toml")),
     (Family::Secret, include_str!("../rules/secrets/basic.toml")),
+    (Family::Pii, include_str!("../rules/pii/address.toml")),
     (Family::Pii, include_str!("../rules/pii/basic.toml")),
+    (Family::Pii, include_str!("../rules/pii/contact.toml")),
+    (Family::Pii, include_str!("../rules/pii/dates.toml")),
+    (Family::Pii, include_str!("../rules/pii/device.toml")),
+    (Family::Pii, include_str!("../rules/pii/finance.toml")),
+    (Family::Pii, include_str!("../rules/pii/network.toml")),
+    (Family::Pii, include_str!("../rules/pii/person.toml")),
 ];
 
 /// All rules. Immutable; share one among all threads.

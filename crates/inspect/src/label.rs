@@ -198,7 +198,7 @@ fn behind<'a>(found: &Match<'a>, near_after: usize) -> Option<&'a str> {
 
 /// The head of the column that a match stands in: the cell at its place in the topmost line of the table, where that is no
 /// further away than a check may look.
-fn header<'a>(found: &Match<'a>) -> Option<&'a str> {
+pub(crate) fn header<'a>(found: &Match<'a>) -> Option<&'a str> {
     let before = found.before(BEFORE);
     let mut lines = before.rsplit('\n');
     let line = lines.next()?;

@@ -148,6 +148,6 @@ fn findings_carry_the_part_and_the_facts_of_the_rule() {
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].channel, found[0].origin), (Channel::User, Origin::User));
     assert_eq!(found[0].finding.severity, rule.severity());
-    assert_eq!(rule.checksum(), Some("luhn"));
+    assert_eq!(rule.checksum(), Some("card"));
     assert_eq!(rule.channels(), Channel::ALL);
 }

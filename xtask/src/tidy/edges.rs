@@ -44,9 +44,11 @@ static ROOMS: &[Room] = &[
         others: Others::Only(&[
             "aho-corasick",
             "memchr",
+            "phonenumber",
             "regex-automata",
             "regex-syntax",
             "serde",
+            "sha2",
             "siphasher",
             "thiserror",
             "toml",

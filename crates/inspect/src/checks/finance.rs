@@ -1,13 +1,26 @@
 //! Cards and bank accounts.
 
-use super::digits;
-use crate::around::Check;
+use super::{
+    context::{OTHERS, last_word},
+    digits,
+};
+use crate::around::{Check, Match};
+use portcullis_core::Span;
 
 /// The checks of this file.
-pub(super) static CHECKS: &[(&str, Check)] = &[("luhn", Check::Value(luhn)), ("iban", Check::Value(iban))];
+pub(super) static CHECKS: &[(&str, Check)] = &[
+    ("luhn", Check::Value(luhn)),
+    ("card", Check::Left(card)),
+    ("card_expiry", Check::Value(card_expiry)),
+    ("iban", Check::Value(iban)),
+    ("bic", Check::Value(bic)),
+    ("aba", Check::Value(aba)),
+    ("account", Check::Left(account)),
+    ("clabe", Check::Value(clabe)),
+];
 
-/// Payment card numbers (ISO/IEC 7812-1, annex B). All digits the same is a placeholder, not a card.
-fn luhn(text: &str) -> bool {
+/// Numbers with a check digit by Luhn's rule (ISO/IEC 7812-1, annex B). All digits the same is a placeholder.
+pub(super) fn luhn(text: &str) -> bool {
     let sum: u32 = digits(text)
         .rev()
         .enumerate()
@@ -21,119 +34,209 @@ fn luhn(text: &str) -> bool {
     sum.is_multiple_of(10) && all.any(|digit| Some(digit) != first)
 }
 
-/// Lengths by country of the IBAN registry (SWIFT, release 99).
-const IBAN_LENGTHS: &[(&str, usize)] = &[
-    ("AD", 24),
-    ("AE", 23),
-    ("AL", 28),
-    ("AT", 20),
-    ("AZ", 28),
-    ("BA", 20),
-    ("BE", 16),
-    ("BG", 22),
-    ("BH", 22),
-    ("BI", 27),
-    ("BR", 29),
-    ("BY", 28),
-    ("CH", 21),
-    ("CR", 22),
-    ("CY", 28),
-    ("CZ", 24),
-    ("DE", 22),
-    ("DJ", 27),
-    ("DK", 18),
-    ("DO", 28),
-    ("EE", 20),
-    ("EG", 29),
-    ("ES", 24),
-    ("FI", 18),
-    ("FK", 18),
-    ("FO", 18),
-    ("FR", 27),
-    ("GB", 22),
-    ("GE", 22),
-    ("GI", 23),
-    ("GL", 18),
-    ("GR", 27),
-    ("GT", 28),
-    ("HN", 28),
-    ("HR", 21),
-    ("HU", 28),
-    ("IE", 22),
-    ("IL", 23),
-    ("IQ", 23),
-    ("IS", 26),
-    ("IT", 27),
-    ("JO", 30),
-    ("KW", 30),
-    ("KZ", 20),
-    ("LB", 28),
-    ("LC", 32),
-    ("LI", 21),
-    ("LT", 20),
-    ("LU", 20),
-    ("LV", 21),
-    ("LY", 25),
-    ("MC", 27),
-    ("MD", 24),
-    ("ME", 22),
-    ("MK", 19),
-    ("MN", 20),
-    ("MR", 27),
-    ("MT", 31),
-    ("MU", 30),
-    ("NI", 28),
-    ("NL", 18),
-    ("NO", 15),
-    ("OM", 23),
-    ("PK", 24),
-    ("PL", 28),
-    ("PS", 29),
-    ("PT", 25),
-    ("QA", 29),
-    ("RO", 24),
-    ("RS", 22),
-    ("RU", 33),
-    ("SA", 24),
-    ("SC", 31),
-    ("SD", 18),
-    ("SE", 24),
-    ("SI", 19),
-    ("SK", 24),
-    ("SM", 27),
-    ("SO", 23),
-    ("ST", 25),
-    ("SV", 28),
-    ("TL", 23),
-    ("TN", 24),
-    ("TR", 26),
-    ("UA", 29),
-    ("VA", 22),
-    ("VG", 24),
-    ("XK", 20),
-    ("YE", 30),
+/// Issuer ranges by their first six digits, and the lengths (a bit each) that their cards have.
+#[rustfmt::skip]
+const ISSUERS: &[(u32, u32, u32)] = &[
+    (222_100, 272_099, 1 << 16),                       // Mastercard
+    (220_000, 220_499, 0xf << 16),                     // Mir
+    (300_000, 305_999, 1 << 14 | 1 << 16 | 1 << 19),   // Diners Club
+    (309_500, 309_599, 1 << 14 | 1 << 16 | 1 << 19),
+    (340_000, 349_999, 1 << 15),                       // American Express
+    (352_800, 358_999, 0xf << 16),                     // JCB
+    (360_000, 369_999, 0x3f << 14),                    // Diners Club
+    (370_000, 379_999, 1 << 15),
+    (380_000, 399_999, 0xf << 16),
+    (400_000, 499_999, 1 << 13 | 1 << 16 | 1 << 19),   // Visa
+    (500_000, 509_999, 0xff << 12),                    // Maestro, Elo, Verve
+    (510_000, 559_999, 1 << 16),                       // Mastercard
+    (560_000, 589_999, 0xff << 12),                    // Maestro
+    (600_000, 699_999, 0xff << 12),                    // Discover, UnionPay, RuPay, Maestro, Troy
+    (810_000, 819_999, 0xf << 16),                     // UnionPay, RuPay
+    (979_200, 979_299, 1 << 16),                       // Troy
 ];
 
-/// Bank account numbers (ISO 13616): the country's length, and 1 modulo 97.
+/// The numbers of an issuer in the digits of `text`: the first six, and how many there are in all.
+fn issuer(text: &str) -> (u32, usize) {
+    let head = digits(text).take(6).fold(0, |number, digit| number * 10 + digit);
+    (head, digits(text).count())
+}
+
+/// How the characters of `text` are grouped: the length of each run between gaps.
+fn groups(text: &str) -> impl Iterator<Item = usize> + Clone {
+    text.split(|character: char| !character.is_alphanumeric())
+        .filter(|group| !group.is_empty())
+        .map(str::len)
+}
+
+/// Payment card numbers: an issuer range, a length it gives out, the check digit, and the groups in which people write
+/// them. Groups of one or two digits are a card only where it is called one: tables of numbers look the same.
+fn card(found: &Match<'_>) -> Option<Span> {
+    let text = found.value();
+    let (head, count) = issuer(text);
+    let known =
+        |(from, to, lengths): &(u32, u32, u32)| (*from..=*to).contains(&head) && lengths >> count & 1 == 1;
+    if !ISSUERS.iter().any(known) || !luhn(text) || !mixed(text) {
+        return None;
+    }
+    let called = |near| last_word(&found.before(near).to_lowercase(), CARD_WORDS).is_some();
+    let before = found.before(24).to_lowercase();
+    // A group of another number right before (an IBAN's), or the name of another number.
+    let behind = before.trim_end_matches([' ', '-', '\u{a0}']);
+    let tail = behind.len() < before.len()
+        && behind.ends_with(|last: char| last.is_ascii_digit())
+        && groups(text).count() > 1;
+    if tail || last_word(&before, OTHERS) > last_word(&before, CARD_WORDS) {
+        return None;
+    }
+    let mut sizes = groups(text);
+    let first = sizes.next().unwrap_or(0);
+    let rest: Vec<usize> = sizes.collect();
+    let usual = match (first, rest.as_slice()) {
+        // Bare digits of unusual lengths are ids more often than cards.
+        (_, []) => (14..=16).contains(&count) || called(48),
+        (4, [6, 4 | 5]) => true,
+        (4, [middle @ .., last]) if count >= 14 => middle.iter().all(|size| *size == 4) && *last <= 4,
+        (6, [7 | 10 | 13]) => called(48),
+        (1, rest) => rest.iter().all(|size| *size == 1) && called(64),
+        (2, [middle @ .., last]) => middle.iter().all(|size| *size == 2) && *last <= 2 && called(64),
+        _ => false,
+    };
+    usual.then(|| found.span())
+}
+
+/// Whether a number has more than one digit of its own: placeholders repeat one.
+fn mixed(text: &str) -> bool {
+    let seen = digits(text).fold(0u32, |seen, digit| seen | 1 << digit);
+    seen.count_ones() >= 2
+}
+
+/// What people call a card number.
+const CARD_WORDS: &str = "card|credit|debit|visa|mastercard|maestro|amex|pan|cc|karte|kreditkarte|carte|tarjeta|carta|cartão|\
+    cartao|kaart|kort|karta|kartı|kartu|карта|карты|カード|卡|카드|บัตร";
+
+/// Month and year: `04/29`, `04/2029`.
+fn card_expiry(text: &str) -> bool {
+    let mut parts = text
+        .split(|character: char| !character.is_ascii_digit())
+        .filter(|part| !part.is_empty());
+    let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());
+    let (month, year) = (number(parts.next()), number(parts.next()));
+    matches!(month, Some(1..=12)) && matches!(year, Some(15..=49 | 2015..=2049)) && parts.next().is_none()
+}
+
+/// Lengths by country of the IBAN registry (SWIFT, release 99).
+const IBAN_LENGTHS: &str = "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 \
+    DK18 DO28 EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 \
+    JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 \
+    PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 \
+    XK20 YE30";
+
+/// Bank account numbers (ISO 13616): the country's length, and 1 modulo 97. Groups of another size than four are taken
+/// where no small letter stands in them: in `at 12 this is …` blanks part words.
 fn iban(text: &str) -> bool {
     let compact = || text.chars().filter(char::is_ascii_alphanumeric);
     let length = compact().count();
-    let country = |(code, wanted): &(&str, usize)| *wanted == length && text.starts_with(code);
-    if !IBAN_LENGTHS.iter().any(country) {
+    let country: String = compact()
+        .take(2)
+        .map(|letter| letter.to_ascii_uppercase())
+        .collect();
+    let known = IBAN_LENGTHS.split_whitespace().any(|entry| {
+        entry
+            .strip_prefix(country.as_str())
+            .is_some_and(|wanted| wanted.parse() == Ok(length))
+    });
+    let small = text.bytes().any(|byte| byte.is_ascii_lowercase());
+    let large = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let whole = groups(text).count() == 1;
+    let fours = in_fours(text);
+    if !known || (small && large) || (small && !whole && !fours) {
         return false;
     }
     let rest = compact()
         .skip(4)
         .chain(compact().take(4))
         .filter_map(|character| character.to_digit(36));
-    rest.fold(0, |rest, value| {
+    let right = rest.fold(0, |rest, value| {
         (rest * if value < 10 { 10 } else { 100 } + value) % 97
-    }) == 1
+    }) == 1;
+    // An account has digits: upper-case words do not.
+    right && (whole || fours || digits(text).count() * 2 > length)
+}
+
+/// Whether the groups of `text` have four characters each, the last one perhaps fewer.
+fn in_fours(text: &str) -> bool {
+    let count = groups(text).count();
+    groups(text)
+        .enumerate()
+        .all(|(at, size)| size == 4 || (at + 1 == count && size < 4))
+}
+
+/// Two-letter codes of countries (ISO 3166-1) that have banks.
+const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AR AT AU AW AZ BA BB BD BE BF BG BH BI BJ BM BN BO BR BS BT BW BY BZ CA CD \
+    CF CG CH CI CK CL CM CN CO CR CU CV CW CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH \
+    GI GL GM GN GP GQ GR GT GU GW GY HK HN HR HT HU ID IE IL IM IN IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KR KW KY KZ LA \
+    LB LC LI LK LR LS LT LU LV LY MA MC MD ME MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NG NI NL NO NP \
+    NR NZ OM PA PE PF PG PH PK PL PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SI SK SL SM SN SO SR SS ST SV SX SY SZ \
+    TC TD TG TH TJ TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VG VI VN VU WS XK YE YT ZA ZM ZW";
+
+/// Bank identifier codes (ISO 9362): a country stands at the fifth letter.
+fn bic(text: &str) -> bool {
+    let country = text.get(4..6).unwrap_or_default();
+    COUNTRIES.split_whitespace().any(|known| known == country)
+}
+
+/// US routing numbers (American Bankers Association): a district in use, weights 3-7-1 modulo 10.
+fn aba(text: &str) -> bool {
+    let sum: u32 = digits(text)
+        .zip([3, 7, 1].into_iter().cycle())
+        .map(|(digit, weight)| digit * weight)
+        .sum();
+    let head = digits(text).take(2).fold(0, |number, digit| number * 10 + digit);
+    sum.is_multiple_of(10) && sum > 0 && matches!(head, 0..=12 | 21..=32 | 61..=72 | 80) && mixed(text)
+}
+
+/// Account numbers behind the word for one: what stands between is neither another number nor a new sentence.
+fn account(found: &Match<'_>) -> Option<Span> {
+    let text = found.value();
+    let before = found.before(64);
+    let clean = before
+        .rsplit(|character: char| {
+            character.is_ascii_digit() || matches!(character, '.' | ';' | '\n' | '{' | '}')
+        })
+        .next()
+        .unwrap_or_default();
+    // `account no. 12`: the dot of an abbreviation parts nothing.
+    let abbreviated = ["no.", "nr.", "num.", "núm.", "acct.", "a/c.", "№."]
+        .iter()
+        .any(|word| {
+            before
+                .trim_end_matches([' ', ':', '"'])
+                .to_lowercase()
+                .ends_with(word)
+        });
+    let called = clean.chars().any(char::is_alphabetic) || abbreviated;
+    (called && mixed(text)).then(|| found.span())
+}
+
+/// Mexican account numbers (CLABE): weights 3-7-1, and a control digit that completes the sum of the last digits.
+fn clabe(text: &str) -> bool {
+    let sum: u32 = digits(text)
+        .take(17)
+        .zip([3, 7, 1].into_iter().cycle())
+        .map(|(digit, weight)| digit * weight % 10)
+        .sum();
+    digits(text).count() == 18 && digits(text).next_back() == Some((10 - sum % 10) % 10) && mixed(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn find(check: fn(&Match<'_>) -> Option<Span>, before: &str, value: &str) -> bool {
+        let text = format!("{before}{value}");
+        let span = Span::new(before.len(), text.len());
+        check(&Match::new(&text, span, span)).is_some()
+    }
 
     #[test]
     fn each_check_knows_right_from_wrong() {
@@ -143,10 +246,39 @@ mod tests {
             (luhn, "0000000000000000", false),
             (iban, "GB82 WEST 1234 5698 7654 32", true),
             (iban, "GB82WEST12345698765432", true),
+            (iban, "gb82west12345698765432", true),
+            (iban, "gb82 west 1234 5698 7654 32", true),
+            (iban, "GB82 west 1234 5698 7654 32", false),
             (iban, "GB83WEST12345698765432", false),
             (iban, "GB82WEST1234569876543", false),
+            (bic, "DEUTDEFF", true),
+            (bic, "PASSWORD", false),
+            (aba, "021000021", true),
+            (aba, "021000022", false),
+            (aba, "000000000", false),
+            (clabe, "032180000118359719", true),
+            (clabe, "032180000118359718", false),
+            (card_expiry, "04/29", true),
+            (card_expiry, "13/29", false),
+            (card_expiry, "04/1929", false),
         ] {
             assert_eq!(check(text), right, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_card_is_known_by_issuer_length_and_groups() {
+        for (before, value, right) in [
+            ("", "4111 1111 1111 1111", true),
+            ("", "4111.1111.1111.1111", true),
+            ("", "411111 1111111111", false),
+            ("4 ", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", false),
+            ("my card: ", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", true),
+            ("", "3782 822463 10005", true),
+            ("", "35 209900 176148 1", false),
+            ("", "352099001761481", false),
+        ] {
+            assert_eq!(find(card, before, value), right, "{before}{value}");
         }
     }
 }

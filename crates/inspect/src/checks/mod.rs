@@ -5,6 +5,10 @@
 use crate::around::Check;
 
 mod contact;
+mod context;
+mod crypto;
+mod dates;
+mod device;
 mod finance;
 mod government;
 mod government_asia;
@@ -12,13 +16,19 @@ mod government_east;
 mod government_latin;
 mod government_west;
 mod injection;
+mod keccak;
 mod medical;
+mod network;
 mod number;
+mod numbering;
 mod secrets;
 
 /// Every check by its name in the rules.
 static CHECKS: &[&[(&str, Check)]] = &[
     contact::CHECKS,
+    crypto::CHECKS,
+    dates::CHECKS,
+    device::CHECKS,
     finance::CHECKS,
     government::CHECKS,
     government_asia::CHECKS,
@@ -27,6 +37,7 @@ static CHECKS: &[&[(&str, Check)]] = &[
     government_west::CHECKS,
     medical::CHECKS,
     injection::CHECKS,
+    network::CHECKS,
     secrets::CHECKS,
 ];
 
