@@ -31,6 +31,12 @@ fn main() {
         let mut found = Vec::new();
         inspector.scan(&text, Channel::User, &all, &mut found);
         let count = found.len();
+        if std::env::var("EFFORT").is_ok() {
+            for (kind, tried, read) in inspector.effort(&text, Channel::User, &all).iter().take(25) {
+                println!("{kind}: tried {tried} times, {read} bytes read");
+            }
+            continue;
+        }
         if let Ok(rounds) = std::env::var("ROUNDS") {
             // For callgrind: the difference of two numbers of rounds is what the rounds cost.
             for _ in 0..rounds.parse::<u32>().unwrap() {

@@ -227,6 +227,28 @@ impl Inspector {
         );
     }
 
+    /// What a text costs besides being looked at: for each kind that may begin somewhere in it, how often that was tried, and
+    /// how many bytes were read for it. The most first. Views are left out.
+    #[must_use]
+    pub fn effort(&self, text: &str, channel: Channel, selection: &Selection) -> Vec<(Kind, usize, usize)> {
+        let mut efforts: HashMap<&Kind, (usize, usize)> = HashMap::new();
+        if let Some(plan) = self.plan(channel, selection) {
+            plan.each_start(&self.shapes, text, |shape, start| {
+                if let Some(rule) = self.rules.get(shape.rule) {
+                    let (tried, read) = efforts.entry(&rule.id).or_default();
+                    *tried += 1;
+                    *read += shape.reads(text.as_bytes(), start);
+                }
+            });
+        }
+        let mut all: Vec<_> = efforts
+            .into_iter()
+            .map(|(kind, (tried, read))| (kind.clone(), tried, read))
+            .collect();
+        all.sort_by(|one, other| (other.2, &one.0).cmp(&(one.2, &other.0)));
+        all
+    }
+
     /// Reads all parts of a message: each part alone, and the parts of a lane also joined, of which only what crosses
     /// a boundary is kept.
     ///

@@ -214,14 +214,24 @@ impl Plan {
 
     /// Adds every match, in order of start, without those within another of the same kind.
     pub(crate) fn run(&self, shapes: &[Shape], text: &str, hits: &mut Vec<Hit>) {
+        self.each_start(shapes, text, |shape, start| {
+            if let Some(span) = shape.find(text, start) {
+                hits.push(shape.hit(span));
+            }
+        });
+        tidy(hits);
+    }
+
+    /// Calls `attempt` with every shape and every place where a match of it may begin.
+    pub(crate) fn each_start(&self, shapes: &[Shape], text: &str, attempt: impl FnMut(&Shape, usize)) {
+        let bytes = text.as_bytes();
         let mut walk = Walk {
             plan: self,
             shapes,
-            text,
+            bytes,
             tried: Vec::new(),
-            hits,
+            attempt,
         };
-        let bytes = text.as_bytes();
         let mut words = Words::default();
         for (at, head) in bytes.windows(4).enumerate() {
             if let [a, b, c, d] = *head {
@@ -239,7 +249,6 @@ impl Plan {
                 anchored.try_before_each(shape, bytes, |start| walk.attempt(shape, start));
             }
         }
-        tidy(hits);
     }
 
     /// Whether nothing is looked for.
@@ -263,16 +272,16 @@ impl Plan {
 }
 
 /// One pass over one text.
-struct Walk<'a> {
+struct Walk<'a, F> {
     plan: &'a Plan,
     shapes: &'a [Shape],
-    text: &'a str,
+    bytes: &'a [u8],
     /// For each group of keyed shapes, up to where it has been tried; empty until a keyword is met.
     tried: Vec<usize>,
-    hits: &'a mut Vec<Hit>,
+    attempt: F,
 }
 
-impl Walk<'_> {
+impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
     /// Looks at one place, where these four bytes stand.
     #[inline(always)]
     fn visit(&mut self, at: usize, head: [u8; 4], is_start: bool) {
@@ -292,7 +301,7 @@ impl Walk<'_> {
     fn meet(&mut self, at: usize, head: [u8; 4], is_start: bool) {
         let plan = self.plan;
         plan.literals
-            .at(self.text.as_bytes(), at, head, is_start, |meaning, length| {
+            .at(self.bytes, at, head, is_start, |meaning, length| {
                 if meaning & GROUP != 0 {
                     self.try_keyed((meaning & !GROUP) as usize, at, length);
                 } else if let Some(shape) = self.shapes.get(meaning as usize) {
@@ -302,10 +311,8 @@ impl Walk<'_> {
     }
 
     fn attempt(&mut self, shape: &Shape, start: usize) {
-        if shape.may_follow(Before::at(self.text.as_bytes(), start))
-            && let Some(span) = shape.find(self.text, start)
-        {
-            self.hits.push(shape.hit(span));
+        if shape.may_follow(Before::at(self.bytes, start)) {
+            (self.attempt)(shape, start);
         }
     }
 
@@ -313,14 +320,14 @@ impl Walk<'_> {
     #[inline(never)]
     fn try_open(&mut self, start: usize, mut possible: u64) {
         let (plan, shapes) = (self.plan, self.shapes);
-        possible = plan.sift(self.text.as_bytes(), start, possible);
+        possible = plan.sift(self.bytes, start, possible);
         while possible != 0 {
             let at = usize::try_from(possible.trailing_zeros()).unwrap_or(0);
             possible &= possible - 1;
             let until = if at == 63 { plan.open.len() } else { at + 1 };
             let numbers = plan.open.get(at..until).into_iter().flatten();
             for shape in numbers.filter_map(|number| shapes.get(*number)) {
-                if shape.can_begin_with(self.text.as_bytes().get(start).copied().unwrap_or(0)) {
+                if shape.can_begin_with(self.bytes.get(start).copied().unwrap_or(0)) {
                     self.attempt(shape, start);
                 }
             }
@@ -330,7 +337,7 @@ impl Walk<'_> {
     /// Attempts the keyed shapes of a group near one of its keywords, at every place once.
     #[cold]
     fn try_keyed(&mut self, group: usize, at: usize, length: usize) {
-        let (plan, shapes, bytes) = (self.plan, self.shapes, self.text.as_bytes());
+        let (plan, shapes, bytes) = (self.plan, self.shapes, self.bytes);
         let Some(keyed) = plan.keyed.get(group) else {
             return;
         };

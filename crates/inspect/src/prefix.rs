@@ -7,12 +7,14 @@ use regex_syntax::{
     hir::{Class, Hir, HirKind},
 };
 
-/// How many literal beginnings a pattern may have to be found by them, how long they grow, and in how many ways one may
-/// go on to be grown further.
-const MAX_PREFIXES: usize = 128;
-const MAX_PREFIX_LEN: usize = 8;
+/// How long literal beginnings grow, and how many there may be of that length: the longest that are few enough are taken.
+const SIZES: &[(usize, usize)] = &[(8, 128), (6, 256), (5, 512), (4, 2048)];
+/// No beginning is shorter.
 const MIN_PREFIX_LEN: usize = 3;
+/// In so many ways one may go on to be grown further.
 const FEW: usize = 8;
+/// In so many it may where it is still short.
+const MANY: usize = 64;
 
 /// A parsed pattern. Bytes are ASCII unless it says `(?u)`, no look-around, no empty match.
 pub(crate) struct Pattern {
@@ -50,15 +52,27 @@ impl Pattern {
     /// Literal beginnings, in lower case, one of which every match begins with (case aside); none where the pattern has
     /// no such beginnings. None of them begins another.
     pub(crate) fn beginnings(&self) -> Vec<Vec<u8>> {
-        let mut grown = Grown::nothing();
-        grown.then(&self.hir);
-        let mut all: Vec<Vec<u8>> = grown.all.into_iter().map(|(literal, _)| literal).collect();
+        let all = SIZES
+            .iter()
+            .find_map(|(length, count)| self.grown(*length, *count));
+        let mut all = all.unwrap_or_default();
         all.sort();
         all.dedup_by(|longer, shorter| longer.starts_with(shorter));
-        if all.iter().any(|literal| literal.len() < MIN_PREFIX_LEN) {
-            return Vec::new();
-        }
         all
+    }
+
+    /// The beginnings of at most that length, if they are no more than `count` and none is too short.
+    fn grown(&self, length: usize, count: usize) -> Option<Vec<Vec<u8>>> {
+        let mut grown = Grown {
+            all: vec![(Vec::new(), true)],
+            length,
+            count,
+        };
+        grown.then(&self.hir);
+        let all: Vec<Vec<u8>> = grown.all.into_iter().map(|(literal, _)| literal).collect();
+        all.iter()
+            .all(|literal| literal.len() >= MIN_PREFIX_LEN)
+            .then_some(all)
     }
 }
 
@@ -111,15 +125,13 @@ fn each_first_byte(class: &Class, mark: &mut impl FnMut(u8)) {
 /// Beginnings as they grow: a literal, and whether what is still to come may be appended to it.
 struct Grown {
     all: Vec<(Vec<u8>, bool)>,
+    /// They grow no longer than that.
+    length: usize,
+    /// There may be no more than that.
+    count: usize,
 }
 
 impl Grown {
-    fn nothing() -> Grown {
-        Grown {
-            all: vec![(Vec::new(), true)],
-        }
-    }
-
     /// Appends an expression to every beginning that still grows.
     fn then(&mut self, hir: &Hir) {
         if !self.all.iter().any(|(_, grows)| *grows) {
@@ -133,13 +145,8 @@ impl Grown {
                 }
             }
             HirKind::Class(class) => match few(class) {
-                Some(ways) if ways.len() <= FEW => self.product(&ways),
-                // One byte more makes a beginning of three bytes rare enough to be looked for with all others.
-                Some(ways) if self.is_short() => {
-                    self.product(&ways);
-                    self.stop();
-                }
-                _ => self.stop(),
+                Some(ways) => self.product(&ways),
+                None => self.stop(),
             },
             HirKind::Capture(capture) => self.then(&capture.sub),
             HirKind::Concat(parts) => parts.iter().for_each(|part| self.then(part)),
@@ -153,11 +160,12 @@ impl Grown {
                     }
                     self.add(without);
                 } else {
-                    // More than a few rounds are more than a beginning holds.
-                    for _ in 0..repetition.min.min(MAX_PREFIX_LEN as u32) {
+                    // More rounds are more than a beginning holds.
+                    let rounds = u32::try_from(self.length).unwrap_or(u32::MAX);
+                    for _ in 0..repetition.min.min(rounds) {
                         self.then(&repetition.sub);
                     }
-                    if repetition.max != Some(repetition.min) || repetition.min > MAX_PREFIX_LEN as u32 {
+                    if repetition.max != Some(repetition.min) || repetition.min > rounds {
                         self.stop();
                     }
                 }
@@ -168,50 +176,43 @@ impl Grown {
     fn one_of<'a>(&mut self, parts: impl Iterator<Item = &'a Hir>) {
         let before = std::mem::take(&mut self.all);
         for part in parts {
-            let mut branch = Grown { all: before.clone() };
+            let mut branch = Grown {
+                all: before.clone(),
+                ..*self
+            };
             branch.then(part);
             self.add(branch.all);
         }
-        if self.all.len() > MAX_PREFIXES {
+        if self.all.len() > self.count {
             self.all = before;
             self.stop();
         }
     }
 
     fn add(&mut self, more: Vec<(Vec<u8>, bool)>) {
-        for one in more {
-            if !self.all.contains(&one) {
-                self.all.push(one);
-            }
-        }
-    }
-
-    /// Every beginning that grows goes on in each of these ways; where that would be too many, none grows any more.
-    fn product(&mut self, ways: &[Vec<u8>]) {
-        let growing = self
-            .all
-            .iter()
-            .filter(|(literal, grows)| *grows && literal.len() < MAX_PREFIX_LEN);
-        if self.all.len() + growing.count() * (ways.len() - 1) > MAX_PREFIXES {
-            return self.stop();
-        }
-        let mut next = Vec::with_capacity(self.all.len());
-        for (literal, grows) in std::mem::take(&mut self.all) {
-            if !grows || literal.len() >= MAX_PREFIX_LEN {
-                next.push((literal, false));
-                continue;
-            }
-            next.extend(ways.iter().map(|way| ([&literal[..], &way[..]].concat(), true)));
-        }
-        self.all = next;
+        self.all.extend(more);
         self.all.sort();
         self.all.dedup();
     }
 
-    /// Whether what grows has just the least length.
-    fn is_short(&self) -> bool {
-        let mut growing = self.all.iter().filter(|(_, grows)| *grows);
-        growing.all(|(literal, _)| literal.len() == MIN_PREFIX_LEN)
+    /// Every beginning that grows goes on in each of these ways, a short one also where they are many; where that would
+    /// make too many, none grows any more.
+    fn product(&mut self, ways: &[Vec<u8>]) {
+        let mut next = Vec::with_capacity(self.all.len());
+        for (literal, grows) in &self.all {
+            let goes_on = ways.len() <= FEW || literal.len() <= MIN_PREFIX_LEN;
+            if *grows && goes_on && literal.len() < self.length {
+                next.extend(ways.iter().map(|way| ([&literal[..], &way[..]].concat(), true)));
+            } else {
+                next.push((literal.clone(), false));
+            }
+            if next.len() > self.count {
+                return self.stop();
+            }
+        }
+        self.all = next;
+        self.all.sort();
+        self.all.dedup();
     }
 
     fn stop(&mut self) {
@@ -219,15 +220,18 @@ impl Grown {
     }
 }
 
-/// The members of a class, in lower case, where they are few.
+/// The members of a class, in lower case, where they are not too many. Digits alone are: numbers are found otherwise.
 fn few(class: &Class) -> Option<Vec<Vec<u8>>> {
     let mut ways: Vec<Vec<u8>> = Vec::new();
     let mut add = |way: Vec<u8>| {
         if !ways.contains(&way) {
             ways.push(way);
         }
-        ways.len() <= MAX_PREFIXES / 2
+        ways.len() <= MANY
     };
+    if class_is_digits(class) {
+        return None;
+    }
     match class {
         Class::Bytes(class) => {
             for range in class.ranges() {
@@ -251,6 +255,21 @@ fn few(class: &Class) -> Option<Vec<Vec<u8>>> {
         }
     }
     Some(ways)
+}
+
+fn class_is_digits(class: &Class) -> bool {
+    match class {
+        Class::Bytes(class) => {
+            let digits =
+                |range: &regex_syntax::hir::ClassBytesRange| range.start() >= b'0' && range.end() <= b'9';
+            class.ranges().iter().all(digits)
+        }
+        Class::Unicode(class) => {
+            let digits =
+                |range: &regex_syntax::hir::ClassUnicodeRange| range.start() >= '0' && range.end() <= '9';
+            class.ranges().iter().all(digits)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -282,6 +301,13 @@ mod tests {
             ["all rule", "all the ", "rules", "the rule"]
         );
         assert_eq!(of("(?:ab){2,}c"), ["abab"]);
+        assert_eq!(of("do[ _]+not"), ["do ", "do_"]);
+        assert_eq!(
+            of("say[ _,.:;!?-]+not"),
+            [
+                "say ", "say!", "say,", "say-", "say.", "say:", "say;", "say?", "say_"
+            ]
+        );
         assert!(of("[a-z]{3}@x").is_empty());
         assert!(of("ab").is_empty(), "too short to look for");
         assert_eq!(of("hf_[0-9A-Za-z]{9}").len(), 36);

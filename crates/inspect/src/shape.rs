@@ -152,6 +152,18 @@ impl Shape {
             .find_map(|end| self.judge(text, Span::new(start, *end)))
     }
 
+    /// How many bytes the automaton reads from `start` on.
+    pub(crate) fn reads(&self, bytes: &[u8], start: usize) -> usize {
+        let Some(machine) = self.machine() else { return 0 };
+        let mut state = machine.start();
+        let mut alive = |byte: &&u8| {
+            state = machine.step(state, **byte);
+            !state.is_dead()
+        };
+        let rest = bytes.get(start..).unwrap_or_default();
+        rest.iter().take_while(&mut alive).count() + 1
+    }
+
     /// Where the group `value` stands in a match.
     fn value(&self, text: &str, whole: Span) -> Option<Span> {
         let capturing = || machine::capturing(&self.pattern).ok();
