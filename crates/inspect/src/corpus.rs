@@ -2,7 +2,8 @@
 //!
 //! `{base62:48}` becomes 48 characters drawn from the alphabet, `{luhn:16:4}` a number of 16 digits that begins with 4
 //! and has a right check digit, `{luhn:16:4: }` the same in groups of four, `{iban:DE:22}` an account number of that
-//! country, `{valid:pl_pesel:###########}` digits (and capital letters for `?`) that the check of that name passes. What is drawn follows from the seed alone. Values are random: they belong to nobody, or to somebody by chance
+//! country, `{valid:pl_pesel:###########}` digits (and capital letters for `?`) that the check of that name passes,
+//! `{wrong:pl_pesel:###########}` such that it does not. What is drawn follows from the seed alone. Values are random: they belong to nobody, or to somebody by chance
 //! as any random number does. `«` and `»` mark what a rule is to find and are left to the caller.
 
 use crate::{around::Check, checks};
@@ -65,27 +66,33 @@ fn value(inner: &str, dice: &mut Dice) -> Option<String> {
         let (country, length) = (fields.next()?, fields.next()?.parse().ok()?);
         return Some(grouped(&iban(country, length, dice), fields.next().unwrap_or("")));
     }
-    if name == "valid" {
-        return valid(fields.next()?, fields.next()?, dice);
+    if matches!(name, "valid" | "wrong") {
+        let (check, template) = inner.split_once(':')?.1.split_once(':')?;
+        return judged(check, template, name == "valid", dice);
     }
     let (_, alphabet) = ALPHABETS.iter().find(|(known, _)| *known == name)?;
     Some(dice.draw(alphabet, fields.next()?.parse().ok()?))
 }
 
-/// Draws a digit for each `#` and a capital letter for each `?` of a template until the named check passes.
-fn valid(check: &str, template: &str, dice: &mut Dice) -> Option<String> {
+/// Draws a digit for each `#` and a capital letter for each `?` of a template until the named check says what it shall.
+fn judged(check: &str, template: &str, right: bool, dice: &mut Dice) -> Option<String> {
     let Some(Check::Value(check)) = checks::named(check) else {
         return None;
     };
-    let mut draw = || -> String {
-        let letter = |character: char| match character {
-            '#' => dice.draw("0123456789", 1),
-            '?' => dice.draw("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 1),
-            other => other.to_string(),
-        };
-        template.chars().map(letter).collect()
-    };
-    (0..1_000_000).map(|_| draw()).find(|text| check(text))
+    let mut text = String::new();
+    // Two check digits and a date let one number in some thousands pass.
+    for _ in 0..1_000_000 {
+        text.clear();
+        text.extend(template.chars().map(|character| match character {
+            '#' => char::from(b'0' + dice.below(10)),
+            '?' => char::from(b'A' + dice.below(26)),
+            other => other,
+        }));
+        if check(&text) == right {
+            return Some(text);
+        }
+    }
+    None
 }
 
 fn luhn(length: usize, prefix: &str, dice: &mut Dice) -> String {
@@ -134,14 +141,20 @@ fn grouped(value: &str, separator: &str) -> String {
 struct Dice(u64);
 
 impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 33
+    }
+
+    fn below(&mut self, bound: u8) -> u8 {
+        u8::try_from(self.next() % u64::from(bound.max(1))).unwrap_or(0)
+    }
+
     fn draw(&mut self, alphabet: &str, count: usize) -> String {
         let letters: Vec<char> = alphabet.chars().collect();
-        let mut draw = || {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            usize::try_from(self.0 >> 33).unwrap_or(0) % letters.len().max(1)
-        };
+        let mut draw = || usize::try_from(self.next()).unwrap_or(0) % letters.len().max(1);
         (0..count).filter_map(|_| letters.get(draw()).copied()).collect()
     }
 }

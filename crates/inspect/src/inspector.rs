@@ -22,7 +22,7 @@ use crate::{
     views,
 };
 
-/// The built-in rules files. To add a rule is to add a block.
+/// The built-in rules files; where two are as sure about a text, the earlier one names it. To add a rule is to add a block.
 static FILES: &[(Family, &str)] = &[
     (
         Family::Injection,
@@ -54,8 +54,13 @@ static FILES: &[(Family, &str)] = &[
     (Family::Injection, include_str!("../rules/injection/tool.toml")),
     (Family::Injection, include_str!("../rules/injection/unseen.toml")),
     (Family::Secret, include_str!("../rules/secrets/basic.toml")),
+    (Family::Pii, include_str!("../rules/pii/government.toml")),
+    (Family::Pii, include_str!("../rules/pii/government_asia.toml")),
+    (Family::Pii, include_str!("../rules/pii/government_east.toml")),
+    (Family::Pii, include_str!("../rules/pii/government_latin.toml")),
+    (Family::Pii, include_str!("../rules/pii/government_west.toml")),
+    (Family::Pii, include_str!("../rules/pii/medical.toml")),
     (Family::Pii, include_str!("../rules/pii/address.toml")),
-    (Family::Pii, include_str!("../rules/pii/basic.toml")),
     (Family::Pii, include_str!("../rules/pii/contact.toml")),
     (Family::Pii, include_str!("../rules/pii/dates.toml")),
     (Family::Pii, include_str!("../rules/pii/device.toml")),

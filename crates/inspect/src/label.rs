@@ -51,9 +51,26 @@ const NUMBER: usize = 6;
 /// head of its column as far as a check may look back.
 pub(crate) fn is_labelled(found: &Match<'_>, words: &[String], near: usize, near_after: usize) -> bool {
     let any = |text: &str| words.iter().any(|word| stands(word, text));
-    any(own(found.before(near), found.value()))
-        || (near_after > 0 && behind(found, near_after).is_some_and(any))
-        || header(found).is_some_and(any)
+    !is_piece(found, near_after)
+        && (any(own(found.before(near), found.value()))
+            || (near_after > 0 && behind(found, near_after).is_some_and(any))
+            || header(found).is_some_and(any))
+}
+
+/// Whether a number goes on beside the match: `203.162.20/8230` in `209.203.162.20/8230`. A comma may part cells.
+fn is_piece(found: &Match<'_>, near_after: usize) -> bool {
+    let joins = |byte: &u8| matches!(byte, b'.' | b'-' | b'/');
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let value = found.value().as_bytes();
+    let left = match found.before(2).as_bytes() {
+        [first, second] => joins(second) && first.is_ascii_digit() && digit(value.first()),
+        _ => false,
+    };
+    let right = match found.after(2).as_bytes() {
+        [first, second] if near_after > 0 => joins(first) && second.is_ascii_digit() && digit(value.last()),
+        _ => false,
+    };
+    left || right
 }
 
 /// Whether `word` stands in `text` as a word of its own. An abbreviation in capitals of up to four letters is often an
@@ -68,8 +85,32 @@ fn stands(word: &str, text: &str) -> bool {
         };
         here.eq_ignore_ascii_case(wanted)
             && is_word(bytes, at, wanted.len())
+            && is_apart(text, at, at + wanted.len())
             && (!strict || here == wanted || is_field(bytes, at, at + wanted.len()))
     })
+}
+
+/// Whether no letter with cases continues the word between those places beyond ASCII: `инн` does not stand in `старинный`,
+/// but `身份证` does in `居民身份证号`.
+fn is_apart(text: &str, start: usize, end: usize) -> bool {
+    let cased = |character: char| character.is_lowercase() || character.is_uppercase();
+    let (before, word, after) = (text.get(..start), text.get(start..end), text.get(end..));
+    let (Some(before), Some(word), Some(after)) = (before, word, after) else {
+        return false;
+    };
+    let begins = before
+        .chars()
+        .next_back()
+        .is_some_and(|letter| !letter.is_ascii() && cased(letter))
+        || (before.chars().next_back().is_some_and(cased)
+            && word.starts_with(|letter: char| !letter.is_ascii() && letter.is_lowercase()));
+    let ends = after
+        .chars()
+        .next()
+        .is_some_and(|letter| !letter.is_ascii() && letter.is_lowercase())
+        || (after.chars().next().is_some_and(char::is_lowercase)
+            && word.ends_with(|letter: char| !letter.is_ascii() && cased(letter)));
+    !(begins && word.starts_with(cased)) && !ends
 }
 
 /// Whether the word between those places is the name of a field: `"sin":`, `sin=`, `| sin |`.
@@ -259,8 +300,28 @@ mod tests {
             ("the npi is «1234567893»", false),
             ("\"npi\": \"«1234567893»\"", true),
             ("npi_number=«1234567893»", true),
+            ("NPI http://209.«1234567893»/", false),
+            ("NPI «1234567893»-22", false),
+            ("NPI 2,«1234567893»,3", true),
+            ("NPI «1234567893».", true),
         ] {
             assert_eq!(labelled(text, &["NPI"]), right, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_a_word_of_its_own() {
+        for (word, text, right) in [
+            ("инн", "старинный ", false),
+            ("инн", "(инн: ", true),
+            ("ИНН", "мой ИНН ", true),
+            ("身份证", "居民身份证号 ", true),
+            ("cpf", "meuCpf: ", true),
+            ("número", "número: ", true),
+            ("cédula", "cédulas: ", false),
+            ("ЕГН", "ЕГНа ", false),
+        ] {
+            assert_eq!(stands(word, text), right, "{word} in {text}");
         }
     }
 

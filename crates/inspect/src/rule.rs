@@ -214,7 +214,8 @@ fn fill(pattern: &str, known: &[(String, String)]) -> String {
     })
 }
 
-/// Keywords with the lists among them written out, and labels in all their spellings.
+/// Keywords with the lists among them written out, and labels in all their spellings: `_`, `-` or nothing for a blank,
+/// without diacritics, and (where letters beyond ASCII have two cases) in both.
 fn write_out(keywords: &[String], lists: &[Words], label: bool) -> Vec<String> {
     let mut written: Vec<String> = Vec::new();
     for keyword in keywords {
@@ -223,18 +224,57 @@ fn write_out(keywords: &[String], lists: &[Words], label: bool) -> Vec<String> {
             None => written.push(keyword.clone()),
         }
     }
-    if label {
-        let spaced: Vec<String> = written
-            .iter()
-            .filter(|word| word.contains(' '))
-            .cloned()
-            .collect();
-        let spellings = |word: &String| ["_", "-", ""].map(|blank| word.replace(' ', blank));
-        written.extend(spaced.iter().flat_map(spellings));
+    if !label {
+        return written;
     }
+    let plain: Vec<String> = written.iter().map(|word| without_diacritics(word)).collect();
+    // Without its marks a word may be too short to be a keyword.
+    written.extend(plain.into_iter().filter(|word| word.len() > 2));
+    let beyond: Vec<String> = written.iter().filter(|word| !word.is_ascii()).cloned().collect();
+    written.extend(
+        beyond
+            .iter()
+            .flat_map(|word| [word.to_lowercase(), word.to_uppercase(), capitalised(word)]),
+    );
+    let spaced: Vec<String> = written
+        .iter()
+        .filter(|word| word.contains(' '))
+        .cloned()
+        .collect();
+    let spellings = |word: &String| ["_", "-", ""].map(|blank| word.replace(' ', blank));
+    written.extend(spaced.iter().flat_map(spellings));
     written.sort();
     written.dedup();
     written
+}
+
+fn capitalised(word: &str) -> String {
+    let lower = word.to_lowercase();
+    let mut rest = lower.chars();
+    let first = rest.next();
+    first
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(rest)
+        .collect()
+}
+
+/// Latin letters with a mark, and without.
+const MARKED: &str = "áàâãäåăąāçćčďéèêëěęėēíìîïīłľñńňóòôõöőøřśšşșťțúùûüůűūýźžż";
+const PLAIN: &str = "aaaaaaaaacccdeeeeeeeeiiiiillnnnooooooorssssttuuuuuuuyzzz";
+
+fn without_diacritics(word: &str) -> String {
+    let plain = |letter: char| {
+        let lower = letter.to_lowercase().next().unwrap_or(letter);
+        let place = MARKED.chars().position(|marked| marked == lower);
+        let plain = place.and_then(|place| PLAIN.chars().nth(place));
+        match plain {
+            Some(plain) if letter.is_uppercase() => plain.to_ascii_uppercase(),
+            Some(plain) => plain,
+            None => letter,
+        }
+    };
+    word.chars().map(plain).collect()
 }
 
 impl Source {
@@ -297,6 +337,28 @@ mod tests {
         )
         .unwrap();
         assert_eq!(file.rules[0].pattern, ["(?:(?:x)y)|(?:x)"]);
+    }
+
+    #[test]
+    fn labels_have_several_spellings() {
+        let keywords = ["Número fiscal".to_owned(), "<w>".to_owned()];
+        let lists = [Words {
+            name: "w".to_owned(),
+            list: vec!["ИНН".to_owned()],
+        }];
+        let written = write_out(&keywords, &lists, true);
+        for word in [
+            "Número fiscal",
+            "Numero_fiscal",
+            "NÚMEROFISCAL",
+            "инн",
+            "Инн",
+            "ИНН",
+        ] {
+            assert!(written.iter().any(|other| other == word), "{word} in {written:?}");
+        }
+        assert_eq!(MARKED.chars().count(), PLAIN.chars().count());
+        assert_eq!(write_out(&keywords, &lists, false), ["Número fiscal", "ИНН"]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) static CHECKS: &[(&str, Check)] = &[
     ("nz_ird", Check::Value(nz_ird)),
     ("za_id_number", Check::Value(za_id_number)),
     ("passport_mrz", Check::Value(passport_mrz)),
+    ("passport", Check::Value(passport)),
+    ("licence", Check::Value(licence)),
     ("serial", Check::Value(serial)),
 ];
 
@@ -197,13 +199,37 @@ fn passport_mrz(text: &str) -> bool {
 /// Numbers without a rule of their own: enough digits, not all the same, no date, no year.
 fn serial(text: &str) -> bool {
     let n: Vec<u32> = super::digits(text).collect();
-    let letters = text.chars().filter(char::is_ascii_alphabetic).count();
-    let dated = letters == 0
-        && text.contains(['-', '/', '.'])
+    n.len() >= 3 && varied(&n) && !is_date(text, &n) && !text.contains("123456")
+}
+
+/// Passport numbers: six characters at least, two of them digits.
+fn passport(text: &str) -> bool {
+    let n: Vec<u32> = super::digits(text).collect();
+    (6..=10).contains(&compact(text).len()) && n.len() >= 2 && varied(&n) && !text.contains("123456")
+}
+
+/// Driving licence numbers: six to eighteen characters; where hardly any are digits it must be a long one, or one of
+/// Washington, which begin with `WDL`.
+fn licence(text: &str) -> bool {
+    let n: Vec<u32> = super::digits(text).collect();
+    let length = text
+        .chars()
+        .filter(|character| character.is_alphanumeric())
+        .count();
+    let washington = length == 12 && text.starts_with("WDL") && !n.is_empty();
+    let dense = n.len() >= 4 || (n.len() >= 2 && length >= 9 && !text.contains(' '));
+    (6..=18).contains(&length)
+        && (washington || (dense && varied(&n)))
+        && !text.contains("1234567")
+        && !is_date(text, &n)
+}
+
+fn is_date(text: &str, n: &[u32]) -> bool {
+    text.len() == 10
         && n.len() == 8
-        && (date(small(&n, 0, 4), small(&n, 4, 6), small(&n, 6, 8))
-            || date(small(&n, 4, 8), small(&n, 2, 4), small(&n, 0, 2)));
-    n.len() >= 3 && varied(&n) && !dated && !text.contains("123456")
+        && (date(small(n, 0, 4), small(n, 4, 6), small(n, 6, 8))
+            || date(small(n, 4, 8), small(n, 2, 4), small(n, 0, 2))
+            || date(small(n, 4, 8), small(n, 0, 2), small(n, 2, 4)))
 }
 
 #[cfg(test)]
@@ -261,6 +287,13 @@ mod tests {
                 "L898902C35UTO7408122F1204159ZE184226B<<<<<10",
                 false,
             ),
+            (passport, "C01X0006H", true),
+            (passport, "ABCDEFGH1", false),
+            (licence, "WDLABCD12EFG", true),
+            (licence, "WDLABCDE1EFG", true),
+            (licence, "ABCABCDE1EFG", false),
+            (licence, "A1-234", false),
+            (licence, "REQUIRED", false),
             (serial, "K8837261", true),
             (serial, "2024-01-31", false),
             (serial, "31.01.2024", false),
