@@ -110,7 +110,7 @@ fn is_apart(text: &str, start: usize, end: usize) -> bool {
         .is_some_and(|letter| !letter.is_ascii() && letter.is_lowercase())
         || (after.chars().next().is_some_and(char::is_lowercase)
             && word.ends_with(|letter: char| !letter.is_ascii() && cased(letter)));
-    !(begins && word.starts_with(cased)) && !ends
+    !(ends || begins && word.starts_with(cased))
 }
 
 /// Whether the word between those places is the name of a field: `"sin":`, `sin=`, `| sin |`.

@@ -227,6 +227,14 @@ fn write_out(keywords: &[String], lists: &[Words], label: bool) -> Vec<String> {
     if !label {
         return written;
     }
+    // As folding leaves Thai, with and without the mark that the vowel is taken apart into.
+    let thai: Vec<String> = written
+        .iter()
+        .filter(|word| word.contains('\u{e33}'))
+        .cloned()
+        .collect();
+    let folded = |word: &String| ["\u{e4d}\u{e32}", "\u{e32}"].map(|vowel| word.replace('\u{e33}', vowel));
+    written.extend(thai.iter().flat_map(folded));
     let plain: Vec<String> = written.iter().map(|word| without_diacritics(word)).collect();
     // Without its marks a word may be too short to be a keyword.
     written.extend(plain.into_iter().filter(|word| word.len() > 2));

@@ -222,7 +222,9 @@ fn a_match_that_outgrows_the_window_fails_closed_and_stays_so() {
 #[test]
 fn a_finding_that_what_follows_may_overlap_is_held_whole() {
     // The number in dashes is found for good, but its last four digits may still begin a card's number.
-    let mut window = Window::new(Channel::Assistant, output());
+    // Rules with keywords would look behind it as well.
+    let without_words = INSPECTOR.select(|rule| rule.keywords().is_empty());
+    let mut window = Window::new(Channel::Assistant, without_words);
     let mut found = Vec::new();
     assert_eq!(window.push(&INSPECTOR, "x 536-90-4399 ", &mut found), Ok(2));
     assert_eq!(merged(&found), [Span::new(2, 13)]);
