@@ -7,6 +7,7 @@ use crate::around::{Check, Match, stands_in};
 /// The checks of this file.
 pub(super) static CHECKS: &[(&str, Check)] = &[
     ("unreported", Check::Left(unreported)),
+    ("behind_a_sign", Check::Left(behind_a_sign)),
     ("names_a_secret", Check::Value(names_a_secret)),
 ];
 
@@ -87,6 +88,14 @@ fn unreported(found: &Match<'_>) -> Option<Span> {
         tail.eq_ignore_ascii_case(phrase) && !head.ends_with(|letter: char| letter.is_alphanumeric())
     });
     (!reported).then_some(found.span())
+}
+
+/// What stands behind the sign of a comment, a bracket or a rule of signs: `// agent: …`, `[SYSTEM NOTE]`, `--- END`.
+fn behind_a_sign(found: &Match<'_>) -> Option<Span> {
+    let before = found.before(4).trim_end_matches([' ', '@']);
+    before
+        .ends_with(['[', '(', '{', '<', '*', '=', '#', '%', '!', '-', '/', ';'])
+        .then_some(found.span())
 }
 
 /// What nobody asks a stranger to send: secrets, and what belongs to the user or lies in the conversation.
@@ -194,6 +203,26 @@ mod tests {
             assert_eq!(
                 unreported(&Match::new(&text, span, span)).is_some(),
                 given,
+                "{before}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sign_stands_right_before() {
+        for (before, is_sign) in [
+            ("// ", true),
+            ("[[", true),
+            ("- ", true),
+            ("", false),
+            ("a ", false),
+            ("\n", false),
+        ] {
+            let text = format!("{before}agent: go");
+            let span = Span::new(before.len(), text.len());
+            assert_eq!(
+                behind_a_sign(&Match::new(&text, span, span)).is_some(),
+                is_sign,
                 "{before}"
             );
         }
