@@ -8,6 +8,8 @@
 
 use crate::{around::Check, checks};
 
+mod credentials;
+
 /// Writes a template out. Everything outside braces stands for itself; braces that name nothing do so too.
 #[must_use]
 pub fn expand(template: &str, seed: u64) -> String {
@@ -39,6 +41,10 @@ pub fn expand(template: &str, seed: u64) -> String {
 const ALPHABETS: &[(&str, &str)] = &[
     ("digit", "0123456789"),
     ("hex", "0123456789abcdef"),
+    ("HEX", "0123456789ABCDEF"),
+    ("lower", "abcdefghijklmnopqrstuvwxyz"),
+    ("base32", "abcdefghijklmnopqrstuvwxyz234567"),
+    ("base36", "0123456789abcdefghijklmnopqrstuvwxyz"),
     ("upper", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
     ("alpha", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
     (
@@ -70,8 +76,16 @@ fn value(inner: &str, dice: &mut Dice) -> Option<String> {
         let (check, template) = inner.split_once(':')?.1.split_once(':')?;
         return judged(check, template, name == "valid", dice);
     }
-    let (_, alphabet) = ALPHABETS.iter().find(|(known, _)| *known == name)?;
-    Some(dice.draw(alphabet, fields.next()?.parse().ok()?))
+    if let Some(value) = credentials::value(name, &mut fields, dice) {
+        return Some(value);
+    }
+    Some(dice.draw(alphabet(name)?, fields.next()?.parse().ok()?))
+}
+
+/// The alphabet of that name.
+fn alphabet(name: &str) -> Option<&'static str> {
+    let known = ALPHABETS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, alphabet)| *alphabet)
 }
 
 /// Draws a digit for each `#` and a capital letter for each `?` of a template until the named check says what it shall.
@@ -150,6 +164,16 @@ impl Dice {
 
     fn below(&mut self, bound: u8) -> u8 {
         u8::try_from(self.next() % u64::from(bound.max(1))).unwrap_or(0)
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let byte = |pair: &[u8]| {
+            std::str::from_utf8(pair)
+                .ok()
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        };
+        let digits = self.draw("0123456789abcdef", count * 2);
+        digits.as_bytes().chunks(2).filter_map(byte).collect()
     }
 
     fn draw(&mut self, alphabet: &str, count: usize) -> String {

@@ -21,6 +21,9 @@ pub(crate) enum Edge {
     /// What may continue the local part of an e-mail address to the left, the dot left out: dots before an address
     /// are far more often an ellipsis.
     Local,
+    /// All but what ends an unquoted value: white space, quotes, `\\`, `<>`, `,;`, closing brackets, `&|`, and what is
+    /// not ASCII. `password = decrypt(…)` is a call, not a value.
+    Bound,
 }
 
 impl Edge {
@@ -32,6 +35,10 @@ impl Edge {
             Edge::Alnum => byte.is_ascii_alphanumeric(),
             Edge::Word => byte.is_ascii_alphanumeric() || byte == b'_',
             Edge::Token => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
+            Edge::Bound => !matches!(
+                byte,
+                0..=b' ' | b'"' | b'\'' | b'`' | b'\\' | b'<' | b'>' | b',' | b';' | b')' | b']' | b'}' | b'&' | b'|' | 127..
+            ),
             Edge::Local => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'%'),
         }
     }

@@ -43,6 +43,7 @@ static ROOMS: &[Room] = &[
         ours: &["core"],
         others: Others::Only(&[
             "aho-corasick",
+            "crc32fast",
             "memchr",
             "phonenumber",
             "regex-automata",

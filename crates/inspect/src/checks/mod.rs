@@ -22,6 +22,10 @@ mod network;
 mod number;
 mod numbering;
 mod secrets;
+mod secrets_assigned;
+mod secrets_encoded;
+mod secrets_sealed;
+mod secrets_wallet;
 
 /// Every check by its name in the rules.
 static CHECKS: &[&[(&str, Check)]] = &[
@@ -39,7 +43,13 @@ static CHECKS: &[&[(&str, Check)]] = &[
     injection::CHECKS,
     network::CHECKS,
     secrets::CHECKS,
+    secrets_assigned::CHECKS,
+    secrets_encoded::CHECKS,
+    secrets_sealed::CHECKS,
+    secrets_wallet::CHECKS,
 ];
+
+pub(crate) use secrets_wallet::seed_phrase;
 
 /// The check of that name.
 pub(crate) fn named(name: &str) -> Option<Check> {

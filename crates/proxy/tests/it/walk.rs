@@ -638,7 +638,7 @@ async fn words_outside_the_body_are_inspected_too_and_refused_where_they_cannot_
     );
     assert_eq!(bench.record(&answer).await.findings[0].path, "outside the body");
 
-    let key = portcullis_inspect::corpus::expand("ghp_{base62:36}", 7);
+    let key = portcullis_inspect::corpus::expand("ghp_{crc62:30}", 7);
     let query = format!("/v1/responses/resp_1?after={key}");
     bench
         .store
