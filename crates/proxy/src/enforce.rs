@@ -1,5 +1,7 @@
 //! The one enforcer: rulings on findings become edits of the body. It decides nothing and looks for nothing.
 
+use std::cmp::Reverse;
+
 use portcullis_core::{Action, Finding, Located, PartId, Severity, Span};
 use portcullis_dialect::{Edit, Reading};
 use portcullis_policy::Ruling;
@@ -138,6 +140,7 @@ pub(crate) fn merge(
             (Some(masks), Action::Mask) if whole => {
                 masks.placeholder(kind, text.get(span.start..span.end).unwrap_or(""))
             }
+            (_, Action::Strip) => left_by(kind).to_owned(),
             _ => format!("[{kind}]"),
         };
         Replacement { span, text }
@@ -145,8 +148,24 @@ pub(crate) fn merge(
     groups.into_iter().map(replacement).collect()
 }
 
-fn weight(change: &Change<'_>) -> (Action, Severity, usize) {
-    (change.action, change.finding.severity, change.finding.span.len())
+/// What stripping a finding leaves in its place. The span of a link in markup is its target alone, so its words stay as they
+/// are; an address that stands by itself has no words, and a reader should see that something stood there.
+fn left_by(kind: &str) -> &'static str {
+    match kind {
+        "link.bare" => "[link]",
+        _ => "",
+    }
+}
+
+/// What decides which of overlapping findings names what replaces them. The name is in it so that nothing depends on the
+/// order in which they were found.
+fn weight<'a>(change: &Change<'a>) -> (Action, Severity, usize, Reverse<&'a str>) {
+    (
+        change.action,
+        change.finding.severity,
+        change.finding.span.len(),
+        Reverse(change.finding.kind.as_str()),
+    )
 }
 
 /// The edits that a verdict asks for.
@@ -252,6 +271,26 @@ mod tests {
                 }
             ]
         );
+    }
+
+    #[test]
+    fn what_is_stripped_goes_and_an_address_by_itself_leaves_a_word() {
+        let (target, bare, secret) = (
+            finding("link.url", 6, 20),
+            finding("link.bare", 30, 40),
+            finding("SOME_KEY", 35, 45),
+        );
+        let merged = merge(
+            vec![
+                change(&secret, Action::Redact),
+                change(&bare, Action::Strip),
+                change(&target, Action::Strip),
+            ],
+            "",
+            None,
+        );
+        let left: Vec<_> = merged.iter().map(|one| (one.span, one.text.as_str())).collect();
+        assert_eq!(left, [(Span::new(6, 20), ""), (Span::new(30, 45), "[link]")]);
     }
 
     #[test]

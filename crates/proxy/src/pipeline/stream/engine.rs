@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis_core::{
-    Channel, Direction, Finding, Lane, Located, Origin, PartId, Principal, Span, Uninspectable,
+    Action, Channel, Direction, Finding, Lane, Located, Origin, PartId, Principal, Span, Uninspectable,
 };
 use portcullis_dialect::{
     Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, NodeId, Progress, Reading, Sort,
@@ -20,7 +20,7 @@ use portcullis_policy::{Facts, Verdict, decide};
 use super::super::deliver::restore;
 use super::super::inspect_input::scan;
 use super::lane::{Judge, LaneState};
-use crate::enforce::{self, Change, Masks, Replacement, merge};
+use crate::enforce::{self, Masks};
 use crate::gateway::Guard;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
@@ -294,8 +294,8 @@ impl Engine {
             }
             let found = std::mem::take(&mut self.found);
             if !found.is_empty() {
-                let replacements = judge_lane(&self.guard, lane, &found, record, || reading.path(part.id))?;
-                lane.replace(replacements);
+                let changes = judge_lane(&self.guard, lane, found, record, || reading.path(part.id))?;
+                lane.change(changes);
             }
             lane.settle(&self.masks);
         }
@@ -335,8 +335,8 @@ impl Engine {
             } else if let Judge::Window(window) = &mut lane.judge {
                 let mut found = Vec::new();
                 window.finish(&self.gateway.inspector, &mut found);
-                let replacements = judge_lane(&self.guard, lane, &found, record, || whence.to_owned())?;
-                lane.replace(replacements);
+                let changes = judge_lane(&self.guard, lane, found, record, || whence.to_owned())?;
+                lane.change(changes);
             }
             lane.settle(&self.masks);
         }
@@ -463,22 +463,22 @@ fn piece_edits(
     edits
 }
 
-/// Rules on what a window found in a lane.
+/// Rules on what a window found in a lane: what changes the text.
 fn judge_lane(
     guard: &Guard,
     lane: &LaneState,
-    found: &[Finding],
+    found: Vec<Finding>,
     record: &mut Record,
     path: impl Fn() -> String,
-) -> Result<Vec<Replacement>, Stop> {
-    let locate = |finding: &Finding| Located {
+) -> Result<Vec<(Finding, Action)>, Stop> {
+    let locate = |finding| Located {
         part: PartId(0),
         channel: lane.channel,
         origin: lane.origin,
-        finding: finding.clone(),
+        finding,
         piece: 0,
     };
-    let located: Vec<Located> = found.iter().map(locate).collect();
+    let located: Vec<Located> = found.into_iter().map(locate).collect();
     let verdict = judge(guard, &located, &[]);
     record.audit.decision = record.audit.decision.max(verdict.decision);
     for (located, ruling) in located.iter().zip(&verdict.rulings) {
@@ -487,18 +487,11 @@ fn judge_lane(
     if verdict.refusal.is_some() {
         return Err(Stop::Content);
     }
-    let changes = found
-        .iter()
-        .zip(&verdict.rulings)
-        .filter(|(_, ruling)| ruling.action.changes_text());
-    let changes = changes
-        .map(|(finding, ruling)| Change {
-            finding,
-            action: ruling.action,
-            continued: false,
-        })
-        .collect();
-    Ok(merge(changes, "", None))
+    let ruled = located
+        .into_iter()
+        .zip(verdict.rulings)
+        .map(|(located, ruling)| (located.finding, ruling.action));
+    Ok(ruled.filter(|(_, action)| action.changes_text()).collect())
 }
 
 /// Judges the whole arguments of a tool call. They are read as JSON, string by string, or as text where they are not JSON.

@@ -1,9 +1,9 @@
 //! One lane of a stream: a text that arrives in deltas, how far it is final, and what is to be replaced in it.
 
-use portcullis_core::{Channel, Lane, Origin, Span};
+use portcullis_core::{Action, Channel, Finding, Lane, Origin, Span};
 use portcullis_inspect::Window;
 
-use crate::enforce::{Masks, Replacement};
+use crate::enforce::{Change, Masks, Replacement, merge};
 
 /// Where a lane's text is judged.
 pub(super) enum Judge {
@@ -30,7 +30,11 @@ pub(super) struct LaneState {
     pub judged_to: usize,
     /// Lane offset up to which everything is decided: nothing before it will ever change.
     pub final_to: usize,
-    /// What to replace, in order, none overlapping.
+    /// Findings that change the text, until it has been sent.
+    changes: Vec<(Finding, Action)>,
+    /// Values that are put back, until they have been sent.
+    restored: Vec<Replacement>,
+    /// What to replace, in order, none overlapping: what the two come to.
     pub replacements: Vec<Replacement>,
     /// The whole new text, where the lane was judged at its end and changed.
     pub rewritten: Option<String>,
@@ -49,25 +53,59 @@ impl LaneState {
             len: 0,
             judged_to: 0,
             final_to: 0,
+            changes: Vec::new(),
+            restored: Vec::new(),
             replacements: Vec::new(),
             rewritten: None,
             closed: false,
         }
     }
 
-    /// Adds replacements, keeping the order. A later one never overlaps an earlier one, except a placeholder that a finding
-    /// covers: the finding wins.
-    pub fn replace(&mut self, new: Vec<Replacement>) {
+    /// Adds findings that change the text. What overlaps is replaced as one, however far apart the findings came.
+    pub fn change(&mut self, new: Vec<(Finding, Action)>) {
+        if !new.is_empty() {
+            self.changes.extend(new);
+            self.arrange();
+        }
+    }
+
+    /// Adds values that are put back.
+    fn restore(&mut self, new: Vec<Replacement>) {
+        let before = self.restored.len();
         for replacement in new {
             if !self
-                .replacements
+                .restored
                 .iter()
                 .any(|known| known.span.overlaps(replacement.span))
             {
-                self.replacements.push(replacement);
+                self.restored.push(replacement);
             }
         }
-        self.replacements.sort_by_key(|replacement| replacement.span);
+        if self.restored.len() > before {
+            self.arrange();
+        }
+    }
+
+    /// Works out the replacements. Where a finding covers a placeholder, the finding wins.
+    fn arrange(&mut self) {
+        let changes = self.changes.iter().map(|(finding, action)| Change {
+            finding,
+            action: *action,
+            continued: false,
+        });
+        let mut all = merge(changes.collect(), "", None);
+        let found = all.len();
+        for restored in &self.restored {
+            let covered = all
+                .iter()
+                .take(found)
+                .any(|other| other.span.overlaps(restored.span));
+            if !covered {
+                all.push(restored.clone());
+            }
+        }
+        all.sort_by_key(|replacement| replacement.span);
+        self.replacements = all;
     }
 
     /// Looks for placeholders in what the detectors have decided, and moves the end of what is final.
@@ -109,7 +147,7 @@ impl LaneState {
             .min();
         let limit = self.judged_to.min(self.text_from.saturating_add(pending));
         self.final_to = self.final_to.max(cut.map_or(limit, |start| limit.min(start)));
-        self.replace(found);
+        self.restore(found);
         let keep = self.final_to.saturating_sub(self.text_from);
         if self.text.is_char_boundary(keep) {
             self.text.drain(..keep);
@@ -119,6 +157,8 @@ impl LaneState {
 
     /// Forgets what has been sent.
     pub fn forget(&mut self, sent_to: usize) {
+        self.changes.retain(|(finding, _)| finding.span.end > sent_to);
+        self.restored.retain(|replacement| replacement.span.end > sent_to);
         self.replacements
             .retain(|replacement| replacement.span.end > sent_to);
     }
