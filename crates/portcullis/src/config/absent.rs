@@ -12,7 +12,6 @@ const ABSENT: &[(&str, &str)] = &[
         "limits for one key in this file (give them to `key create`)",
     ),
     ("limits[].for.profile", "limits for a profile"),
-    ("profiles.*.links", "rules for links in replies"),
     (
         "profiles.*.system_prompt.leak",
         "finding a leaked system prompt in a reply",
@@ -57,7 +56,7 @@ mod tests {
     #[test]
     fn paths() {
         assert!(feature("identity").is_some());
-        assert!(feature("profiles.strict.links").is_some());
+        assert!(feature("profiles.strict.system_prompt.leak").is_some());
         assert!(feature("limits[3].for.key").is_some());
         assert!(feature("limits[3].for.team").is_none());
         assert!(feature("profiles.strict.pii").is_none());

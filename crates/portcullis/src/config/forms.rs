@@ -263,6 +263,39 @@ impl Form for PiiType {
     }
 }
 
+/// A host, or all hosts below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPattern(pub Glob);
+
+impl Form for HostPattern {
+    const NAME: &'static str = "host-pattern";
+    const ABOUT: &'static str =
+        "a host, `docs.example.com`, or `*.` and a host for all hosts below it: `*.example.com`";
+
+    /// Findings name hosts in the same form, so that what is compared is always the same spelling.
+    fn read(text: &str) -> Result<HostPattern, String> {
+        let (star, name) = match text.strip_prefix("*.") {
+            Some(name) => ("*.", name),
+            None => ("", text),
+        };
+        if name == "*" || name.is_empty() {
+            return Err("to allow every host, write `otherwise: allow`".to_owned());
+        }
+        if name.contains('*') {
+            return Err("`*` stands only at the beginning, before a dot: `*.example.com`".to_owned());
+        }
+        if name.contains(['/', '@', '?', '#']) {
+            return Err("must be a host alone, without scheme, path or user: `docs.example.com`".to_owned());
+        }
+        match portcullis_inspect::host(name) {
+            Some(host) => Ok(HostPattern(Glob::new(&format!("{star}{host}")))),
+            None => Err(format!(
+                "`{name}` is not the name or address of a host; a port is not part of it"
+            )),
+        }
+    }
+}
+
 /// What of a conversation an audit record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditContent;
@@ -341,5 +374,26 @@ mod tests {
         assert!(says::<StateUrl>("postgres://db/x").contains("not in this version"));
         assert!(says::<Shared>("redis://cache").contains("not in this version"));
         assert!(says::<AuditContent>("sealed").contains("not in this version"));
+    }
+
+    #[test]
+    fn hosts() {
+        let reads = |text: &str| HostPattern::read(text).unwrap().0;
+        assert_eq!(reads("Docs.Example.com."), Glob::new("docs.example.com"));
+        assert_eq!(reads("*.bücher.example"), Glob::new("*.xn--bcher-kva.example"));
+        assert_eq!(reads("[::1]"), Glob::new("[::1]"));
+        for text in [
+            "*",
+            "*.",
+            "",
+            "a*.example",
+            "https://docs.example.com",
+            "docs.example.com/x",
+            "docs.example.com:443",
+            "a b",
+        ] {
+            assert!(HostPattern::read(text).is_err(), "{text}");
+        }
+        assert!(says::<HostPattern>("*").contains("otherwise: allow"));
     }
 }

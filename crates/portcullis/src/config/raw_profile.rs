@@ -2,12 +2,12 @@
 
 use portcullis_core::Action;
 use portcullis_policy::{
-    Both, Injection, Mode, OutputActions, Permission, Pii, Profile, SystemPrompt, UninspectableActions,
+    Both, Injection, Links, Mode, OutputActions, Permission, Pii, Profile, SystemPrompt, UninspectableActions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forms::PiiType;
+use super::forms::{HostPattern, PiiType};
 use super::raw::pii_types;
 use super::text::Text;
 
@@ -24,6 +24,11 @@ pub struct RawProfile {
     pub secrets: RawBoth,
     /// Personal data.
     pub pii: RawPii,
+    /// Links and images in replies, by the host that they lead to. Without this section they are not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<RawLinks>,
+    /// What acts when a reply is rendered or run, links by their hosts aside.
+    pub output: RawOutput,
     /// Content that no detector can read.
     pub uninspectable: RawUninspectable,
     /// The instructions that come before a conversation.
@@ -72,6 +77,22 @@ pub enum RawInjectionAction {
     /// Cut the offending words out.
     Redact,
     /// Refuse the request.
+    Block,
+}
+
+/// What is done about what acts when a reply is rendered or run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "OutputAction")]
+pub enum RawOutputAction {
+    /// Nothing, not even a record.
+    Allow,
+    /// Record it.
+    Flag,
+    /// Take out what acts and leave the words: of `[text](address)` stays `[text]`, of an address that stands by itself
+    /// `[link]`, of a tag its content.
+    Strip,
+    /// Refuse the reply.
     Block,
 }
 
@@ -135,6 +156,38 @@ pub struct RawPii {
     pub types: Vec<Text<PiiType>>,
 }
 
+/// Links and images in replies: markdown, HTML, and addresses that stand by themselves. A link to a place of the page itself
+/// is no link to a host and passes. Requests and the arguments of tool calls are not judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Links")]
+pub struct RawLinks {
+    /// Hosts that a reply may link to, on any port. `*.example.com` stands for every host below `example.com`, and not for
+    /// `example.com` itself. An allowed host that redirects leads wherever it says.
+    pub allow: Vec<Text<HostPattern>>,
+    /// What is done about links to all other hosts, and about those that programs could read in different ways.
+    pub otherwise: RawOutputAction,
+}
+
+/// What acts when a reply is rendered or run. Tags and links in the arguments of tool calls are data and pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Output")]
+pub struct RawOutput {
+    /// Links that are code: `javascript:`, `vbscript:`, `data:` other than pictures and sound.
+    pub scripts: RawOutputAction,
+    /// HTML that runs, loads, embeds or posts: scripts, event handlers, frames, objects, forms, refreshes, base addresses.
+    pub markup: RawOutputAction,
+    /// Control characters and escape sequences that a terminal obeys.
+    pub terminal: RawOutputAction,
+    /// Characters that nobody sees, in runs that no script and no emoji needs, and those that turn text around.
+    pub invisible: RawOutputAction,
+    /// SQL that destroys data or breaks out of a statement.
+    pub sql: RawOutputAction,
+    /// Shell commands that destroy data, fetch and run code, or let somebody in.
+    pub shell: RawOutputAction,
+}
+
 /// Content that no detector can read, by what it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -177,6 +230,7 @@ macro_rules! same_words {
 same_words!(RawMode, Mode: Enforce, Observe);
 same_words!(RawAction, Action: Allow, Flag, Mask, Redact, Block);
 same_words!(RawInjectionAction, Action: Allow, Flag, Redact, Block);
+same_words!(RawOutputAction, Action: Allow, Flag, Strip, Block);
 same_words!(RawUnreadAction, Action: Allow, Flag, Block);
 same_words!(RawPermission, Permission: Allow, Deny);
 
@@ -201,8 +255,18 @@ impl RawProfile {
                 output: self.pii.output.into(),
                 types: Some(types.collect()),
             },
-            links: None,
-            output: OutputActions::default(),
+            links: self.links.as_ref().map(|links| Links {
+                allow: links.allow.iter().map(|host| host.meaning().0.clone()).collect(),
+                otherwise: links.otherwise.into(),
+            }),
+            output: OutputActions {
+                scripts: self.output.scripts.into(),
+                markup: self.output.markup.into(),
+                terminal: self.output.terminal.into(),
+                invisible: self.output.invisible.into(),
+                sql: self.output.sql.into(),
+                shell: self.output.shell.into(),
+            },
             uninspectable: UninspectableActions {
                 image: self.uninspectable.image.into(),
                 audio: self.uninspectable.audio.into(),
@@ -246,6 +310,28 @@ impl Default for RawPii {
     }
 }
 
+impl Default for RawLinks {
+    fn default() -> RawLinks {
+        RawLinks {
+            allow: Vec::new(),
+            otherwise: RawOutputAction::Strip,
+        }
+    }
+}
+
+impl Default for RawOutput {
+    fn default() -> RawOutput {
+        RawOutput {
+            scripts: RawOutputAction::Flag,
+            markup: RawOutputAction::Flag,
+            terminal: RawOutputAction::Strip,
+            invisible: RawOutputAction::Strip,
+            sql: RawOutputAction::Allow,
+            shell: RawOutputAction::Allow,
+        }
+    }
+}
+
 impl Default for RawUninspectable {
     fn default() -> RawUninspectable {
         RawUninspectable {
@@ -266,5 +352,10 @@ mod tests {
     #[test]
     fn the_defaults_of_the_file_are_the_defaults_of_the_policy() {
         assert_eq!(RawProfile::default().build("default"), Profile::default());
+        let links = RawProfile {
+            links: Some(RawLinks::default()),
+            ..RawProfile::default()
+        };
+        assert_eq!(links.build("default").links, Some(Links::default()));
     }
 }

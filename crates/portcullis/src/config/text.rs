@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
-    AuditContent, Duration, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size, Spending,
-    StateUrl,
+    AuditContent, Duration, HostPattern, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size,
+    Spending, StateUrl,
 };
 use super::raw_rule::ChannelName;
 
@@ -116,6 +116,7 @@ pub static FORMATS: &[FormEntry] = &[
     entry::<Size>(),
     entry::<Spending>(),
     entry::<PiiType>(),
+    entry::<HostPattern>(),
     entry::<AuditContent>(),
     entry::<ChannelName>(),
 ];
