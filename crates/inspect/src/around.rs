@@ -45,6 +45,11 @@ impl<'a> Match<'a> {
         self.span
     }
 
+    /// Where all that the pattern matched stands.
+    pub(crate) fn whole_span(&self) -> Span {
+        self.whole
+    }
+
     /// The value.
     pub(crate) fn value(&self) -> &'a str {
         self.text.get(self.span.start..self.span.end).unwrap_or_default()

@@ -81,6 +81,12 @@ static FILES: &[(Family, &str)] = &[
     (Family::Pii, include_str!("../rules/pii/finance.toml")),
     (Family::Pii, include_str!("../rules/pii/network.toml")),
     (Family::Pii, include_str!("../rules/pii/person.toml")),
+    (Family::Link, include_str!("../rules/output/links.toml")),
+    (Family::Output, include_str!("../rules/output/scripts.toml")),
+    (Family::Output, include_str!("../rules/output/markup.toml")),
+    (Family::Output, include_str!("../rules/output/terminal.toml")),
+    (Family::Output, include_str!("../rules/output/invisible.toml")),
+    (Family::Output, include_str!("../rules/output/code.toml")),
 ];
 
 /// All rules. Immutable; share one among all threads.

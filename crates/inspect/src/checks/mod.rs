@@ -21,6 +21,7 @@ mod medical;
 mod network;
 mod number;
 mod numbering;
+mod output;
 mod secrets;
 mod secrets_assigned;
 mod secrets_encoded;
@@ -42,6 +43,7 @@ static CHECKS: &[&[(&str, Check)]] = &[
     medical::CHECKS,
     injection::CHECKS,
     network::CHECKS,
+    output::CHECKS,
     secrets::CHECKS,
     secrets_assigned::CHECKS,
     secrets_encoded::CHECKS,

@@ -48,7 +48,7 @@ impl View for Base64 {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::READ
     }
 
     fn cues(&self) -> u64 {

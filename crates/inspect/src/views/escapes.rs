@@ -19,7 +19,7 @@ impl View for Escapes {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::READ
     }
 
     fn cues(&self) -> u64 {

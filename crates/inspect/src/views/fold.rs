@@ -32,7 +32,7 @@ impl View for Fold {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::READ
     }
 
     fn cues(&self) -> u64 {

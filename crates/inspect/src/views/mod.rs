@@ -30,6 +30,15 @@ const DEPTH: usize = 3;
 const TIMES: usize = 3;
 const MORE: usize = 16 << 10;
 
+/// The families whose rules read views: those of what somebody reads. What acts when a reply is rendered or run acts as it is
+/// written, and a stream has no views: a disguised link is no link.
+pub(crate) const READ: &[Family] = &[
+    Family::Injection,
+    Family::Secret,
+    Family::Pii,
+    Family::SystemPrompt,
+];
+
 /// A way of writing a text that a table or an automaton can undo.
 pub trait View: Sync {
     /// Its name.

@@ -19,7 +19,7 @@ impl View for Percent {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::READ
     }
 
     fn cues(&self) -> u64 {
@@ -117,7 +117,7 @@ impl View for Entities {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::READ
     }
 
     fn cues(&self) -> u64 {
@@ -268,7 +268,7 @@ impl View for Quoted {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::READ
     }
 
     fn cues(&self) -> u64 {

@@ -28,7 +28,7 @@ impl View for Radix {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::READ
     }
 
     fn cues(&self) -> u64 {
