@@ -189,8 +189,9 @@ fn plain_text_passes_up_to_the_word_in_progress() {
         assert_eq!(pushed(output(), text).held(), held.len(), "{text:?}");
     }
     assert_eq!(pushed(all(), "see <|im_st").held(), "<|im_st".len());
+    let injections = INSPECTOR.select(|rule| rule.family() == Family::Injection);
     assert_eq!(
-        pushed(all(), "see <|im_start|>").held(),
+        pushed(injections, "see <|im_start|>").held(),
         0,
         "a match that nothing can change is not held"
     );

@@ -191,6 +191,9 @@ fn is_nested(before: &str) -> bool {
 const PIECE: usize = 32;
 const PIECES: usize = 4;
 
+/// So many tag characters make a flag of a flag.
+const FLAG: usize = 7;
+
 /// Runs of characters that are not shown, from their beginning on, unless an emoji is made of them.
 fn run(found: &Match<'_>) -> Option<Span> {
     let value = found.value();
@@ -202,7 +205,7 @@ fn run(found: &Match<'_>) -> Option<Span> {
         .take(PIECE * PIECES)
         .take_while(|c| hidden(*c) == Some(sort))
         .count();
-    let is_flag = earlier == 0 && value.ends_with('\u{e007f}') && before.ends_with('\u{1f3f4}');
+    let is_flag = sort == Hidden::Tag && before.ends_with('\u{1f3f4}') && value.chars().count() <= FLAG;
     let is_doubled =
         value.chars().count() <= 3 && value.chars().all(|c| matches!(c, '\u{fe0e}' | '\u{fe0f}'));
     let begins = sort == Hidden::Return || earlier % PIECE == 0;
