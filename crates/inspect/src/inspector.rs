@@ -33,6 +33,14 @@ static FILES: &[(Family, &str)] = &[
         include_str!("../rules/injection/extraction.toml"),
     ),
     (Family::Injection, include_str!("../rules/injection/hidden.toml")),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/languages_asian.toml"),
+    ),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/languages_european.toml"),
+    ),
     (Family::Injection, include_str!("../rules/injection/order.toml")),
     (
         Family::Injection,
