@@ -51,8 +51,9 @@ const NUMBER: usize = 6;
 /// head of its column as far as a check may look back.
 pub(crate) fn is_labelled(found: &Match<'_>, words: &[String], near: usize, near_after: usize) -> bool {
     let any = |text: &str| words.iter().any(|word| stands(word, text));
+    let before = found.before(near);
     !is_piece(found, near_after)
-        && (any(own(found.before(near), found.value()))
+        && ((any(before) && any(own(before, found.value())))
             || (near_after > 0 && behind(found, near_after).is_some_and(any))
             || header(found).is_some_and(any))
 }
@@ -134,20 +135,43 @@ fn own<'a>(before: &'a str, value: &str) -> &'a str {
             from = start + token.len();
         }
     }
-    let bytes = before.as_bytes();
-    for word in FOREIGN {
-        let places = memchr::memmem::rfind_iter(bytes, word.as_bytes());
-        let lower = places.filter(|at| is_word(bytes, *at, word.len())).max();
-        let mut capital = word.to_string();
-        capital
-            .get_mut(..1)
-            .into_iter()
-            .for_each(str::make_ascii_uppercase);
-        let places = memchr::memmem::rfind_iter(bytes, capital.as_bytes());
-        let upper = places.filter(|at| is_word(bytes, *at, word.len())).max();
-        from = lower.max(upper).map_or(from, |at| from.max(at + word.len()));
+    if let Some(end) = last_foreign(before.as_bytes().get(from..).unwrap_or_default()) {
+        from += end;
     }
     before.get(from..).unwrap_or_default()
+}
+
+/// Where the last of the words ends that label numbers of other kinds.
+fn last_foreign(bytes: &[u8]) -> Option<usize> {
+    let ends_at = |start: usize| {
+        let rest = bytes.get(start..)?;
+        let first = rest.first()?.to_ascii_lowercase();
+        let is_here = |word: &&&str| {
+            let word = word.as_bytes();
+            word.first() == Some(&first)
+                && rest
+                    .get(..word.len())
+                    .is_some_and(|here| here.eq_ignore_ascii_case(word))
+                && is_word(bytes, start, word.len())
+        };
+        FOREIGN
+            .iter()
+            .filter(is_here)
+            .map(|word| start + word.len())
+            .max()
+    };
+    // Words begin where letters do; those of other scripts anywhere.
+    let begins = |start: &usize| {
+        let before = start
+            .checked_sub(1)
+            .and_then(|at| bytes.get(at))
+            .copied()
+            .unwrap_or(b' ');
+        let here = bytes.get(*start).copied().unwrap_or(b' ');
+        !here.is_ascii()
+            || (here.is_ascii_alphabetic() && (!before.is_ascii_alphabetic() || here.is_ascii_uppercase()))
+    };
+    (0..bytes.len()).rev().filter(begins).find_map(ends_at)
 }
 
 /// The runs of letters and digits of a text, with their places; digits may be grouped by a blank, a dash, a dot or a slash.
