@@ -108,6 +108,8 @@ struct Search<'a> {
     pieces: Vec<String>,
     bytes: usize,
     dice: Dice,
+    /// Without views.
+    plain: bool,
 }
 
 impl Search<'_> {
@@ -166,6 +168,7 @@ fn main() {
         pieces,
         bytes,
         dice: Dice(0x9e37_79b9_7f4a_7c15),
+        plain: std::env::var("PLAIN").is_ok(),
     };
     let mut worst: Vec<(f64, Vec<usize>)> = Vec::new();
     let begun = cpu();
