@@ -18,6 +18,7 @@ use crate::{
     rule::File,
     selection::Rules,
     shape::Shape,
+    trie::Trie,
     verdicts::{CacheStats, Verdicts, WORTH},
     views,
 };
@@ -508,6 +509,11 @@ impl Inspector {
                 .then(|| link::host_of(matched))
                 .flatten(),
         })
+    }
+
+    /// The literal beginnings of a plan as a tree.
+    pub(crate) fn trie<'p>(&self, plan: &'p Plan) -> &'p Trie {
+        plan.trie(&self.shapes)
     }
 
     /// The shape of that number.

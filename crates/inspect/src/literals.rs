@@ -9,24 +9,26 @@ pub(crate) type Meaning = u32;
 
 /// Many literals, each with a meaning.
 pub(crate) struct Literals {
-    /// Literals that may stand anywhere.
-    anywhere: Table,
-    /// All of them: asked where a word begins.
-    all: Table,
+    table: Table,
+    /// The marks of the literals that may stand anywhere; those of all of them are the table's, asked where a word begins.
+    anywhere: Marks,
 }
 
 impl Literals {
     /// Prepares the search. A literal (three bytes at least, in lower case) that is not `free` stands only where a
     /// word begins.
-    pub(crate) fn new(mut literals: Vec<(Vec<u8>, Meaning, bool)>) -> Literals {
-        literals.sort();
-        let table = |free: bool| {
-            let chosen = literals.iter().filter(|(_, _, is_free)| *is_free || !free);
-            Table::new(chosen.map(|(literal, meaning, _)| (literal.as_slice(), *meaning)))
-        };
+    pub(crate) fn new(literals: &[(Vec<u8>, Meaning, bool)]) -> Literals {
+        let mut anywhere = Marks::none();
+        for (literal, ..) in literals.iter().filter(|(.., is_free)| *is_free) {
+            anywhere.set(literal);
+        }
         Literals {
-            anywhere: table(true),
-            all: table(false),
+            table: Table::new(
+                literals
+                    .iter()
+                    .map(|(literal, meaning, free)| (literal.as_slice(), *meaning, *free)),
+            ),
+            anywhere,
         }
     }
 
@@ -34,12 +36,10 @@ impl Literals {
     /// byte of every text.
     #[inline(always)]
     pub(crate) fn may_stand(&self, head: [u8; 4], is_start: bool) -> bool {
-        let gram = fold(head);
         if is_start {
-            has(&self.all.four, hash(gram)) || has(&self.all.three, hash(first_three(gram)))
+            self.table.marks.has(head)
         } else {
-            has(&self.anywhere.four, hash(gram))
-                || (self.anywhere.has_three && has(&self.anywhere.three, hash(first_three(gram))))
+            self.anywhere.has(head)
         }
     }
 
@@ -52,8 +52,8 @@ impl Literals {
         is_start: bool,
         met: impl FnMut(Meaning, usize),
     ) {
-        let table = if is_start { &self.all } else { &self.anywhere };
-        table.verify(text, at, head, met);
+        self.table
+            .verify(text.get(at..).unwrap_or_default(), head, is_start, met);
     }
 }
 
@@ -105,80 +105,122 @@ const WORDS: usize = 1 << (BITS - 6);
 const BUCKET_BITS: u32 = 12;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 
-struct Table {
-    /// A bit for each hash of four bytes with which a literal starts.
+/// A bit for each hash of the four bytes with which a literal starts, and of the three where it has no more.
+struct Marks {
     four: Box<[u64; WORDS]>,
-    /// The same for the literals of three bytes.
     three: Box<[u64; WORDS]>,
     has_three: bool,
+}
+
+impl Marks {
+    fn none() -> Marks {
+        Marks {
+            four: Box::new([0; WORDS]),
+            three: Box::new([0; WORDS]),
+            has_three: false,
+        }
+    }
+
+    fn set(&mut self, literal: &[u8]) {
+        match *literal {
+            [a, b, c] => {
+                self.has_three = true;
+                set(&mut self.three, hash(first_three(fold([a, b, c, 0]))));
+            }
+            [a, b, c, d, ..] => set(&mut self.four, hash(fold([a, b, c, d]))),
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, head: [u8; 4]) -> bool {
+        let gram = fold(head);
+        has(&self.four, hash(gram)) || (self.has_three && has(&self.three, hash(first_three(gram))))
+    }
+}
+
+struct Table {
+    marks: Marks,
     /// For each bucket, where its literals begin in `all`.
-    buckets: Box<[u32; BUCKETS + 1]>,
+    buckets: Vec<u32>,
     all: Vec<Literal>,
+    bytes: Vec<u8>,
 }
 
 struct Literal {
     gram: u32,
-    bytes: Box<[u8]>,
     meaning: Meaning,
+    /// Where it stands in the table's bytes.
+    start: u32,
+    length: u8,
+    is_free: bool,
 }
 
 impl Table {
-    fn new<'a>(literals: impl Iterator<Item = (&'a [u8], Meaning)>) -> Table {
+    /// A table of literals, each with its meaning and whether it may stand anywhere.
+    fn new<'a>(literals: impl Iterator<Item = (&'a [u8], Meaning, bool)>) -> Table {
         let mut table = Table {
-            four: Box::new([0; WORDS]),
-            three: Box::new([0; WORDS]),
-            has_three: false,
-            buckets: Box::new([0; BUCKETS + 1]),
+            marks: Marks::none(),
+            buckets: vec![0; BUCKETS + 1],
             all: Vec::new(),
+            bytes: Vec::new(),
         };
-        let mut placed: Vec<(usize, u32, &[u8], Meaning)> = Vec::new();
-        for (literal, meaning) in literals {
-            let gram = match *literal {
-                [a, b, c] => {
-                    table.has_three = true;
-                    set(&mut table.three, hash(fold([a, b, c, 0])));
-                    fold([a, b, c, 0])
-                }
-                [a, b, c, d, ..] => {
-                    set(&mut table.four, hash(fold([a, b, c, d])));
-                    fold([a, b, c, d])
-                }
-                _ => continue,
-            };
-            placed.push((bucket(gram), gram, literal, meaning));
-        }
+        let gram = |literal: &[u8]| match *literal {
+            [a, b, c] => Some(first_three(fold([a, b, c, 0]))),
+            [a, b, c, d, ..] => Some(fold([a, b, c, d])),
+            _ => None,
+        };
+        let mut placed: Vec<(usize, u32, &[u8], Meaning, bool)> = literals
+            .filter_map(|(literal, meaning, free)| {
+                let gram = gram(literal)?;
+                Some((bucket(gram), gram, literal, meaning, free))
+            })
+            .collect();
         placed.sort();
-        for (at, (bucket, gram, literal, meaning)) in (1u32..).zip(&placed) {
-            for next in table.buckets.iter_mut().skip(bucket + 1) {
-                *next = at;
+        for (bucket, gram, literal, meaning, is_free) in placed {
+            table.marks.set(literal);
+            if let Some(count) = table.buckets.get_mut(bucket + 1) {
+                *count += 1;
             }
             table.all.push(Literal {
-                gram: *gram,
-                bytes: Box::from(*literal),
-                meaning: *meaning,
+                gram,
+                meaning,
+                start: u32::try_from(table.bytes.len()).unwrap_or(u32::MAX),
+                length: u8::try_from(literal.len()).unwrap_or(u8::MAX),
+                is_free,
             });
+            table.bytes.extend_from_slice(literal);
+        }
+        let mut before = 0;
+        for place in &mut table.buckets {
+            before += *place;
+            *place = before;
         }
         table
     }
 
+    /// The literals with which `here` begins.
     #[cold]
-    fn verify(&self, text: &[u8], at: usize, head: [u8; 4], mut met: impl FnMut(Meaning, usize)) {
-        let here = text.get(at..).unwrap_or_default();
+    fn verify(&self, here: &[u8], head: [u8; 4], is_start: bool, mut met: impl FnMut(Meaning, usize)) {
         let gram = fold(head);
         for gram in [gram, first_three(gram)] {
             let bucket = bucket(gram);
             let place = |at: usize| self.buckets.get(at).map_or(0, |place| *place as usize);
             let all = self.all.get(place(bucket)..place(bucket + 1)).unwrap_or_default();
-            for literal in all.iter().filter(|literal| literal.gram == gram) {
-                let length = literal.bytes.len();
+            for literal in all
+                .iter()
+                .filter(|literal| literal.gram == gram && (is_start || literal.is_free))
+            {
+                let (start, length) = (literal.start as usize, usize::from(literal.length));
+                let bytes = self.bytes.get(start..start + length).unwrap_or_default();
                 if here
                     .get(..length)
-                    .is_some_and(|here| here.eq_ignore_ascii_case(&literal.bytes))
+                    .is_some_and(|here| here.eq_ignore_ascii_case(bytes))
                 {
                     met(literal.meaning, length);
                 }
             }
-            if !self.has_three || first_three(gram) == gram {
+            if !self.marks.has_three || first_three(gram) == gram {
                 break;
             }
         }
@@ -198,7 +240,7 @@ impl Endings {
         Endings(Table::new(
             reversed
                 .iter()
-                .map(|(literal, meaning)| (literal.as_slice(), *meaning)),
+                .map(|(literal, meaning)| (literal.as_slice(), *meaning, true)),
         ))
     }
 
@@ -208,13 +250,12 @@ impl Endings {
         for (slot, byte) in head.iter_mut().zip(text.iter().rev()) {
             *slot = *byte;
         }
-        let gram = fold(head);
-        if !has(&self.0.four, hash(gram)) && !has(&self.0.three, hash(first_three(gram))) {
+        if !self.0.marks.has(head) {
             return;
         }
         let tail = text.get(text.len().saturating_sub(LONGEST)..).unwrap_or_default();
         let reversed: Vec<u8> = tail.iter().rev().copied().collect();
-        self.0.verify(&reversed, 0, head, |meaning, _| met(meaning));
+        self.0.verify(&reversed, head, true, |meaning, _| met(meaning));
     }
 }
 
@@ -282,10 +323,7 @@ mod tests {
             ("[inst]", 2, true),
             ("ignore", 3, false),
         ];
-        let literals = Literals::new(
-            all.map(|(text, meaning, free)| (text.into(), meaning, free))
-                .to_vec(),
-        );
+        let literals = Literals::new(&all.map(|(text, meaning, free)| (text.into(), meaning, free)));
         assert_eq!(met(&literals, "ign", true), [(0, 1)]);
         assert_eq!(met(&literals, "x IGNore", true), [(2, 0), (2, 1), (2, 3)]);
         assert_eq!(met(&literals, "x IGNore", false), [(2, 0), (2, 1)]);

@@ -106,14 +106,18 @@ impl Machine {
         while places.len() < depth && !level.iter().any(|state| state.accepts()) {
             let mut place = [false; 256];
             let mut next = HashSet::new();
+            let mut can_stand = vec![false; self.representatives.len()];
             for state in level {
-                for (byte, flag) in (0..=u8::MAX).zip(&mut place) {
-                    let after = self.step(state, byte);
+                for (flag, byte) in can_stand.iter_mut().zip(&self.representatives) {
+                    let after = self.step(state, *byte);
                     if !after.is_dead() {
                         *flag = true;
                         next.insert(after);
                     }
                 }
+            }
+            for (flag, class) in place.iter_mut().zip(&self.classes) {
+                *flag = can_stand.get(usize::from(*class)).copied().unwrap_or(false);
             }
             places.push(place);
             level = next;

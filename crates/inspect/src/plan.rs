@@ -5,19 +5,23 @@
 //! front of that byte only. The rest (card numbers) is tried where its first byte stands and nothing bars it. Nothing is
 //! allocated while nothing is found.
 
+use std::sync::OnceLock;
+
 use crate::{
     around::{self, LONG},
-    edge::{Before, Edge},
+    edge::Before,
     hit::{Hit, tidy},
     literals::{Endings, Literals, Meaning, Words},
-    shape::Shape,
+    shape::{self, Shape},
     trie::Trie,
 };
 
 /// What is run for one set of rules.
 pub(crate) struct Plan {
     literals: Literals,
-    pub(crate) trie: Trie,
+    /// Made when a stream is read for the first time.
+    trie: OnceLock<Trie>,
+    met: Vec<usize>,
     anchored: Vec<Anchored>,
     /// Shapes without beginnings that need a keyword near them, by their keywords.
     keyed: Vec<Keyed>,
@@ -51,18 +55,14 @@ struct Keyed {
     reach: (usize, usize),
 }
 
-/// Bytes that are rare in prose and code.
-const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
-
-/// The places of a match that are looked at before its automaton is set off.
-const PLACES: &[usize] = &[1, 2, 3, 5, 8, 11, 15];
-
 /// The mark of a meaning that is a group of keyed shapes; without it, a meaning is a shape.
 const GROUP: Meaning = 1 << 31;
 
 /// What a plan is gathered in.
 #[derive(Default)]
 struct Draft {
+    /// Shapes with literal beginnings.
+    met: Vec<usize>,
     literals: Vec<(Vec<u8>, Meaning, bool)>,
     keywords: Vec<(Vec<u8>, Meaning)>,
     anchored: Vec<Anchored>,
@@ -73,23 +73,21 @@ struct Draft {
 impl Draft {
     fn add(&mut self, number: usize, shape: &Shape) {
         let meaning = Meaning::try_from(number).unwrap_or(Meaning::MAX);
-        let is_free = matches!(shape.before, Edge::Free | Edge::Digit);
+        let is_free = shape.begins_anywhere();
         if !shape.beginnings().is_empty() {
+            self.met.push(number);
             let literals = shape.beginnings().iter();
             self.literals
                 .extend(literals.map(|literal| (literal.clone(), meaning, is_free)));
         } else if !shape.keywords.is_empty() {
             self.add_keyed(number, shape);
         } else {
-            let nearest = |byte: &u8| {
-                Some(Anchored {
+            match shape.anchor() {
+                Some((byte, reach)) => self.anchored.push(Anchored {
                     shape: number,
-                    byte: *byte,
-                    reach: shape.machine()?.reach(*byte)?,
-                })
-            };
-            match RARE.iter().find_map(nearest) {
-                Some(found) => self.anchored.push(found),
+                    byte,
+                    reach,
+                }),
                 None => self.open.push(number),
             }
         }
@@ -126,13 +124,9 @@ impl Plan {
             draft.add(number, shape);
         }
         let mut plan = Plan {
-            trie: Trie::new(
-                draft
-                    .literals
-                    .iter()
-                    .filter(|(_, meaning, _)| meaning & GROUP == 0),
-            ),
-            literals: Literals::new(draft.literals),
+            trie: OnceLock::new(),
+            met: draft.met,
+            literals: Literals::new(&draft.literals),
             endings: Endings::new(&draft.keywords),
             anchored: draft.anchored,
             keyed: draft.keyed,
@@ -140,7 +134,7 @@ impl Plan {
             first: [0; 256],
             free: [0; 256],
             inside: 0,
-            further: PLACES.iter().map(|place| (*place, [0; 256])).collect(),
+            further: shape::PLACES.iter().map(|place| (*place, [0; 256])).collect(),
             starting: Vec::new(),
         };
         plan.fill_tables(shapes);
@@ -181,20 +175,25 @@ impl Plan {
     }
 
     fn fill_further(&mut self, shapes: &[Shape]) {
-        let depth = PLACES.last().map_or(0, |place| place + 1);
-        let open = self
-            .open
-            .iter()
-            .filter_map(|number| shapes.get(*number)?.machine());
-        for (at, machine) in (0usize..).zip(open) {
-            let places = machine.places(depth);
-            for (place, table) in &mut self.further {
-                let can_stand = places.get(*place).unwrap_or(&[true; 256]);
+        let open = self.open.iter().filter_map(|number| shapes.get(*number));
+        for (at, shape) in (0usize..).zip(open) {
+            for ((_, table), can_stand) in self.further.iter_mut().zip(shape.places()) {
                 for (bits, _) in table.iter_mut().zip(can_stand).filter(|(_, can)| **can) {
                     *bits |= bit(at);
                 }
             }
         }
+    }
+
+    /// The literal beginnings as a tree.
+    pub(crate) fn trie(&self, shapes: &[Shape]) -> &Trie {
+        self.trie.get_or_init(|| {
+            let met = self
+                .met
+                .iter()
+                .filter_map(|number| Some((*number, shapes.get(*number)?)));
+            Trie::new(met.map(|(number, shape)| (number, shape.beginnings(), shape.begins_anywhere())))
+        })
     }
 
     /// Which of the open shapes of these bits can still match at a place.
@@ -253,7 +252,7 @@ impl Plan {
 
     /// Whether nothing is looked for.
     pub(crate) fn is_empty(&self) -> bool {
-        self.trie.is_empty() && self.anchored.is_empty() && self.keyed.is_empty() && self.open.is_empty()
+        self.met.is_empty() && self.anchored.is_empty() && self.keyed.is_empty() && self.open.is_empty()
     }
 
     /// The shapes without literal beginnings that can begin with `byte`, and whether each needs a keyword near it.

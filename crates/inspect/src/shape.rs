@@ -49,7 +49,15 @@ pub(crate) struct Shape {
     value: OnceLock<Option<PikeVM>>,
     /// For each byte, whether a match can begin with it.
     first: [bool; 256],
+    anchor: OnceLock<Option<(u8, usize)>>,
+    places: OnceLock<Vec<[bool; 256]>>,
 }
+
+/// The places of a match that are looked at before its automaton is set off.
+pub(crate) const PLACES: &[usize] = &[1, 2, 3, 5, 8, 11, 15];
+
+/// Bytes that are rare in prose and code.
+const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
 
 impl Shape {
     /// Compiles one of the patterns of a rule.
@@ -84,6 +92,8 @@ impl Shape {
             near_after: source.near_after,
             value: OnceLock::new(),
             first: parsed.first(),
+            anchor: OnceLock::new(),
+            places: OnceLock::new(),
             label: source.label.then_some(source.near),
         })
     }
@@ -104,6 +114,30 @@ impl Shape {
         self.machine
             .get_or_init(|| Machine::new(&self.pattern).ok())
             .as_ref()
+    }
+
+    /// A byte that is rare and that every match has, and within how many bytes of its start.
+    pub(crate) fn anchor(&self) -> Option<(u8, usize)> {
+        let reach = |byte: &u8| Some((*byte, self.machine()?.reach(*byte)?));
+        *self.anchor.get_or_init(|| RARE.iter().find_map(reach))
+    }
+
+    /// For each of [`PLACES`], the bytes that can stand there in a match.
+    pub(crate) fn places(&self) -> &[[bool; 256]] {
+        self.places.get_or_init(|| {
+            let depth = PLACES.last().map_or(0, |place| place + 1);
+            let all = self.machine().map(|machine| machine.places(depth));
+            let all = all.unwrap_or_default();
+            PLACES
+                .iter()
+                .map(|place| all.get(*place).copied().unwrap_or([true; 256]))
+                .collect()
+        })
+    }
+
+    /// Whether a match may begin inside of a word.
+    pub(crate) fn begins_anywhere(&self) -> bool {
+        matches!(self.before, Edge::Free | Edge::Digit)
     }
 
     /// Literal beginnings, in lower case, one of which every match begins with; none where there are no such.

@@ -1,8 +1,6 @@
 //! Literal beginnings as a tree, for whoever reads a text as it comes: where in its beginning a match may be, before it is
 //! known which shape it could be of.
 
-use crate::literals::Meaning;
-
 /// A place in the tree.
 pub(crate) type Node = u32;
 
@@ -23,15 +21,17 @@ const ANYWHERE: Node = 0;
 const ALL: Node = 1;
 
 impl Trie {
-    /// The tree of literals, each with its shape and whether it may stand anywhere.
-    pub(crate) fn new<'a>(literals: impl Iterator<Item = &'a (Vec<u8>, Meaning, bool)>) -> Trie {
+    /// The tree of the beginnings of shapes, each with its number and whether it may begin anywhere.
+    pub(crate) fn new<'a>(shapes: impl Iterator<Item = (usize, &'a [Vec<u8>], bool)>) -> Trie {
         let mut trie = Trie {
             nodes: vec![Branches::default(), Branches::default()],
         };
-        for (literal, shape, is_free) in literals {
-            trie.add(ALL, literal, *shape as usize);
-            if *is_free {
-                trie.add(ANYWHERE, literal, *shape as usize);
+        for (shape, beginnings, is_free) in shapes {
+            for literal in beginnings {
+                trie.add(ALL, literal, shape);
+                if is_free {
+                    trie.add(ANYWHERE, literal, shape);
+                }
             }
         }
         trie
@@ -56,10 +56,6 @@ impl Trie {
         if let Some(branches) = self.nodes.get_mut(node as usize) {
             branches.complete.push(shape);
         }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.nodes.iter().all(|node| node.complete.is_empty())
     }
 
     /// The root to set out from.

@@ -169,19 +169,20 @@ impl Window {
         if self.starts.is_empty() {
             return;
         }
+        let trie = inspector.trie(plan);
         let mut starts = std::mem::take(&mut self.starts);
         let mut set_off = Vec::new();
         starts.retain_mut(|start| match &mut start.stage {
             Stage::Beginning { node, before } => {
-                let Some(next) = plan.trie.step(*node, byte) else {
+                let Some(next) = trie.step(*node, byte) else {
                     return false;
                 };
                 *node = next;
                 let (before, begun) = (*before, start.at);
-                for shape in plan.trie.complete(next) {
+                for shape in trie.complete(next) {
                     set_off.extend(self.set_off(inspector, *shape, before, begun, at + 1, found));
                 }
-                plan.trie.goes_on(next)
+                trie.goes_on(next)
             }
             Stage::Running(run) => match self.step(inspector, *run, start.at, byte, at, found) {
                 Some(stage) => {
@@ -288,7 +289,8 @@ impl Window {
     /// Sets out from every shape that can begin with this byte.
     fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
         let before = self.before;
-        if let Some(node) = plan.trie.step(Trie::root(before.begins_word()), byte) {
+        let trie = inspector.trie(plan);
+        if let Some(node) = trie.step(Trie::root(before.begins_word()), byte) {
             self.starts.push(Start {
                 at,
                 stage: Stage::Beginning { node, before },
