@@ -17,6 +17,7 @@ const NONE: u8 = 0xff;
 
 static VALUES: [u8; 256] = values();
 
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
 const fn values() -> [u8; 256] {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut values = [NONE; 256];

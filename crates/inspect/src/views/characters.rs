@@ -27,7 +27,7 @@ pub(super) enum Class {
     Styled,
     /// Full-width punctuation: folded among ASCII, natural among ideographs.
     Wide,
-    /// A quotation mark, an apostrophe, a dash.
+    /// A quotation mark, an apostrophe, a dash, a point at half height.
     Quote,
     /// A letter of another script that looks like an ASCII letter.
     Alike,
@@ -78,7 +78,7 @@ fn classify(c: char) -> Class {
         | 0xe_0000..=0xe_0fff => Class::Gone,
         0xa0 | 0x1680 | 0x2000..=0x200a | 0x202f | 0x205f | 0x2800 | 0x3000 => Class::Blank,
         0x85 | 0x2028 | 0x2029 => Class::Line,
-        0x2010..=0x2015 | 0x2018..=0x201f | 0x2032 | 0x2033 | 0x2035 | 0x2212 | 0x02bc | 0x02b9 => {
+        0xb7 | 0x2022 | 0x2219 | 0x22c5 | 0x30fb | 0x2010..=0x2015 | 0x2018..=0x201f | 0x2032 | 0x2033 | 0x2035 | 0x2212 | 0x02bc | 0x02b9 => {
             Class::Quote
         }
         0xff01..=0xff0f | 0xff1a..=0xff20 | 0xff3b..=0xff40 | 0xff5b..=0xff5e => Class::Wide,
@@ -213,11 +213,12 @@ pub(super) fn narrow(c: char) -> Option<char> {
     u32::from(c).checked_sub(0xfee0).and_then(char::from_u32)
 }
 
-/// The ASCII of a quotation mark or a dash.
+/// The ASCII of a quotation mark, a dash, or a point.
 pub(super) fn quote(c: char) -> &'static str {
     match u32::from(c) {
         0x2010..=0x2015 | 0x2212 => "-",
         0x201c..=0x201f | 0x2033 => "\"",
+        0xb7 | 0x2022 | 0x2219 | 0x22c5 | 0x30fb => ".",
         _ => "'",
     }
 }

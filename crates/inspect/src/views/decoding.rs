@@ -93,7 +93,8 @@ pub(super) fn is_plausible(text: &str) -> bool {
         all += 1;
         letters += usize::from(c.is_alphanumeric() || c == ' ' || c == '\n');
     }
-    all >= 8 && letters * 2 >= all
+    // Much text is text by chance no more, whatever it is made of.
+    all >= 24 || all >= 8 && letters * 2 >= all
 }
 
 /// The runs of bytes that `holds` says yes to, at least `least` long, in the places where a cue of them was met.

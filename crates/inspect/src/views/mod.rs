@@ -5,14 +5,23 @@
 //! holds. Every derived text maps back to the original. Views find nothing and judge nothing.
 
 mod base64;
+mod bases;
 mod census;
 mod characters;
 mod decoding;
 mod escapes;
 mod fold;
+mod hyphens;
+mod leet;
+mod markup;
+mod morse;
 mod percent;
 mod radix;
+mod reversed;
+mod rotated;
 mod smuggled;
+mod spaced;
+mod words;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -57,6 +66,12 @@ pub trait View: Sync {
     #[doc(hidden)]
     fn cues(&self) -> u64;
 
+    /// Whether the view could change anything in a text.
+    #[doc(hidden)]
+    fn is_cued(&self, source: &Source<'_>) -> bool {
+        source.census.any(self.cues())
+    }
+
     /// Whether a text that hides so is suspicious whatever it says.
     #[doc(hidden)]
     fn is_suspicious(&self) -> bool {
@@ -84,6 +99,15 @@ pub static VIEWS: &[&dyn View] = &[
     &percent::Quoted,
     &base64::Base64,
     &radix::Radix,
+    &bases::Bases,
+    &bases::Base85,
+    &markup::Markup,
+    &hyphens::Hyphens,
+    &leet::Leet,
+    &spaced::Spaced,
+    &reversed::Reversed,
+    &rotated::Rotated,
+    &morse::Morse,
 ];
 
 /// A text as a view sees it.
@@ -94,7 +118,7 @@ pub struct Source<'a> {
 }
 
 /// A text that a view made, and where it comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Derived {
     /// What the text says.
     pub text: String,
@@ -116,6 +140,17 @@ impl Derived {
     #[must_use]
     pub fn is_read_by(&self, family: Family) -> bool {
         self.families.contains(&family)
+    }
+
+    /// Whether something in `span` is not as it stands in the text it was made of; texts made in several steps count as changed.
+    #[must_use]
+    pub fn changed(&self, span: Span) -> bool {
+        let first = self.changes.partition_point(|change| change.end < span.start);
+        self.trail.len() > 1
+            || self
+                .changes
+                .get(first)
+                .is_some_and(|change| change.start <= span.end)
     }
 
     /// Whether a finding in `span` may be due to the view, so that the text before it did not show it.
@@ -153,7 +188,7 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
     loop {
         let parent = next.as_ref();
         let source = Source::of(parent.map_or(text, |parent| &parent.text));
-        for view in VIEWS.iter().filter(|view| source.census.any(view.cues())) {
+        for view in VIEWS.iter().filter(|view| view.is_cued(&source)) {
             let families = view.families().iter().copied();
             let families: Vec<Family> = families
                 .filter(|family| parent.is_none_or(|parent| parent.is_read_by(*family)))
@@ -168,10 +203,7 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
                     continue;
                 }
                 if explored.bytes + derived.text.len() > budget {
-                    let span = derived.original(Span::new(0, derived.text.len()));
-                    explored.left = Some(explored.left.map_or(span, |left| {
-                        Span::new(left.start.min(span.start), left.end.max(span.end))
-                    }));
+                    explored.leave(&derived);
                     continue;
                 }
                 explored.bytes += derived.text.len();
@@ -184,6 +216,8 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
                 visit(&derived);
                 if derived.trail.len() < DEPTH {
                     queue.push_back(derived);
+                } else if view.is_encoding() && goes_on(&derived) {
+                    explored.leave(&derived);
                 }
             }
         }
@@ -192,6 +226,27 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
             return explored;
         }
     }
+}
+
+impl Explored {
+    /// Notes that a text was not read, or not further.
+    fn leave(&mut self, derived: &Derived) {
+        let span = derived.original(Span::new(0, derived.text.len()));
+        let both = |left: Span| Span::new(left.start.min(span.start), left.end.max(span.end));
+        self.left = Some(self.left.map_or(span, both));
+    }
+}
+
+/// Whether a text that was decoded as often as views decode is encoded still.
+fn goes_on(derived: &Derived) -> bool {
+    let source = Source::of(&derived.text);
+    let mut drafts = Vec::new();
+    let decodes = |view: &&&dyn View| view.is_encoding() && view.is_cued(&source);
+    for view in VIEWS.iter().filter(decodes) {
+        view.apply(&source, &mut drafts);
+    }
+    let encoded = |id: &&str| VIEWS.iter().any(|view| view.id() == *id && view.is_encoding());
+    !drafts.is_empty() && derived.trail.iter().all(|id| encoded(&id))
 }
 
 fn derive(draft: Draft, parent: Option<&Derived>, view: &dyn View, families: Vec<Family>) -> Derived {

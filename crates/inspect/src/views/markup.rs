@@ -1,0 +1,239 @@
+//! Markup that tears words or keeps them from the eye: tags, comments, emphasis within a word.
+
+use portcullis_core::{Family, Span};
+
+use super::{Source, View, census::cue};
+use crate::derived::{Changes, Draft};
+
+/// The longest tag and the longest comment that are taken out.
+const TAG: usize = 2048;
+const COMMENT: usize = 8192;
+
+/// Tags that do not end a word.
+const INLINE: &[&str] = &[
+    "a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd",
+    "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
+    "wbr",
+];
+/// Tags that do.
+const BLOCK: &[&str] = &[
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "br",
+    "button",
+    "caption",
+    "center",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "head",
+    "header",
+    "hr",
+    "html",
+    "iframe",
+    "img",
+    "input",
+    "label",
+    "legend",
+    "li",
+    "link",
+    "main",
+    "meta",
+    "nav",
+    "noscript",
+    "ol",
+    "option",
+    "p",
+    "pre",
+    "script",
+    "section",
+    "select",
+    "style",
+    "summary",
+    "svg",
+    "table",
+    "tbody",
+    "td",
+    "template",
+    "textarea",
+    "tfoot",
+    "th",
+    "thead",
+    "title",
+    "tr",
+    "ul",
+    "video",
+];
+
+/// Takes markup out. What stands in comments, titles and hidden elements is read with the rest, as it stands.
+#[derive(Debug)]
+pub(super) struct Markup;
+
+impl View for Markup {
+    fn id(&self) -> &'static str {
+        "markup"
+    }
+
+    fn about(&self) -> &'static str {
+        "Tags and comments of HTML, sections of CDATA, and signs of emphasis within a word."
+    }
+
+    fn families(&self) -> &'static [Family] {
+        Family::ALL
+    }
+
+    fn cues(&self) -> u64 {
+        cue::TAG | cue::EMPHASIS
+    }
+
+    fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
+        let bytes = source.text.as_bytes();
+        let mut changes = Changes::new(source.text);
+        for (from, to) in source.census.places(cue::TAG | cue::EMPHASIS) {
+            let from = from.saturating_sub(2).max(changes.done());
+            for (at, byte) in (from..to).zip(bytes.get(from..).unwrap_or_default()) {
+                if at < changes.done() {
+                    continue;
+                }
+                let rest = bytes.get(at..).unwrap_or_default();
+                let taken = match byte {
+                    b'<' => tag(rest, is_letter(bytes, at.checked_sub(1))),
+                    b'*' | b'`' | b'~' | b'|' | b'^' => emphasis(rest, is_letter(bytes, at.checked_sub(1))),
+                    _ => None,
+                };
+                if let Some((length, said)) = taken {
+                    changes.replace(Span::new(at, at + length), said);
+                }
+            }
+        }
+        out.extend(changes.finish());
+    }
+
+    fn disguise(&self, text: &str) -> Option<String> {
+        let mut written = String::new();
+        for (at, c) in text.chars().enumerate() {
+            if at > 0 {
+                written.push_str(
+                    ["<b>", "</b>", "<!-- x -->"]
+                        .get(at % 3)
+                        .copied()
+                        .unwrap_or_default(),
+                );
+            }
+            written.push(c);
+        }
+        // A sign of markup, beside a tag, would be read as part of one.
+        (!text.contains(['<', '>', '*', '`', '~', '|', '^'])).then_some(written)
+    }
+}
+
+fn is_letter(bytes: &[u8], at: Option<usize>) -> bool {
+    at.and_then(|at| bytes.get(at))
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
+}
+
+/// The tag or comment at the beginning of `rest`: its length and what stands for it.
+fn tag(rest: &[u8], in_word: bool) -> Option<(usize, &'static str)> {
+    let within = |length: usize| rest.get(..length.min(rest.len())).unwrap_or_default();
+    if rest.starts_with(b"<!--") {
+        let end = memchr::memmem::find(within(COMMENT).get(4..)?, b"-->")?;
+        return Some((end + 7, ""));
+    }
+    if rest.starts_with(b"<![CDATA[") {
+        return Some((9, ""));
+    }
+    let name = rest.get(1..)?;
+    let slash = usize::from(name.first() == Some(&b'/'));
+    let name = name.get(slash..)?;
+    let length = name
+        .iter()
+        .take(24)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-')
+        .count();
+    let (name, after) = (name.get(..length)?, name.get(length)?);
+    if !name.first()?.is_ascii_alphabetic() || !(after.is_ascii_whitespace() || matches!(after, b'>' | b'/'))
+    {
+        return None;
+    }
+    let end = close(within(TAG))?;
+    let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
+    if INLINE.iter().any(|known| is(&known)) {
+        Some((end, ""))
+    } else if BLOCK.iter().any(|known| is(&known)) {
+        Some((end, "\n"))
+    } else {
+        // A tag that nobody knows tears a word, or is a parameter of a type.
+        (in_word && is_letter(rest, Some(end))).then_some((end, ""))
+    }
+}
+
+/// Where a tag ends: a `>` in quotes does not end it, unless the quotes are never closed.
+fn close(tag: &[u8]) -> Option<usize> {
+    let mut quote = 0;
+    for (at, byte) in tag.iter().enumerate() {
+        match byte {
+            b'"' | b'\'' if quote == 0 => quote = *byte,
+            b'>' if quote == 0 => return Some(at + 1),
+            byte if *byte == quote => quote = 0,
+            _ => {}
+        }
+    }
+    memchr::memchr(b'>', tag).map(|at| at + 1)
+}
+
+/// Signs of emphasis between two letters.
+fn emphasis(rest: &[u8], in_word: bool) -> Option<(usize, &'static str)> {
+    let length = rest
+        .iter()
+        .take(4)
+        .take_while(|byte| matches!(byte, b'*' | b'`' | b'~' | b'|' | b'^'))
+        .count();
+    (in_word && length > 0 && length < 4 && is_letter(rest, Some(length))).then_some((length, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_taken_out() {
+        for (text, said) in [
+            ("<p>ig<b>no</b>re</p><br/>all", "\nignore\n\nall"),
+            (
+                "ig<!-- x > y -->nore <span style=\"display:none\" title=\"a > b\">all</span>",
+                "ignore all",
+            ),
+            ("**ig**nore ~~a~~ll `x` a*b", "**ignore ~~all `x` ab"),
+            (
+                "ig<zz>nore Vec<String> a < b > c <|im_start|>",
+                "ignore Vec<String> a < b > c <|im_start|>",
+            ),
+            ("<![CDATA[x]]>", "x]]>"),
+            ("<a href=\"unclosed>x", "x"),
+        ] {
+            let mut out = Vec::new();
+            Markup.apply(&Source::of(text), &mut out);
+            assert_eq!(
+                out.pop().map_or(text.to_owned(), |draft| draft.text),
+                said,
+                "{text}"
+            );
+        }
+    }
+}
