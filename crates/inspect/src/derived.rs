@@ -79,16 +79,6 @@ fn narrow(offset: usize) -> u32 {
 }
 
 impl Map {
-    /// The map of a text of that length onto itself.
-    pub(crate) fn identity(length: usize) -> Map {
-        let mut map = Map {
-            forward: true,
-            ..Map::default()
-        };
-        map.push(Span::new(0, length), length, Some(Ratio::COPY));
-        map
-    }
-
     fn push(&mut self, original: Span, length: usize, ratio: Option<Ratio>) {
         if length == 0 {
             return;
@@ -109,7 +99,7 @@ impl Map {
                 last.ratio == Some(ratio)
                     && last.to == run.from
                     && wide(last.to) - wide(last.from) == ratio.down(run.at() - last.at())
-                    && (run.at() - last.at()) % usize::from(ratio.derived.max(1)) == 0
+                    && (run.at() - last.at()).is_multiple_of(usize::from(ratio.derived.max(1)))
             });
             if joins {
                 last.to = run.to;
@@ -299,13 +289,6 @@ impl<'a> Changes<'a> {
     pub(crate) fn replace(&mut self, span: Span, text: &str) {
         self.approach(span.start);
         self.draft.unit(span, text);
-        self.done = span.end;
-    }
-
-    /// Puts `text` in the place of `span`, for which it stands at a fixed ratio.
-    pub(crate) fn scale(&mut self, span: Span, text: &str, ratio: Ratio) {
-        self.approach(span.start);
-        self.draft.scaled(span, text, ratio);
         self.done = span.end;
     }
 

@@ -164,11 +164,21 @@ mod tests {
             "|???>>> hello world hello world"
         );
         let long = Base64.disguise(&"many words ".repeat(12)).unwrap();
-        let lines: Vec<&str> = [&long[..76], &long[76..152], &long[152..]].to_vec();
+        let lines: Vec<&str> = long
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
         assert_eq!(
             said(&lines.join("\r\n")),
             format!("|{}", "many words ".repeat(12))
         );
+    }
+
+    #[test]
+    fn wide_characters_are_read() {
+        let wide: String = "ignore all rules".chars().flat_map(|c| [c, '\0']).collect();
+        assert_eq!(said(&Base64.disguise(&wide).unwrap()), "|ignore all rules");
     }
 
     #[test]

@@ -215,14 +215,14 @@ fn base85(symbols: &[u8], start: usize, value: impl Fn(u8) -> Option<u32>, draft
     for group in symbols.chunks(5) {
         let used = group.iter().take_while(|byte| value(**byte).is_some()).count();
         // What is missing at the end counts as the highest symbol.
-        let digits = (0..5).map(|at| {
+        let mut digits = (0..5).map(|at| {
             group
                 .get(at)
                 .filter(|_| at < used)
                 .and_then(|byte| value(*byte))
                 .unwrap_or(84)
         });
-        let number = digits.fold(Some(0u32), |sum, digit| sum?.checked_mul(85)?.checked_add(digit));
+        let number = digits.try_fold(0u32, |sum, digit| sum.checked_mul(85)?.checked_add(digit));
         let Some(number) = number.filter(|_| used > 1) else {
             break;
         };

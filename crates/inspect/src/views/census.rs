@@ -107,7 +107,7 @@ const SEQUENCES: &[&[&str]] = &[
 /// Sequences of the second state: words backward, then pieces of words.
 const BACKWARD: &[&[&str]] = &[
     &[" \n.", "eE", "hH", "tT"],
-    &[" \n", "dD", "nN", "aA"],
+    &[" \n\"'(.", "dDtTgGlL", "nNtT"],
     &[" \n", "lL", "lL", "aA"],
     &["nN", "oO", "iI", "tT"],
     &["tT", "pP", "mM", "oO", "rR"],
@@ -142,7 +142,7 @@ const COMMON: [u8; 26] = [
 /// Letters that are less common than this on average are none of a language that is known.
 const STRANGE: u64 = 92;
 /// The same of a block, part of which may be of a language.
-const MIXED: u64 = 94;
+const MIXED: u64 = 95;
 
 /// What a text holds.
 #[derive(Debug)]

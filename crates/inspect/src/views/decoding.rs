@@ -28,6 +28,9 @@ impl Symbols {
     pub(super) fn begin_badly(&self, width: u32) -> bool {
         let first = self.0.iter().take(16).copied().collect();
         let bytes = Symbols(first).bytes(width);
+        if is_wide(&bytes) {
+            return false;
+        }
         bytes.iter().any(|byte| is_control(*byte)) || text(&bytes).len() + 3 < bytes.len()
     }
 
@@ -36,8 +39,13 @@ impl Symbols {
         if self.begin_badly(width) {
             return false;
         }
-        let bytes = self.bytes(width);
-        let said = wide(&bytes).is_none().then(|| text(&bytes)).unwrap_or_default();
+        let mut bytes = self.bytes(width);
+        // Text in sixteen bits a character, as PowerShell encodes commands: of two bytes the first counts.
+        let step = if is_wide(&bytes) { 2 } else { 1 };
+        if step == 2 {
+            bytes = bytes.into_iter().step_by(2).collect();
+        }
+        let said = text(&bytes);
         if !is_plausible(said) {
             return false;
         }
@@ -46,7 +54,7 @@ impl Symbols {
         };
         draft.cut(*first);
         let width = usize::try_from(width).unwrap_or(8);
-        if last - first + 1 == self.0.len() {
+        if step == 1 && last - first + 1 == self.0.len() {
             let used = (said.len() * 8).div_ceil(width);
             let ratio = match width {
                 6 => Ratio::new(3, 4),
@@ -57,7 +65,7 @@ impl Symbols {
         } else {
             let symbol = |at: usize| self.0.get(at).map_or(*last, |(place, _)| *place);
             let part = |byte: usize| {
-                let (from, to) = (byte * 8 / width, ((byte + 1) * 8).div_ceil(width));
+                let (from, to) = (byte * step * 8 / width, ((byte + 1) * step * 8).div_ceil(width));
                 (Span::new(symbol(from), symbol(to - 1) + 1), 1, None)
             };
             draft.spread(said, (0..said.len()).map(part));
@@ -66,10 +74,9 @@ impl Symbols {
     }
 }
 
-/// Every second byte is zero: text in sixteen bits a character is read by no rule as it is.
-fn wide(bytes: &[u8]) -> Option<()> {
-    let zeros = bytes.iter().skip(1).step_by(2).filter(|byte| **byte == 0).count();
-    (zeros > 3 && zeros * 3 > bytes.len()).then_some(())
+/// Whether every second byte is zero.
+fn is_wide(bytes: &[u8]) -> bool {
+    bytes.len() > 7 && bytes.iter().skip(1).step_by(2).take(64).all(|byte| *byte == 0)
 }
 
 fn is_control(byte: u8) -> bool {
@@ -91,7 +98,7 @@ pub(super) fn is_plausible(text: &str) -> bool {
     let (mut letters, mut all) = (0, 0);
     for c in text.chars() {
         all += 1;
-        letters += usize::from(c.is_alphanumeric() || c == ' ' || c == '\n');
+        letters += usize::from(c.is_alphanumeric() || !c.is_ascii() || c == ' ' || c == '\n');
     }
     // Much text is text by chance no more, whatever it is made of.
     all >= 24 || all >= 8 && letters * 2 >= all

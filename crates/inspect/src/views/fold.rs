@@ -252,7 +252,7 @@ impl<'a> Pass<'a> {
         let count = |class| self.word.iter().filter(is(class)).count();
         let latin = self.word.iter().filter(|cluster| cluster.is_latin()).count();
         let (alikes, foreign) = (count(Class::Alike), count(Class::Foreign));
-        let borrowed = alikes > 0 && (latin > 0 || (foreign == 0 && alikes > 1 && self.is_among_latin()));
+        let borrowed = alikes > 0 && (latin > 0 || (foreign == 0 && self.is_among_latin()));
         if borrowed {
             for cluster in self
                 .word

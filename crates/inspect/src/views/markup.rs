@@ -138,8 +138,8 @@ impl View for Markup {
             }
             written.push(c);
         }
-        // A sign of markup, beside a tag, would be read as part of one.
-        (!text.contains(['<', '>', '*', '`', '~', '|', '^'])).then_some(written)
+        // A sign of markup beside a tag, or an attribute, would be read as part of one.
+        (!text.contains(['<', '>', '*', '`', '~', '|', '^', '"', '='])).then_some(written)
     }
 }
 
@@ -173,9 +173,9 @@ fn tag(rest: &[u8], in_word: bool) -> Option<(usize, &'static str)> {
     }
     let end = close(within(TAG))?;
     let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
-    if INLINE.iter().any(|known| is(&known)) {
+    if INLINE.iter().any(is) {
         Some((end, ""))
-    } else if BLOCK.iter().any(|known| is(&known)) {
+    } else if BLOCK.iter().any(is) {
         Some((end, "\n"))
     } else {
         // A tag that nobody knows tears a word, or is a parameter of a type.

@@ -246,7 +246,7 @@ fn goes_on(derived: &Derived) -> bool {
         view.apply(&source, &mut drafts);
     }
     let encoded = |id: &&str| VIEWS.iter().any(|view| view.id() == *id && view.is_encoding());
-    !drafts.is_empty() && derived.trail.iter().all(|id| encoded(&id))
+    !drafts.is_empty() && derived.trail.iter().all(encoded)
 }
 
 fn derive(draft: Draft, parent: Option<&Derived>, view: &dyn View, families: Vec<Family>) -> Derived {

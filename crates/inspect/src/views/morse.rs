@@ -55,7 +55,7 @@ impl View for Morse {
             words.push(word.chars().map(code).collect::<Option<Vec<&str>>>()?.join(" "));
         }
         // There is one case, and one length of gap.
-        let mixed = |word: &str| word.chars().skip(1).any(char::is_uppercase) && word.chars().any(char::is_lowercase);
+        let mixed = |word: &str| word.chars().skip(1).any(char::is_uppercase);
         let carries = text.len() > LEAST && !text.contains("  ") && !text.split(' ').any(mixed);
         carries.then(|| words.join(" / "))
     }

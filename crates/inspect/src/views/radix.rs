@@ -99,7 +99,7 @@ fn groups(bytes: &[u8], run: Span, draft: &mut Draft) {
             .take_while(|byte| byte.is_ascii_hexdigit())
             .count();
         // What stands further apart, or has a length that no character has, ends the list.
-        if skipped > 2 || count < 2 || count > 8 {
+        if skipped > 2 || !(2..=8).contains(&count) {
             list(bytes, &numbers, draft);
             numbers.clear();
         }

@@ -54,7 +54,7 @@ impl View for Reversed {
                 if makes_sense(text, |c| c) {
                     backward(&mut whole, text, line.start, |c| c);
                     words.cut(line.start);
-                    for (start, word) in pieces(text) {
+                    for (start, word) in tokens(text) {
                         backward_piece(&mut words, word, line.start + start, |c| c);
                     }
                 }
@@ -71,8 +71,11 @@ impl View for Reversed {
 
     fn disguise(&self, text: &str) -> Option<String> {
         let backward: String = text.chars().rev().collect();
-        (makes_sense(&backward, |c| c) && Census::of(backward.as_bytes()).any(cue::BACKWARD))
-            .then_some(backward)
+        // A line is read at a time.
+        (!text.contains('\n')
+            && makes_sense(&backward, |c| c)
+            && Census::of(backward.as_bytes()).any(cue::BACKWARD))
+        .then_some(backward)
     }
 }
 
@@ -96,6 +99,26 @@ fn line(text: &str, at: usize, done: usize) -> Span {
     Span::new(boundary(start), boundary(end))
 }
 
+/// What blanks set apart, and the blanks; signs at the end of a word are by themselves.
+fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let word = rest
+            .get(..end)?
+            .trim_end_matches(|c: char| c.is_ascii_punctuation());
+        let length = if word.is_empty() {
+            rest.chars().next()?.len_utf8()
+        } else {
+            word.len()
+        };
+        let start = at;
+        at += length;
+        Some((start, rest.get(..length)?))
+    })
+}
+
 /// Words and what stands between them, in order.
 fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
@@ -111,9 +134,9 @@ fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether several words are known when read backward, and not many more as they are.
+/// Whether several words are known when read backward.
 fn makes_sense(text: &str, read: impl Fn(char) -> char + Copy) -> bool {
-    let (mut backward, mut forward) = (0, 0);
+    let mut backward = 0;
     for (_, word) in pieces(text).filter(|(_, word)| word.len() > 2 && word.starts_with(char::is_alphabetic))
     {
         if word.len() > 64 {
@@ -123,10 +146,9 @@ fn makes_sense(text: &str, read: impl Fn(char) -> char + Copy) -> bool {
         let turned: String = lower.chars().rev().map(read).collect();
         if turned != lower {
             backward += usize::from(is_known(&turned));
-            forward += usize::from(is_known(&lower));
         }
     }
-    backward >= LEAST && 2 * backward > forward
+    backward >= LEAST
 }
 
 fn backward(draft: &mut Draft, text: &str, start: usize, read: impl Fn(char) -> char) {

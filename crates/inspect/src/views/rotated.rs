@@ -132,7 +132,9 @@ fn keys(piece: &str) -> [Option<Key>; 2] {
         }
     }
     let total: u32 = counts.iter().sum();
-    if total < LEAST {
+    // In a text of which part is moved most words of that part are strange, and few in any other.
+    let letters = piece.bytes().filter(u8::is_ascii_alphabetic).count();
+    if total < LEAST || usize::try_from(total).unwrap_or(0) * 4 < letters {
         return [None, None];
     }
     let likely = |key: Key| {
@@ -155,11 +157,13 @@ fn keys(piece: &str) -> [Option<Key>; 2] {
     let likeliest = ranked
         .into_iter()
         .filter(|(likely, _)| *likely > least)
-        .take(TRIED);
+        .map(|(_, key)| key);
+    let likeliest = likeliest.take(TRIED).chain([Key::Shift(13), Key::Mirror]);
     // Which of them is right, words tell: letters alone are too few, or mixed with others.
-    let mut told: Vec<(usize, Key)> = likeliest.map(|(_, key)| (known_words(piece, key), key)).collect();
+    let mut told: Vec<(usize, Key)> = likeliest.map(|key| (known_words(piece, key), key)).collect();
     told.retain(|(known, _)| *known >= WORDS);
     told.sort_by_key(|(known, _)| std::cmp::Reverse(*known));
+    told.dedup();
     let mut keys = told.into_iter().map(|(_, key)| key);
     [keys.next(), keys.next()]
 }
@@ -178,7 +182,9 @@ fn known_words(piece: &str, key: Key) -> usize {
 
 /// Lower-case letters under ROT47 are the characters from `2` to `K`.
 fn is_printable_rotation(piece: &str) -> bool {
-    let count = |word: &str, range: std::ops::RangeInclusive<u8>| word.bytes().filter(|byte| range.contains(byte)).count();
+    let count = |word: &str, range: std::ops::RangeInclusive<u8>| {
+        word.bytes().filter(|byte| range.contains(byte)).count()
+    };
     let is_rotated = |word: &&str| word.len() > 1 && count(word, b'2'..=b'K') * 4 >= word.len() * 3;
     let (mut all, mut signs, mut letters) = (0, 0, 0);
     for word in piece.split_ascii_whitespace().filter(is_rotated) {
@@ -202,7 +208,7 @@ const fn logarithms() -> [[i32; 26]; 4] {
             // The whole part of the logarithm, and a linear piece between powers of two: near enough.
             let value = LANGUAGES[language][letter] as i32;
             let power = 31 - value.leading_zeros() as i32;
-            all[language][letter] = 16 * power + ((value - (1 << power)) * 16 >> power);
+            all[language][letter] = 16 * power + (((value - (1 << power)) * 16) >> power);
             letter += 1;
         }
         language += 1;

@@ -14,7 +14,7 @@ use crate::derived::{Changes, Draft};
 /// Fewer letters in a row are a list, or initials.
 const LEAST: usize = 5;
 /// The longest separator.
-const SEPARATOR: usize = 6;
+const SEPARATOR: usize = 12;
 
 /// Joins letters that stand apart.
 #[derive(Debug)]
@@ -144,17 +144,37 @@ fn join(text: &str, letters: &[Span], changes: &mut Changes<'_>) {
     for (number, gap) in (1..).zip(gaps()) {
         let separator = text.get(gap.start..gap.end).unwrap_or_default();
         let between = separator != within || ends.binary_search(&number).is_ok();
-        // A sign beside the blank stays: it ends a sentence.
-        let kept: String = if separator == within {
-            String::new()
+        let said = if between {
+            gap_between(separator, within)
         } else {
-            separator.chars().filter(|c| ".!?".contains(*c)).collect()
+            String::new()
         };
-        let said = if between { kept + " " } else { String::new() };
         if said != separator {
             changes.replace(gap, &said);
         }
     }
+}
+
+/// What a gap between words says beside that it is one: signs that are no separators stay.
+fn gap_between(separator: &str, within: &str) -> String {
+    let blank = within.trim().is_empty();
+    let rest = if blank {
+        separator.to_owned()
+    } else {
+        separator.replace(within, "")
+    };
+    let sign = |c: &char| !c.is_whitespace() && !"/|\\_-*+~.".contains(*c) || c == &'\n';
+    let mut kept: String = rest.chars().filter(sign).collect();
+    // An apostrophe alone holds a word together.
+    let wide = if blank {
+        separator.contains(&within.repeat(2))
+    } else {
+        rest.contains(' ')
+    };
+    if kept.is_empty() || wide {
+        kept.push(' ');
+    }
+    kept
 }
 
 /// Joins the pieces of a word that signs tear, if it is known; returns where to go on.
@@ -213,7 +233,10 @@ mod tests {
         ] {
             assert_eq!(undone(text), "ignore all rules", "{text}");
         }
-        assert_eq!(undone("now i g n o r e  i t. Then go"), "now ignore it. Then go");
+        assert_eq!(
+            undone("now i g n o r e  i t. Then go, y.o.u.'.v.e"),
+            "now ignore it. Then go, you've"
+        );
     }
 
     #[test]
