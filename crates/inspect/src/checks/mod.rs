@@ -4,6 +4,7 @@
 
 use crate::around::Check;
 
+mod address;
 mod contact;
 mod context;
 mod crypto;
@@ -22,6 +23,7 @@ mod network;
 mod number;
 mod numbering;
 mod output;
+mod person;
 mod secrets;
 mod secrets_assigned;
 mod secrets_encoded;
@@ -30,6 +32,7 @@ mod secrets_wallet;
 
 /// Every check by its name in the rules.
 static CHECKS: &[&[(&str, Check)]] = &[
+    address::CHECKS,
     contact::CHECKS,
     crypto::CHECKS,
     dates::CHECKS,
@@ -44,6 +47,7 @@ static CHECKS: &[&[(&str, Check)]] = &[
     injection::CHECKS,
     network::CHECKS,
     output::CHECKS,
+    person::CHECKS,
     secrets::CHECKS,
     secrets_assigned::CHECKS,
     secrets_encoded::CHECKS,
