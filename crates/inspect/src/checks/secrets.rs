@@ -62,6 +62,15 @@ const SAYS_SO: &[&str] = &[
     "qwerty",
     "....",
     "****",
+    "-test-",
+    "test-key",
+    "test_key",
+    "testkey",
+    "test-token",
+    "test_token",
+    "testtoken",
+    "test_secret",
+    "test-secret",
     "_here",
     "-here",
     "keyhere",
@@ -252,7 +261,11 @@ fn repeats(text: &str) -> bool {
 /// variables, the line before it too.
 pub(super) fn line<'a>(found: &Match<'a>, length: usize) -> &'a str {
     let before = found.before(length);
-    let start = |text: &str| text.rfind('\n').map_or(0, |at| at + 1);
+    let start = |text: &str| {
+        let line = text.rfind('\n').map_or(0, |at| at + 1);
+        // A break that is written as an escape ends a line too.
+        text.rfind("\\n").map_or(line, |at| line.max(at + 2))
+    };
     let here = start(before);
     let last = before.get(here..).unwrap_or_default();
     let bare = last.trim_matches(|character: char| !character.is_ascii_alphabetic());
@@ -375,7 +388,7 @@ fn credential_word(found: &Match<'_>) -> Option<Span> {
 
 /// Values that are called a client secret.
 fn client_secret(found: &Match<'_>) -> Option<Span> {
-    let secret = line(found, 64).to_ascii_lowercase().contains("secret");
+    let secret = name(line(found, 64)).to_ascii_lowercase().contains("secret");
     (secret && generated(found.value())).then(|| found.span())
 }
 

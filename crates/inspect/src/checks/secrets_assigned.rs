@@ -18,7 +18,35 @@ pub(super) static CHECKS: &[(&str, Check)] = &[
     ("header_token", Check::Left(header_token)),
     ("session", Check::Left(session)),
     ("seed", Check::Left(seed)),
+    ("given_password", Check::Left(given_password)),
+    ("given_secret", Check::Left(given_secret)),
+    ("query_key", Check::Left(query_key)),
 ];
+
+/// Passwords that stand where a command, a statement or a label takes one.
+fn given_password(found: &Match<'_>) -> Option<Span> {
+    let value = trimmed(found.value(), false, Joined::Said);
+    let good = !refers(value) && !is_digest(value) && is_password(value, true);
+    let span = found.span();
+    good.then(|| Span::new(span.start, span.start + value.len()))
+}
+
+/// As [`given_password`], for what machines draw.
+fn given_secret(found: &Match<'_>) -> Option<Span> {
+    let value = trimmed(found.value(), false, Joined::Said);
+    let good = !refers(value) && !is_digest(value) && value.len() >= 16 && generated(value);
+    let span = found.span();
+    good.then(|| Span::new(span.start, span.start + value.len()))
+}
+
+/// Values of a parameter called `key`: digests and ids stand there too, so the value must be of both cases and digits, or
+/// long.
+fn query_key(found: &Match<'_>) -> Option<Span> {
+    let value = found.value();
+    let upper = value.bytes().any(|byte| byte.is_ascii_uppercase());
+    let long = value.len() >= 32 && !value.contains('-');
+    ((upper || long) && value.len() >= 20 && generated(value)).then(|| found.span())
+}
 
 /// How a name and a value are joined.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -190,6 +218,7 @@ const ABOUT: &[&str] = &[
     "algo",
     "kind",
     "description",
+    "year",
     "title",
     "test",
 ];
@@ -216,9 +245,15 @@ fn secret(found: &Match<'_>) -> Option<Span> {
     let good = match given.joined {
         Joined::Assigned => token || (is_strong(value) && value.len() >= 10),
         Joined::Said => token || (is_strong(value) && value.len() >= 8),
-        Joined::Beside => token && long && (given.quoted || is_called_out(&given.name)),
+        Joined::Beside => token && long && (given.quoted || is_called_out(&given.name) || is_mixed(value)),
     };
     good.then_some(given.span)
+}
+
+/// Letters of both cases and digits, so that it is no digest.
+fn is_mixed(value: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.bytes().any(|byte| kind(&byte));
+    has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
 }
 
 /// Whether a name is one that a value may follow after a space: `API_TOKEN`, `--api-token`.
@@ -287,20 +322,39 @@ fn joined(join: &str) -> Joined {
     });
     if bare.is_empty() || bare == "-" {
         Joined::Beside
-    } else if bare.contains(['=', ':', '>', ',', '(']) || bare.to_ascii_lowercase().contains("value") {
+    } else if bare.starts_with('(') && bare.ends_with(')') {
+        Joined::Said
+    } else if bare.contains(['=', ':', '>', ',', '(', '|']) || bare.to_ascii_lowercase().contains("value") {
         Joined::Assigned
     } else {
         Joined::Said
     }
 }
 
-/// A value without the punctuation of the sentence around it.
+/// A value without the punctuation of the sentence around it, and without the next parameter of a query.
 fn trimmed(value: &str, quoted: bool, joined: Joined) -> &str {
+    let value = value
+        .split_at_checked(query_end(value))
+        .map_or(value, |(value, _)| value);
     match (quoted, joined) {
         (true, _) => value,
         (false, Joined::Assigned) => value.trim_end_matches(['.', ',', ';', ':']),
         (false, _) => value.trim_end_matches(['.', ',', ';', ':', '?']),
     }
+}
+
+/// Where `&name=` begins in a value; its length where it does not.
+fn query_end(value: &str) -> usize {
+    let is_parameter = |at: &usize| {
+        let rest = value.get(at + 1..).unwrap_or_default();
+        let name = rest.split('=').next().unwrap_or_default();
+        let plain = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b';'));
+        rest.contains('=') && plain && name.len() <= 32
+    };
+    let all = value.match_indices('&').map(|(at, _)| at);
+    all.clone().find(is_parameter).unwrap_or(value.len())
 }
 
 /// Whether a value says where the secret is instead of what it is.
@@ -584,9 +638,12 @@ fn userinfo(found: &Match<'_>) -> Option<Span> {
         || STANDS_FOR.iter().take(12).any(|word| lower.contains(word))
         || lower.contains("x-token")
         || lower.contains("x-oauth");
-    let plain = lower.bytes().all(|byte| byte.is_ascii_digit()) || distinct(value) < 3;
-    (!stands_for && !plain && !refers(value) && !value.starts_with('$') || generated(value))
-        .then(|| found.span())
+    let word = lower.bytes().all(|byte| byte.is_ascii_lowercase())
+        && ["secret", "pass", "token", "pwd", "key"]
+            .iter()
+            .any(|said| lower.contains(said));
+    let plain = word || lower.bytes().all(|byte| byte.is_ascii_digit()) || distinct(value) < 3;
+    ((!stands_for && !plain || generated(value)) && !refers(value)).then(|| found.span())
 }
 
 /// What follows `Bearer`.

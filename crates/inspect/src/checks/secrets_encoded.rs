@@ -4,11 +4,12 @@ use portcullis_core::Span;
 
 use crate::around::{Check, Match};
 
-use super::secrets::{generated, is_placeholder};
+use super::secrets::{distinct, generated, is_placeholder};
 
 /// The checks of this file.
 pub(super) static CHECKS: &[(&str, Check)] = &[
     ("jwt", Check::Value(jwt)),
+    ("pem", Check::Value(pem)),
     ("basic_auth", Check::Value(basic_auth)),
     ("kubernetes_data", Check::Left(kubernetes_data)),
 ];
@@ -20,9 +21,20 @@ fn jwt(text: &str) -> bool {
     let header = String::from_utf8_lossy(&header);
     let payload = parts.next().and_then(decode).unwrap_or_default();
     let object = |text: &[u8]| text.first() == Some(&b'{') && text.last() == Some(&b'}');
-    object(header.as_bytes())
+    // The token that jwt.io shows stands in every tutorial.
+    let example = String::from_utf8_lossy(&payload).contains("\"sub\":\"1234567890\",\"name\":\"John Doe\"");
+    !example
+        && object(header.as_bytes())
         && header.contains("\"alg\"")
         && (object(&payload) || header.contains("\"enc\""))
+}
+
+/// Armoured keys: between the dashes stands a body, not an ellipsis.
+fn pem(text: &str) -> bool {
+    let mut parts = text.split("-----").skip(2);
+    let body = parts.next().unwrap_or_default();
+    let letters = body.bytes().filter(u8::is_ascii_alphanumeric).count();
+    letters >= 40 && distinct(body) >= 12 && !body.contains("...")
 }
 
 /// What HTTP's basic authentication sends: a user, a colon, a password (RFC 7617).
@@ -39,9 +51,13 @@ fn basic_auth(text: &str) -> bool {
         "foo:bar",
         "test:test",
     ];
+    let weak = |user: &str, password: &str| {
+        password.len() < 6 || password == user || password.bytes().all(|byte| byte.is_ascii_digit())
+    };
     decoded
         .split_once(':')
-        .is_some_and(|(_, password)| password.len() >= 3)
+        .is_some_and(|(user, password)| !weak(user, password))
+        && !lower.contains("password")
         && !decoded.chars().any(char::is_control)
         && !example.iter().any(|known| lower.starts_with(known))
 }
