@@ -16,7 +16,12 @@ pub(super) static CHECKS: &[(&str, Check)] = &[
 ];
 
 /// Words in the places of names that are none, in small letters.
-const NONE: &str = " information tbd leaflet desk topic quoting developers developer llm restaurant cafe shop store hotel airlines cargo kargo market \
+const NONE: &str = " run build check install setup create update upload download publish deploy lint format cache checkout test \
+    documentation docs subscribers subscriber unsubscribe subscribe newsletter digest daily weekly monthly offer offers deals deal events event \
+    social researcher reviewer reviewers anarchy history men women fool users' announce announcements alert alerts notification \
+    notifications billing reservation reservations orders shipping returns security privacy legal compliance press media relations \
+    human resources marketing engineering research science technology technologies solutions studios labs ventures partners holdings \
+    unlimited lose weight quick information tbd leaflet desk topic quoting developers developer llm restaurant cafe shop store hotel airlines cargo kargo market \
     club foundation settings admin all there team everyone everybody folks guys friend friends sir sirs madam ma'am customer customers client clients \
     colleague colleagues hiring manager managers recruiter support world again valued user users reader readers student students mom mum \
     dad mother father editor investor partner partners member members subscriber applicant candidate committee professor doctor admin \
@@ -105,6 +110,8 @@ fn read(text: &str) -> Option<Name> {
                 + usize::from(token.get(bare.len()..).is_some_and(|rest| rest.starts_with('.')));
         } else if name.words > 0 && has(PARTICLES, &lower) && !starts_upper(bare) {
             // A part of the name if a name follows: the end is not moved.
+        } else if capitals && !is_capitals(bare) && text.find(' ').is_some_and(|first| first < 4) {
+            break; // `SUN Ireland` is a firm's, `DUPONT Jean` somebody's name
         } else if is_name_word(bare, token, name.words, capitals) {
             capitals = name.words == 0 && is_capitals(bare);
             name.words += 1;
@@ -298,6 +305,8 @@ mod tests {
             ("the manager", ""),
             ("iPhone", ""),
             ("Customer Support", ""),
+            ("SUN Ireland", "SUN"),
+            ("DUPONT Jean", "DUPONT Jean"),
         ] {
             let end = read(text).map_or(0, |name| name.end);
             assert_eq!(text.get(..end), Some(name), "{text}");
