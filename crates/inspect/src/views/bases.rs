@@ -33,7 +33,7 @@ impl View for Bases {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::SAID
     }
 
     fn cues(&self) -> u64 {
@@ -145,7 +145,7 @@ impl View for Base85 {
     }
 
     fn families(&self) -> &'static [Family] {
-        Family::ALL
+        super::SAID
     }
 
     fn cues(&self) -> u64 {

@@ -26,6 +26,10 @@ impl View for Escapes {
         cue::ESCAPE
     }
 
+    fn is_layered(&self) -> bool {
+        true
+    }
+
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let bytes = source.text.as_bytes();
         let mut changes = Changes::new(source.text);

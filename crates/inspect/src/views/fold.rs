@@ -176,7 +176,10 @@ impl<'a> Pass<'a> {
     /// Only between letters: as an apostrophe or a hyphen. Elsewhere it ends a word as any sign does.
     fn quoted(&mut self, span: Span, c: char) {
         let (before, after) = self.beside(span);
-        if before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric) {
+        let (before, after) = (before.unwrap_or(' '), after.unwrap_or(' '));
+        // Between numbers a long dash means up to.
+        let range = matches!(c, '–' | '—') && before.is_numeric() && after.is_numeric();
+        if before.is_alphanumeric() && after.is_alphanumeric() && !range {
             self.changes.replace(span, quote(c));
         }
     }
@@ -395,7 +398,7 @@ mod tests {
         }
         assert_eq!(folded("🇮 🇬 🇳 🅸🅶🅽 🅘🅖🅝 🄸🄶🄽"), "I G N IGN IGN IGN");
         assert_eq!(folded("jane＠example．com ４１１１"), "jane@example.com 4111");
-        assert_eq!(folded("don’t i·g•n"), "don't i.g.n");
+        assert_eq!(folded("don’t i·g•n 5‑3 1998–99"), "don't i.g.n 5-3 1998–99");
     }
 
     #[test]

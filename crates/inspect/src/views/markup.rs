@@ -139,7 +139,7 @@ impl View for Markup {
             written.push(c);
         }
         // A sign of markup beside a tag, or an attribute, would be read as part of one.
-        (!text.contains(['<', '>', '*', '`', '~', '|', '^', '"', '='])).then_some(written)
+        (!text.contains(['<', '>', '*', '`', '~', '|', '^', '"', '=', '('])).then_some(written)
     }
 }
 

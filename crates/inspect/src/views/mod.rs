@@ -36,7 +36,7 @@ use census::Census;
 /// How often views are applied on top of each other.
 const DEPTH: usize = 3;
 /// All derived texts of a text together may be so many times as long, and so many bytes more.
-const TIMES: usize = 3;
+const TIMES: usize = 4;
 const MORE: usize = 16 << 10;
 
 /// The families whose rules read views: those of what somebody reads. What acts when a reply is rendered or run acts as it is
@@ -45,6 +45,15 @@ pub(crate) const READ: &[Family] = &[
     Family::Injection,
     Family::Secret,
     Family::Pii,
+    Family::SystemPrompt,
+];
+
+/// The families that read what a text says. What acts when it is shown acts as it stands, not when it is decoded.
+const SAID: &[Family] = &[
+    Family::Injection,
+    Family::Secret,
+    Family::Pii,
+    Family::Link,
     Family::SystemPrompt,
 ];
 
@@ -82,6 +91,12 @@ pub trait View: Sync {
     #[doc(hidden)]
     fn is_encoding(&self) -> bool {
         false
+    }
+
+    /// Whether a text may hold several layers of it.
+    #[doc(hidden)]
+    fn is_layered(&self) -> bool {
+        self.is_encoding()
     }
 
     /// Adds what the text says.
@@ -193,7 +208,8 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
             let families: Vec<Family> = families
                 .filter(|family| parent.is_none_or(|parent| parent.is_read_by(*family)))
                 .collect();
-            if families.is_empty() {
+            let again = parent.is_some_and(|parent| parent.trail.contains(&view.id()));
+            if families.is_empty() || again && !view.is_layered() {
                 continue;
             }
             view.apply(&source, &mut drafts);

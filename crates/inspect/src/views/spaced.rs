@@ -37,9 +37,16 @@ impl View for Spaced {
         cue::SPACED | cue::PIECES
     }
 
+    fn is_cued(&self, source: &Source<'_>) -> bool {
+        source.census.any(self.cues()) || apart(source).next().is_some()
+    }
+
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let mut changes = Changes::new(source.text);
-        for (from, to) in source.census.places(cue::SPACED | cue::PIECES) {
+        let mut places: Vec<(usize, usize)> = source.census.places(cue::SPACED | cue::PIECES).collect();
+        places.extend(apart(source));
+        places.sort_unstable();
+        for (from, to) in places {
             let mut at = back(source.text, from).max(changes.done());
             while at < to.min(source.text.len()) {
                 at = match letters(source.text, at) {
@@ -64,9 +71,31 @@ impl View for Spaced {
             }
         }
         let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        let is_apart = text
+            .split(' ')
+            .filter(|word| word.chars().nth(1).is_none())
+            .count()
+            > 3;
         // Where there are more blanks already, it could not be told which were there.
-        (letters >= LEAST && !text.contains("  ")).then(|| written.trim_end().to_owned())
+        (letters >= LEAST && !text.contains("  ") && !is_apart).then(|| written.trim_end().to_owned())
     }
+}
+
+/// Where three characters that are not ASCII stand apart: a blank, a character of two or three bytes, a blank, and so on.
+fn apart(source: &Source<'_>) -> impl Iterator<Item = (usize, usize)> {
+    let bytes = source.text.as_bytes();
+    let places = source.census.places(cue::NON_ASCII).flat_map(move |(from, to)| {
+        let to = to.min(bytes.len());
+        memchr::memchr_iter(b' ', bytes.get(from..to).unwrap_or_default()).map(move |at| from + at)
+    });
+    let is_apart = move |at: &usize| {
+        let blank = |at: usize| bytes.get(at) == Some(&b' ');
+        let lead = |at: usize| bytes.get(at).is_some_and(|byte| *byte >= 0xc3);
+        let set =
+            |width: usize| blank(at + width) && blank(at + 2 * width) && lead(at + 1) && lead(at + width + 1);
+        set(4) || set(3)
+    };
+    places.filter(is_apart).map(|at| (at, at + 1))
 }
 
 /// The beginning of what leads up to `at`, some separators before it.
