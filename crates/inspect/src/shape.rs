@@ -57,7 +57,7 @@ pub(crate) struct Shape {
 pub(crate) const PLACES: &[usize] = &[1, 2, 3, 5, 8, 11, 15];
 
 /// Bytes that are rare in prose and code.
-const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-";
+const RARE: &[u8] = b"@+#$~^|{}[]<>%&\\=/_:-Z";
 
 impl Shape {
     /// Compiles one of the patterns of a rule.
