@@ -131,8 +131,13 @@ impl Search<'_> {
         let mut once = || {
             found.clear();
             let start = cpu();
-            self.inspector
-                .scan(text, Channel::ToolResult, self.all, &mut found);
+            if self.plain {
+                self.inspector
+                    .scan_plain(text, Channel::ToolResult, self.all, &mut found);
+            } else {
+                self.inspector
+                    .scan(text, Channel::ToolResult, self.all, &mut found);
+            }
             (cpu() - start) / text.len().max(1) as f64
         };
         (0..3).map(|_| once()).fold(f64::MAX, f64::min)

@@ -49,11 +49,10 @@ fn is_costly(shape: &Shape, word: &str) -> bool {
         return false;
     };
     let goes_on = |start: usize| {
-        let mut state = machine.start();
-        bytes.iter().skip(start).all(|byte| {
-            state = machine.step(state, *byte);
-            !state.is_dead()
-        })
+        let mut read = 0;
+        let rest = bytes.iter().skip(start).copied();
+        machine.walk(machine.start(), rest, |_| read += 1);
+        start + read == bytes.len()
     };
     let begins = |start: usize| {
         let byte = bytes.get(start).copied().unwrap_or(0);

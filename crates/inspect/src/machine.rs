@@ -1,29 +1,39 @@
 //! One pattern as a small anchored automaton that can be stepped a byte at a time.
 //!
-//! A table of our own, made from the dense automaton of `regex-automata`, because two questions must be answered at
-//! every byte that a search does not answer: *does a match end here, whatever follows?* and *could more text still make
-//! a match?* Both the scan and the streaming window ask the same table, so they cannot disagree. It knows no rules.
+//! A table of our own, because two questions must be answered at every byte that a search does not answer: *does a match end
+//! here, whatever follows?* and *could more text still make a match?* Both the scan and the streaming window ask the same
+//! table, so they cannot disagree. It knows no rules.
+//!
+//! A row of the table is a set of places in the pattern (the subset construction). Rows are made when a text first leads
+//! there: whole tables of all rules would take seconds to make and tens of megabytes to keep, and texts reach little of them.
+//! A row that was made stays, and so does its number.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{PoisonError, RwLock},
+};
 
 use regex_automata::{
-    Anchored, Input, MatchKind,
-    dfa::{Automaton, StartKind, dense},
-    nfa::thompson::{self, pikevm::PikeVM},
+    nfa::thompson::{self, NFA, State as Place, pikevm::PikeVM},
     util::{primitives::StateID, syntax},
 };
 
-/// The most memory that one pattern may take while it is compiled; the table itself is several times smaller.
-const COMPILE_LIMIT: usize = 32 << 20;
+/// The most memory that the places of one pattern may take.
+const COMPILE_LIMIT: usize = 8 << 20;
+/// The most rows that one table may have. What a pattern would need more for is not matched, so a pattern that could need
+/// more is refused where it can be known: when the whole table is made ([`Machine::complete`]).
+const MAX_ROWS: usize = 1 << 17;
 /// How far before a byte that it needs a match may begin to be looked for around that byte.
 const MAX_REACH: usize = 200;
 
-/// A place in the table: where its row begins, and what is known about it.
+/// A row of the table, and what is known about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State(u32);
 
 impl State {
     const DEAD: State = State(0);
+    /// Nobody has been there yet.
+    const UNKNOWN: State = State(u32::MAX);
     const ACCEPTS: u32 = 1;
     const LAST: u32 = 2;
 
@@ -49,11 +59,22 @@ impl State {
 
 /// A compiled pattern.
 pub(crate) struct Machine {
+    nfa: NFA,
     classes: [u8; 256],
     /// A byte of each class.
     representatives: Vec<u8>,
-    table: Vec<State>,
+    table: RwLock<Table>,
     start: State,
+}
+
+/// The rows that were made.
+#[derive(Default)]
+struct Table {
+    /// Where each row leads by each class.
+    next: Vec<State>,
+    /// The places of each row: those that read a byte, in order.
+    sets: Vec<Box<[StateID]>>,
+    known: HashMap<Box<[StateID]>, State>,
 }
 
 impl Machine {
@@ -61,7 +82,11 @@ impl Machine {
     pub(crate) fn new(pattern: &str) -> Result<Machine, String> {
         let nfa = thompson::Compiler::new()
             .syntax(syntax::Config::new().unicode(false).utf8(true))
-            .configure(thompson::Config::new().which_captures(thompson::WhichCaptures::None))
+            .configure(
+                thompson::Config::new()
+                    .which_captures(thompson::WhichCaptures::None)
+                    .nfa_size_limit(Some(COMPILE_LIMIT)),
+            )
             .build(pattern)
             .map_err(|error| format!("{error}: {}", cause(&error)))?;
         if !nfa.look_set_any().is_empty() {
@@ -72,17 +97,29 @@ impl Machine {
         if nfa.has_empty() {
             return Err("the pattern matches the empty text".into());
         }
-        let config = dense::Config::new()
-            .match_kind(MatchKind::All)
-            .start_kind(StartKind::Anchored)
-            .accelerate(false)
-            .dfa_size_limit(Some(COMPILE_LIMIT))
-            .determinize_size_limit(Some(COMPILE_LIMIT));
-        let dfa = dense::Builder::new()
-            .configure(config)
-            .build_from_nfa(&nfa)
-            .map_err(|error| error.to_string())?;
-        Draft::of(&dfa)?.finish(&dfa)
+        let mut classes = [0; 256];
+        let mut representatives: Vec<u8> = Vec::new();
+        for (class, byte) in classes.iter_mut().zip(0..=u8::MAX) {
+            *class = nfa.byte_classes().get(byte);
+            if usize::from(*class) == representatives.len() {
+                representatives.push(byte);
+            }
+        }
+        let mut table = Table::default();
+        table.add(Box::default(), false, representatives.len());
+        let mut closure = Closure::of(&nfa);
+        closure.enter(&nfa, nfa.start_anchored());
+        let start = table.add_closure(&mut closure, representatives.len());
+        if start.is_dead() {
+            return Err("the pattern matches nothing".into());
+        }
+        Ok(Machine {
+            nfa,
+            classes,
+            representatives,
+            table: RwLock::new(table),
+            start,
+        })
     }
 
     /// The state before any byte.
@@ -92,18 +129,87 @@ impl Machine {
 
     /// The state after one more byte. Nothing follows a dead state.
     pub(crate) fn step(&self, state: State, byte: u8) -> State {
-        let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
-        self.table
-            .get(state.row() + usize::from(class))
-            .copied()
-            .unwrap_or(State::DEAD)
+        let mut after = State::DEAD;
+        self.walk(state, std::iter::once(byte), |state| after = state);
+        after
+    }
+
+    /// Walks over bytes until nothing can match any more; `each` is told every state that is not dead.
+    pub(crate) fn walk(&self, from: State, bytes: impl Iterator<Item = u8>, mut each: impl FnMut(State)) {
+        let mut state = from;
+        let mut table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        for byte in bytes {
+            let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
+            let place = state.row() * self.representatives.len() + usize::from(class);
+            let mut next = table.next.get(place).copied().unwrap_or(State::DEAD);
+            if next == State::UNKNOWN {
+                drop(table);
+                next = self.explore(state, class);
+                table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+            }
+            if next.is_dead() {
+                return;
+            }
+            state = next;
+            each(state);
+        }
+    }
+
+    /// Makes the row to which a row leads by a class.
+    #[cold]
+    fn explore(&self, state: State, class: u8) -> State {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let width = self.representatives.len();
+        let place = state.row() * width + usize::from(class);
+        // Another thread may have been here in between.
+        match table.next.get(place) {
+            Some(next) if *next == State::UNKNOWN => {}
+            known => return known.copied().unwrap_or(State::DEAD),
+        }
+        let byte = self.representatives.get(usize::from(class)).copied().unwrap_or(0);
+        let mut closure = Closure::of(&self.nfa);
+        for id in table.sets.get(state.row()).into_iter().flatten() {
+            if let Some(next) = follow(self.nfa.state(*id), byte) {
+                closure.enter(&self.nfa, next);
+            }
+        }
+        let next = table.add_closure(&mut closure, width);
+        if let Some(slot) = table.next.get_mut(place) {
+            *slot = next;
+        }
+        next
+    }
+
+    /// Makes the whole table.
+    ///
+    /// # Errors
+    /// It would have too many rows.
+    pub(crate) fn complete(&self) -> Result<(), String> {
+        let mut row = 0;
+        loop {
+            let rows = {
+                let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+                table.sets.len()
+            };
+            if rows >= MAX_ROWS || rows.saturating_mul(self.representatives.len()) > MAX_CELLS {
+                return Err("the pattern has too many states".into());
+            }
+            if row >= rows {
+                return Ok(());
+            }
+            let state = State(u32::try_from(row << 2).unwrap_or(0));
+            for class in 0..self.representatives.len() {
+                self.explore(state, u8::try_from(class).unwrap_or(0));
+            }
+            row += 1;
+        }
     }
 
     /// For each of the first `depth` places of a match, the bytes that can stand there; all where a match may be shorter.
     pub(crate) fn places(&self, depth: usize) -> Vec<[bool; 256]> {
         let mut level = HashSet::from([self.start]);
         let mut places = Vec::with_capacity(depth);
-        while places.len() < depth && !level.iter().any(|state| state.accepts()) {
+        while places.len() < depth && level.len() < WIDE && !level.iter().any(|state| state.accepts()) {
             let mut place = [false; 256];
             let mut next = HashSet::new();
             let mut can_stand = vec![false; self.representatives.len()];
@@ -135,6 +241,9 @@ impl Machine {
         }
         let mut level = HashSet::from([self.start]);
         for length in 0..=MAX_REACH {
+            if level.len() > WIDE {
+                return None;
+            }
             let mut next = HashSet::new();
             for state in level {
                 for other in self
@@ -161,119 +270,99 @@ impl Machine {
     }
 }
 
-/// The states of the dense automaton that are reached, before those that lead nowhere are dropped.
-struct Draft {
-    ids: Vec<StateID>,
-    next: Vec<Vec<usize>>,
-    representatives: Vec<u8>,
+/// A table of more cells is refused.
+const MAX_CELLS: usize = 8 << 20;
+/// Where a match can be in more states than that at one place, it is not looked at closer.
+const WIDE: usize = 512;
+
+impl Table {
+    /// The row of what a closure reached; the dead row where that is nothing. The closure is empty afterwards.
+    fn add_closure(&mut self, closure: &mut Closure, width: usize) -> State {
+        let (set, accepts) = closure.take();
+        if set.is_empty() && !accepts {
+            return State::DEAD;
+        }
+        // Rows that read the same differ by whether a match ends in them; the key says so by a place that reads nothing.
+        let mut key = set.to_vec();
+        if accepts {
+            key.push(StateID::MAX);
+        }
+        if let Some(known) = self.known.get(key.as_slice()) {
+            return *known;
+        }
+        if self.sets.len() >= MAX_ROWS {
+            return State::DEAD;
+        }
+        let state = self.add(set, accepts, width);
+        self.known.insert(key.into_boxed_slice(), state);
+        state
+    }
+
+    fn add(&mut self, set: Box<[StateID]>, accepts: bool, width: usize) -> State {
+        let row = u32::try_from(self.sets.len()).unwrap_or(0);
+        let last = accepts && set.is_empty();
+        // From a row that reads nothing, nothing follows; the first row is the dead one.
+        let beyond = if set.is_empty() {
+            State::DEAD
+        } else {
+            State::UNKNOWN
+        };
+        self.next.extend(std::iter::repeat_n(beyond, width));
+        self.sets.push(set);
+        State(row << 2 | if accepts { State::ACCEPTS } else { 0 } | if last { State::LAST } else { 0 })
+    }
 }
 
-impl Draft {
-    fn of(dfa: &dense::DFA<Vec<u32>>) -> Result<Draft, String> {
-        let mut representatives: Vec<u8> = Vec::new();
-        for byte in 0..=u8::MAX {
-            if usize::from(dfa.byte_classes().get(byte)) == representatives.len() {
-                representatives.push(byte);
-            }
+/// The places that can be reached without reading a byte.
+struct Closure {
+    seen: Vec<bool>,
+    reading: Vec<StateID>,
+    accepts: bool,
+    open: Vec<StateID>,
+}
+
+impl Closure {
+    fn of(nfa: &NFA) -> Closure {
+        Closure {
+            seen: vec![false; nfa.states().len()],
+            reading: Vec::new(),
+            accepts: false,
+            open: Vec::new(),
         }
-        let start = dfa
-            .start_state_forward(&Input::new("").anchored(Anchored::Yes))
-            .map_err(|error| error.to_string())?;
-        let mut numbers = HashMap::from([(start, 0)]);
-        let mut draft = Draft {
-            ids: vec![start],
-            next: Vec::new(),
-            representatives,
-        };
-        while let Some(id) = draft.ids.get(draft.next.len()).copied() {
-            let mut row = Vec::with_capacity(draft.representatives.len());
-            for byte in &draft.representatives {
-                let next = dfa.next_state(id, *byte);
-                let fresh = draft.ids.len();
-                let number = *numbers.entry(next).or_insert(fresh);
-                if number == fresh {
-                    draft.ids.push(next);
-                }
-                row.push(number);
-            }
-            draft.next.push(row);
-        }
-        Ok(draft)
     }
 
-    /// Drops what cannot lead to a match and lays the rest out as a table whose first row is the dead state.
-    fn finish(self, dfa: &dense::DFA<Vec<u32>>) -> Result<Machine, String> {
-        let accepts: Vec<bool> = self
-            .ids
-            .iter()
-            .map(|id| dfa.is_match_state(dfa.next_eoi_state(*id)))
-            .collect();
-        let alive = self.leading_to(&accepts);
-        let leads = |number: usize| alive.get(number).copied().unwrap_or(false);
-        let mut states = Vec::with_capacity(self.ids.len());
-        let mut rows = 1usize;
-        for (number, next) in self.next.iter().enumerate() {
-            if !leads(number) {
-                states.push(State::DEAD);
-                continue;
+    fn enter(&mut self, nfa: &NFA, id: StateID) {
+        self.open.push(id);
+        while let Some(id) = self.open.pop() {
+            match self.seen.get_mut(id.as_usize()) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
             }
-            let row = u32::try_from(rows * self.representatives.len())
-                .ok()
-                .filter(|row| row >> 30 == 0);
-            let row = row.ok_or("the pattern has too many states")?;
-            let accepts = accepts.get(number).copied().unwrap_or(false);
-            let last = accepts && !next.iter().any(|next| leads(*next));
-            states.push(State(
-                row << 2 | if accepts { State::ACCEPTS } else { 0 } | if last { State::LAST } else { 0 },
-            ));
-            rows += 1;
+            match nfa.state(id) {
+                Place::ByteRange { .. } | Place::Sparse(_) | Place::Dense(_) => self.reading.push(id),
+                Place::Look { .. } | Place::Fail => {}
+                Place::Union { alternates } => self.open.extend(alternates.iter()),
+                Place::BinaryUnion { alt1, alt2 } => self.open.extend([*alt1, *alt2]),
+                Place::Capture { next, .. } => self.open.push(*next),
+                Place::Match { .. } => self.accepts = true,
+            }
         }
-        let state = |number: usize| states.get(number).copied().unwrap_or(State::DEAD);
-        let mut table = vec![State::DEAD; self.representatives.len()];
-        for (_, next) in self.next.iter().enumerate().filter(|(number, _)| leads(*number)) {
-            table.extend(next.iter().map(|next| state(*next)));
-        }
-        let mut classes = [0; 256];
-        for (class, byte) in classes.iter_mut().zip(0..=u8::MAX) {
-            *class = dfa.byte_classes().get(byte);
-        }
-        if state(0).is_dead() {
-            return Err("the pattern matches nothing".into());
-        }
-        Ok(Machine {
-            classes,
-            representatives: self.representatives,
-            table,
-            start: state(0),
-        })
     }
 
-    /// Which states are matches or lead to one.
-    fn leading_to(&self, accepts: &[bool]) -> Vec<bool> {
-        let mut into = vec![Vec::new(); self.next.len()];
-        for (from, next) in self.next.iter().enumerate() {
-            for to in next {
-                if let Some(into) = into.get_mut(*to) {
-                    into.push(from);
-                }
-            }
-        }
-        let mut alive = accepts.to_vec();
-        let mut queue: Vec<usize> = accepts
-            .iter()
-            .enumerate()
-            .filter(|(_, accepts)| **accepts)
-            .map(|(number, _)| number)
-            .collect();
-        while let Some(number) = queue.pop() {
-            for from in into.get(number).into_iter().flatten() {
-                if let Some(flag) = alive.get_mut(*from).filter(|flag| !**flag) {
-                    *flag = true;
-                    queue.push(*from);
-                }
-            }
-        }
-        alive
+    fn take(&mut self) -> (Box<[StateID]>, bool) {
+        self.reading.sort_unstable();
+        let set = std::mem::take(&mut self.reading).into_boxed_slice();
+        (set, std::mem::take(&mut self.accepts))
+    }
+}
+
+/// Where a place leads by a byte.
+fn follow(place: &Place, byte: u8) -> Option<StateID> {
+    match place {
+        Place::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
+        Place::Sparse(transitions) => transitions.matches_byte(byte),
+        Place::Dense(transitions) => transitions.matches_byte(byte),
+        _ => None,
     }
 }
 

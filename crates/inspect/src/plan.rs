@@ -5,7 +5,10 @@
 //! front of that byte only. The rest (card numbers) is tried where its first byte stands and nothing bars it. Nothing is
 //! allocated while nothing is found.
 
-use std::sync::OnceLock;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::OnceLock,
+};
 
 use crate::{
     around::{self, LONG},
@@ -19,6 +22,7 @@ use crate::{
 /// What is run for one set of rules.
 pub(crate) struct Plan {
     literals: Literals,
+    bundles: Vec<Bundle>,
     /// Made when a stream is read for the first time.
     trie: OnceLock<Trie>,
     met: Vec<usize>,
@@ -51,19 +55,37 @@ struct Anchored {
 struct Keyed {
     shapes: Vec<usize>,
     rule: usize,
+    /// The bytes that a match can begin with.
+    first: [bool; 256],
     /// How far before and how far behind a keyword a match may begin.
     reach: (usize, usize),
 }
 
-/// The mark of a meaning that is a group of keyed shapes; without it, a meaning is a shape.
-const GROUP: Meaning = 1 << 31;
+/// What one literal means: many rules have the same beginnings, and still more the same keywords.
+struct Bundle {
+    /// Shapes that begin so.
+    shapes: Vec<usize>,
+    /// Groups of keyed shapes whose keyword it is.
+    groups: Vec<usize>,
+    /// The bytes that a match of one of those groups can begin with, and how far from the keyword.
+    first: [bool; 256],
+    reach: (usize, usize),
+}
+
+/// What a literal stands for, before literals are bundled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Stands {
+    For(usize),
+    Near(usize),
+}
 
 /// What a plan is gathered in.
 #[derive(Default)]
 struct Draft {
     /// Shapes with literal beginnings.
     met: Vec<usize>,
-    literals: Vec<(Vec<u8>, Meaning, bool)>,
+    /// For each literal, what it stands for and whether it may stand anywhere.
+    literals: BTreeMap<Vec<u8>, (Vec<Stands>, bool)>,
     keywords: Vec<(Vec<u8>, Meaning)>,
     anchored: Vec<Anchored>,
     keyed: Vec<Keyed>,
@@ -72,13 +94,11 @@ struct Draft {
 
 impl Draft {
     fn add(&mut self, number: usize, shape: &Shape) {
-        let meaning = Meaning::try_from(number).unwrap_or(Meaning::MAX);
-        let is_free = shape.begins_anywhere();
         if !shape.beginnings().is_empty() {
             self.met.push(number);
-            let literals = shape.beginnings().iter();
-            self.literals
-                .extend(literals.map(|literal| (literal.clone(), meaning, is_free)));
+            for literal in shape.beginnings() {
+                self.stand(literal.clone(), Stands::For(number), shape.begins_anywhere());
+            }
         } else if !shape.keywords.is_empty() {
             self.add_keyed(number, shape);
         } else {
@@ -96,23 +116,93 @@ impl Draft {
     fn add_keyed(&mut self, number: usize, shape: &Shape) {
         if let Some(known) = self.keyed.iter_mut().find(|keyed| keyed.rule == shape.rule) {
             known.shapes.push(number);
+            known.begin_with(shape);
             return;
         }
-        let group = GROUP | Meaning::try_from(self.keyed.len()).unwrap_or(0);
+        let group = self.keyed.len();
         for word in &shape.keywords {
             let word = word.to_ascii_lowercase().into_bytes();
-            self.literals.push((word.clone(), group, true));
-            self.keywords.push((word, group));
+            // A letter begins a word only where a word can begin; what is no letter may stand behind one.
+            let is_free = !word.first().is_some_and(u8::is_ascii_alphabetic);
+            self.stand(word.clone(), Stands::Near(group), is_free);
+            self.keywords
+                .push((word, Meaning::try_from(group).unwrap_or(Meaning::MAX)));
         }
         let before = match shape.near_after {
             0 => 0,
             near => near + LONG,
         };
-        self.keyed.push(Keyed {
+        let mut keyed = Keyed {
             shapes: vec![number],
             rule: shape.rule,
+            first: [false; 256],
             reach: (before, shape.near),
-        });
+        };
+        keyed.begin_with(shape);
+        self.keyed.push(keyed);
+    }
+
+    fn stand(&mut self, literal: Vec<u8>, stands: Stands, is_free: bool) {
+        let (all, free) = self.literals.entry(literal).or_default();
+        if !all.contains(&stands) {
+            all.push(stands);
+        }
+        *free |= is_free;
+    }
+
+    /// Literals that stand for the same are bundled.
+    fn bundle(&mut self) -> (Literals, Vec<Bundle>) {
+        let mut bundles: Vec<Bundle> = Vec::new();
+        let mut known: HashMap<Vec<Stands>, Meaning> = HashMap::new();
+        let mut literals = Vec::new();
+        for (literal, (mut stands, is_free)) in std::mem::take(&mut self.literals) {
+            stands.sort_unstable();
+            let meaning = match known.get(&stands) {
+                Some(meaning) => *meaning,
+                None => {
+                    let meaning = Meaning::try_from(bundles.len()).unwrap_or(Meaning::MAX);
+                    bundles.push(self.bundle_of(&stands));
+                    known.insert(stands, meaning);
+                    meaning
+                }
+            };
+            literals.push((literal, meaning, is_free));
+        }
+        (Literals::new(&literals), bundles)
+    }
+
+    fn bundle_of(&self, stands: &[Stands]) -> Bundle {
+        let mut bundle = Bundle {
+            shapes: Vec::new(),
+            groups: Vec::new(),
+            first: [false; 256],
+            reach: (0, 0),
+        };
+        for stands in stands {
+            match stands {
+                Stands::For(shape) => bundle.shapes.push(*shape),
+                Stands::Near(group) => {
+                    bundle.groups.push(*group);
+                    let Some(keyed) = self.keyed.get(*group) else {
+                        continue;
+                    };
+                    for (first, also) in bundle.first.iter_mut().zip(&keyed.first) {
+                        *first |= also;
+                    }
+                    bundle.reach.0 = bundle.reach.0.max(keyed.reach.0);
+                    bundle.reach.1 = bundle.reach.1.max(keyed.reach.1);
+                }
+            }
+        }
+        bundle
+    }
+}
+
+impl Keyed {
+    fn begin_with(&mut self, shape: &Shape) {
+        for (byte, first) in (0..=u8::MAX).zip(&mut self.first) {
+            *first |= shape.can_begin_with(byte);
+        }
     }
 }
 
@@ -123,10 +213,12 @@ impl Plan {
         for (number, shape) in shapes.iter().enumerate().filter(|(_, shape)| wanted(shape.rule)) {
             draft.add(number, shape);
         }
+        let (literals, bundles) = draft.bundle();
         let mut plan = Plan {
             trie: OnceLock::new(),
             met: draft.met,
-            literals: Literals::new(&draft.literals),
+            literals,
+            bundles,
             endings: Endings::new(&draft.keywords),
             anchored: draft.anchored,
             keyed: draft.keyed,
@@ -263,7 +355,7 @@ impl Plan {
     /// The keyed shapes one of whose keywords ends at the end of `text`.
     pub(crate) fn keyed_at_end(&self, text: &[u8], mut met: impl FnMut(usize)) {
         self.endings.at_end(text, |group| {
-            let keyed = self.keyed.get((group & !GROUP) as usize);
+            let keyed = self.keyed.get(group as usize);
             let shapes = keyed.into_iter().flat_map(|keyed| &keyed.shapes);
             shapes.for_each(|shape| met(*shape));
         });
@@ -300,11 +392,27 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
     fn meet(&mut self, at: usize, head: [u8; 4], is_start: bool) {
         let plan = self.plan;
         plan.literals
-            .at(self.bytes, at, head, is_start, |meaning, length| {
-                if meaning & GROUP != 0 {
-                    self.try_keyed((meaning & !GROUP) as usize, at, length);
-                } else if let Some(shape) = self.shapes.get(meaning as usize) {
+            .at(self.bytes, at, head, is_start, |bundle, length| {
+                let Some(bundle) = plan.bundles.get(bundle as usize) else {
+                    return;
+                };
+                for shape in bundle.shapes.iter().filter_map(|number| self.shapes.get(*number)) {
                     self.attempt(shape, at);
+                }
+                if bundle.groups.is_empty() || !around::is_word(self.bytes, at, length) {
+                    return;
+                }
+                // Mostly nothing stands near a keyword that a value could begin with.
+                let to = (at + bundle.reach.1 + 1).min(self.bytes.len());
+                let around = self
+                    .bytes
+                    .get(at.saturating_sub(bundle.reach.0)..to)
+                    .unwrap_or_default();
+                let begins = |byte: &u8| bundle.first.get(usize::from(*byte)).copied().unwrap_or(false);
+                if around.iter().any(begins) {
+                    for group in &bundle.groups {
+                        self.try_keyed(*group, at);
+                    }
                 }
             });
     }
@@ -335,14 +443,11 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
 
     /// Attempts the keyed shapes of a group near one of its keywords, at every place once.
     #[cold]
-    fn try_keyed(&mut self, group: usize, at: usize, length: usize) {
+    fn try_keyed(&mut self, group: usize, at: usize) {
         let (plan, shapes, bytes) = (self.plan, self.shapes, self.bytes);
         let Some(keyed) = plan.keyed.get(group) else {
             return;
         };
-        if !around::is_word(bytes, at, length) {
-            return;
-        }
         if self.tried.is_empty() {
             self.tried = vec![0; plan.keyed.len()];
         }
@@ -353,6 +458,9 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
         let to = (at + keyed.reach.1 + 1).min(bytes.len()).max(from);
         *tried = to;
         for (start, byte) in (from..to).zip(bytes.get(from..).unwrap_or_default()) {
+            if !keyed.first.get(usize::from(*byte)).copied().unwrap_or(false) {
+                continue;
+            }
             for shape in keyed.shapes.iter().filter_map(|number| shapes.get(*number)) {
                 if shape.can_begin_with(*byte) {
                     self.attempt(shape, start);

@@ -49,6 +49,11 @@ impl Pattern {
         first
     }
 
+    /// The bytes that stand in every match.
+    pub(crate) fn required(&self) -> Vec<u8> {
+        required_by(&self.hir)
+    }
+
     /// Literal beginnings, in lower case, one of which every match begins with (case aside); none where the pattern has
     /// no such beginnings. None of them begins another.
     pub(crate) fn beginnings(&self) -> Vec<Vec<u8>> {
@@ -73,6 +78,23 @@ impl Pattern {
         all.iter()
             .all(|literal| literal.len() >= MIN_PREFIX_LEN)
             .then_some(all)
+    }
+}
+
+fn required_by(hir: &Hir) -> Vec<u8> {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.to_vec(),
+        HirKind::Repetition(repetition) if repetition.min > 0 => required_by(&repetition.sub),
+        HirKind::Capture(capture) => required_by(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().flat_map(required_by).collect(),
+        HirKind::Alternation(parts) => {
+            let mut all = parts.iter().map(required_by);
+            let first = all.next().unwrap_or_default();
+            all.fold(first, |both, other| {
+                both.into_iter().filter(|byte| other.contains(byte)).collect()
+            })
+        }
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) | HirKind::Repetition(_) => Vec::new(),
     }
 }
 
@@ -313,6 +335,13 @@ mod tests {
         assert_eq!(of("hf_[0-9A-Za-z]{9}").len(), 36);
         assert!(of("a?b?c?d").is_empty());
         assert_eq!(of("(?iu:élan)"), ["Élan", "élan"]);
+    }
+
+    #[test]
+    fn required_bytes() {
+        let required = |pattern: &str| Pattern::parse(pattern).unwrap().required();
+        assert_eq!(required("[a-z]+@[a-z]+(?:[.]x)?"), b"@");
+        assert_eq!(required("(?:a-b|-c)+_"), b"-_");
     }
 
     #[test]

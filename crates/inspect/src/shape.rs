@@ -4,10 +4,13 @@
 //! byte where its automaton dies**, or [`AFTER`](crate::around::AFTER) bytes further where the shape looks behind a match.
 //! It does not depend on any other match. That is why a text may be cut anywhere and read in pieces.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use portcullis_core::Span;
-use regex_automata::{Anchored, Input, nfa::thompson::pikevm::PikeVM};
+use regex_automata::{
+    Anchored, Input,
+    nfa::thompson::pikevm::{Cache, PikeVM},
+};
 
 use crate::{
     around::{BEFORE, Check, Match},
@@ -22,6 +25,8 @@ use crate::{
 
 /// Of the places where an automaton accepts, so many are tried, the longest first: each costs a check.
 const TRIED: usize = 16;
+/// The same where a group must be found in each.
+const TRIED_WITH_VALUE: usize = 4;
 
 /// A compiled shape.
 pub(crate) struct Shape {
@@ -32,6 +37,7 @@ pub(crate) struct Shape {
     /// How sure the rule is, in thousandths.
     rank: u16,
     pattern: String,
+    has_value: bool,
     /// Compiled when a beginning is met for the first time: most shapes never are.
     machine: OnceLock<Option<Machine>>,
     beginnings: Vec<Vec<u8>>,
@@ -47,8 +53,12 @@ pub(crate) struct Shape {
     label: Option<usize>,
     /// Finds the group `value` in a match; `None` where the pattern has none.
     value: OnceLock<Option<PikeVM>>,
+    /// What that needs to work: making it anew costs more than using it.
+    spare: Mutex<Option<Cache>>,
     /// For each byte, whether a match can begin with it.
     first: [bool; 256],
+    /// Bytes that stand in every match.
+    required: Vec<u8>,
     anchor: OnceLock<Option<(u8, usize)>>,
     places: OnceLock<Vec<[bool; 256]>>,
 }
@@ -81,6 +91,7 @@ impl Shape {
             kind,
             rank: thousandths(source.score),
             pattern: pattern.to_owned(),
+            has_value: pattern.contains("(?<value>"),
             machine: OnceLock::new(),
             beginnings: parsed.beginnings(),
             before: source.before,
@@ -91,18 +102,22 @@ impl Shape {
             near: if source.label { BEFORE } else { source.near },
             near_after: source.near_after,
             value: OnceLock::new(),
+            spare: Mutex::default(),
             first: parsed.first(),
+            required: parsed.required(),
             anchor: OnceLock::new(),
             places: OnceLock::new(),
             label: source.label.then_some(source.near),
         })
     }
 
-    /// Compiles what is otherwise compiled when it is first needed.
+    /// Makes the whole automaton, which is otherwise made as texts need it.
     pub(crate) fn compile(&self) -> Result<(), String> {
-        let machine = Machine::new(&self.pattern)?;
-        self.machine.get_or_init(|| Some(machine));
-        if self.has_value() {
+        match self.machine() {
+            Some(machine) => machine.complete()?,
+            None => Machine::new(&self.pattern)?.complete()?,
+        }
+        if self.has_value {
             let value = machine::capturing(&self.pattern)?;
             self.value.get_or_init(|| Some(value));
         }
@@ -119,7 +134,11 @@ impl Shape {
     /// A byte that is rare and that every match has, and within how many bytes of its start.
     pub(crate) fn anchor(&self) -> Option<(u8, usize)> {
         let reach = |byte: &u8| Some((*byte, self.machine()?.reach(*byte)?));
-        *self.anchor.get_or_init(|| RARE.iter().find_map(reach))
+        *self.anchor.get_or_init(|| {
+            RARE.iter()
+                .filter(|byte| self.required.contains(byte))
+                .find_map(reach)
+        })
     }
 
     /// For each of [`PLACES`], the bytes that can stand there in a match.
@@ -145,10 +164,6 @@ impl Shape {
         &self.beginnings
     }
 
-    fn has_value(&self) -> bool {
-        self.pattern.contains("(?<value>")
-    }
-
     /// Whether a match can begin with `byte`.
     pub(crate) fn can_begin_with(&self, byte: u8) -> bool {
         self.first.get(usize::from(byte)).copied().unwrap_or(false)
@@ -165,23 +180,21 @@ impl Shape {
     /// a card number followed by another number is still a card number.
     pub(crate) fn find(&self, text: &str, start: usize) -> Option<Span> {
         let machine = self.machine()?;
-        let mut state = machine.start();
         let mut ends = [0; TRIED];
         let mut accepted = 0;
         let bytes = text.as_bytes();
-        for (end, byte) in (start + 1..).zip(bytes.get(start..)?) {
-            state = machine.step(state, *byte);
-            if state.is_dead() {
-                break;
-            }
+        let mut end = start;
+        machine.walk(machine.start(), bytes.get(start..)?.iter().copied(), |state| {
+            end += 1;
             if state.accepts() && !bytes.get(end).is_some_and(|next| self.after.bars(*next)) {
                 if let Some(slot) = ends.get_mut(accepted % TRIED) {
                     *slot = end;
                 }
                 accepted += 1;
             }
-        }
-        let last = (0..accepted).rev().take(TRIED);
+        });
+        let tried = if self.has_value { TRIED_WITH_VALUE } else { TRIED };
+        let last = (0..accepted).rev().take(tried);
         last.filter_map(|at| ends.get(at % TRIED))
             .find_map(|end| self.judge(text, Span::new(start, *end)))
     }
@@ -189,23 +202,24 @@ impl Shape {
     /// How many bytes the automaton reads from `start` on.
     pub(crate) fn reads(&self, bytes: &[u8], start: usize) -> usize {
         let Some(machine) = self.machine() else { return 0 };
-        let mut state = machine.start();
-        let mut alive = |byte: &&u8| {
-            state = machine.step(state, **byte);
-            !state.is_dead()
-        };
-        let rest = bytes.get(start..).unwrap_or_default();
-        rest.iter().take_while(&mut alive).count() + 1
+        let mut read = 1;
+        let rest = bytes.get(start..).unwrap_or_default().iter().copied();
+        machine.walk(machine.start(), rest, |_| read += 1);
+        read
     }
 
     /// Where the group `value` stands in a match.
     fn value(&self, text: &str, whole: Span) -> Option<Span> {
         let capturing = || machine::capturing(&self.pattern).ok();
         let regex = self.value.get_or_init(capturing).as_ref()?;
-        let mut cache = regex.create_cache();
+        let kept = self.spare.try_lock().ok().and_then(|mut spare| spare.take());
+        let mut cache = kept.unwrap_or_else(|| regex.create_cache());
         let mut slots = [None; 4];
         let input = Input::new(text.get(whole.start..whole.end)?).anchored(Anchored::Yes);
-        regex.search_slots(&mut cache, &input, &mut slots)?;
+        regex.search_slots(&mut cache, &input, &mut slots);
+        if let Ok(mut spare) = self.spare.try_lock() {
+            *spare = Some(cache);
+        }
         let [_, _, Some(start), Some(end)] = slots else {
             return None;
         };
@@ -213,7 +227,7 @@ impl Shape {
     }
 
     fn judge(&self, text: &str, whole: Span) -> Option<Span> {
-        let span = match self.has_value() {
+        let span = match self.has_value {
             false => whole,
             true => self.value(text, whole)?,
         };
