@@ -31,6 +31,12 @@ fn main() {
         let mut found = Vec::new();
         inspector.scan(&text, Channel::User, &all, &mut found);
         let count = found.len();
+        if std::env::var("VIEWS").is_ok() {
+            portcullis_inspect::views::explore(&text, &mut |derived| {
+                println!("{:?}: {} bytes", derived.trail, derived.text.len());
+            });
+            continue;
+        }
         if std::env::var("EFFORT").is_ok() {
             for (kind, tried, read) in inspector.effort(&text, Channel::User, &all).iter().take(25) {
                 println!("{kind}: tried {tried} times, {read} bytes read");

@@ -4,13 +4,7 @@
 //! byte where its automaton dies**, or [`AFTER`](crate::around::AFTER) bytes further where the shape looks behind a match.
 //! It does not depend on any other match. That is why a text may be cut anywhere and read in pieces.
 
-use std::sync::{Mutex, OnceLock};
-
-use portcullis_core::Span;
-use regex_automata::{
-    Anchored, Input,
-    nfa::thompson::pikevm::{Cache, PikeVM},
-};
+use std::sync::OnceLock;
 
 use crate::{
     around::{BEFORE, Check, Match},
@@ -18,10 +12,11 @@ use crate::{
     hit::Hit,
     label::is_labelled,
     literals::LONGEST,
-    machine::{self, Machine},
+    machine::{Capturing, Machine},
     prefix::Pattern,
     rule::{RuleError, Source},
 };
+use portcullis_core::Span;
 
 /// Of the places where an automaton accepts, so many are tried, the longest first: each costs a check.
 const TRIED: usize = 16;
@@ -52,9 +47,7 @@ pub(crate) struct Shape {
     /// How far before a match a keyword labels it; `None` where keywords need not be labels.
     label: Option<usize>,
     /// Finds the group `value` in a match; `None` where the pattern has none.
-    value: OnceLock<Option<PikeVM>>,
-    /// What that needs to work: making it anew costs more than using it.
-    spare: Mutex<Option<Cache>>,
+    value: OnceLock<Option<Capturing>>,
     /// For each byte, whether a match can begin with it.
     first: [bool; 256],
     /// Bytes that stand in every match.
@@ -102,7 +95,6 @@ impl Shape {
             near: if source.label { BEFORE } else { source.near },
             near_after: source.near_after,
             value: OnceLock::new(),
-            spare: Mutex::default(),
             first: parsed.first(),
             required: parsed.required(),
             anchor: OnceLock::new(),
@@ -118,7 +110,7 @@ impl Shape {
             None => Machine::new(&self.pattern)?.complete()?,
         }
         if self.has_value {
-            let value = machine::capturing(&self.pattern)?;
+            let value = Capturing::new(&self.pattern)?;
             self.value.get_or_init(|| Some(value));
         }
         Ok(())
@@ -210,20 +202,10 @@ impl Shape {
 
     /// Where the group `value` stands in a match.
     fn value(&self, text: &str, whole: Span) -> Option<Span> {
-        let capturing = || machine::capturing(&self.pattern).ok();
-        let regex = self.value.get_or_init(capturing).as_ref()?;
-        let kept = self.spare.try_lock().ok().and_then(|mut spare| spare.take());
-        let mut cache = kept.unwrap_or_else(|| regex.create_cache());
-        let mut slots = [None; 4];
-        let input = Input::new(text.get(whole.start..whole.end)?).anchored(Anchored::Yes);
-        regex.search_slots(&mut cache, &input, &mut slots);
-        if let Ok(mut spare) = self.spare.try_lock() {
-            *spare = Some(cache);
-        }
-        let [_, _, Some(start), Some(end)] = slots else {
-            return None;
-        };
-        Some(Span::new(whole.start + start.get(), whole.start + end.get()))
+        let capturing = || Capturing::new(&self.pattern).ok();
+        let capturing = self.value.get_or_init(capturing).as_ref()?;
+        let (start, end) = capturing.value(text.get(whole.start..whole.end)?)?;
+        Some(Span::new(whole.start + start, whole.start + end))
     }
 
     fn judge(&self, text: &str, whole: Span) -> Option<Span> {
