@@ -29,7 +29,9 @@ fn main() {
     for path in std::env::args().skip(1) {
         let text = std::fs::read_to_string(&path).unwrap();
         let mut found = Vec::new();
+        let start = cpu();
         inspector.scan(&text, Channel::User, &all, &mut found);
+        println!("{path}: the first scan took {:.1} ms", (cpu() - start) * 1e3);
         let count = found.len();
         if std::env::var("VIEWS").is_ok() {
             portcullis_inspect::views::explore(&text, &mut |derived| {

@@ -52,8 +52,10 @@ impl Literals {
         is_start: bool,
         met: impl FnMut(Meaning, usize),
     ) {
-        self.table
-            .verify(text.get(at..).unwrap_or_default(), head, is_start, met);
+        let here = text.get(at..).unwrap_or_default();
+        if self.table.marks.goes_on(here, head) {
+            self.table.verify(here, head, is_start, met);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Finding, Located, PartId, Severity, Span,
 };
-use portcullis_inspect::{Inspector, Rule, RuleError, Selection};
+use portcullis_inspect::{Inspector, Rule, Selection};
 use portcullis_policy::{Facts, Profile, Ruling, decide};
 
 /// Scans texts under a profile.
@@ -39,17 +39,12 @@ impl Scanner {
         }
     }
 
-    /// Makes everything ready that is otherwise made when it is first needed, so that no text pays for it.
-    ///
-    /// # Errors
-    /// A pattern is too large.
-    pub fn prepare(&self) -> Result<(), RuleError> {
-        self.inspector.compile()?;
+    /// Makes ready what is otherwise made when it is first needed, so that no text pays for it.
+    pub fn prepare(&self) {
         for channel in Channel::ALL {
             self.inspector
                 .scan("x", *channel, &self.everything, &mut Vec::new());
         }
-        Ok(())
     }
 
     /// The rules it scans with.

@@ -104,7 +104,7 @@ pub struct Running {
     fixed: Fixed,
     store: Arc<dyn Store>,
     services: Arc<Services>,
-    /// Rules of the user's own in force, and all rules compiled.
+    /// Rules of the user's own in force, and the inspector of all rules.
     rules: Mutex<(Vec<Source>, Arc<Inspector>)>,
     server: Arc<Server>,
     console: Arc<Console>,
@@ -150,9 +150,9 @@ impl Running {
         };
         let inspector = inspector(&config.rules)?;
         let gateway = Gateway::new(config.settings, Arc::clone(&inspector), Arc::clone(&services))?;
+        gateway.prepare();
         let server = Server::new(gateway);
         let counted = Arc::clone(&server);
-        compile_meanwhile(Arc::clone(&inspector));
         let console = Arc::new(Console::new(
             Token::new(token),
             Arc::clone(&store),
@@ -207,9 +207,7 @@ impl Running {
             Arc::clone(&inspector),
             Arc::clone(&self.services),
         )?;
-        if !Arc::ptr_eq(&rules.1, &inspector) {
-            compile_meanwhile(Arc::clone(&inspector));
-        }
+        gateway.prepare();
         *rules = (config.rules, inspector);
         if fixed != self.fixed {
             tracing::warn!(
@@ -261,16 +259,6 @@ fn inspector(own: &[Source]) -> Result<Arc<Inspector>, StartError> {
     let mut key = [0; 16];
     getrandom::fill(&mut key)?;
     Ok(Arc::new(inspector.with_cache(key, REMEMBERED)))
-}
-
-/// Compiles what would otherwise be compiled by the first text that needs it: half a second of work in all that no request
-/// should wait for.
-fn compile_meanwhile(inspector: Arc<Inspector>) {
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = inspector.compile() {
-            tracing::error!(%error, "a rule cannot be used");
-        }
-    });
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

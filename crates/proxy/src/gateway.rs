@@ -256,6 +256,20 @@ impl Guard {
 }
 
 impl Gateway {
+    /// Makes ready what is otherwise made for the first request: the search for the rules of each place of a profile.
+    pub fn prepare(&self) {
+        for guard in self.profiles.values() {
+            for direction in [Direction::Input, Direction::Output] {
+                for channel in Channel::ALL {
+                    for origin in ORIGINS {
+                        let selection = guard.selection(direction, *channel, origin);
+                        self.inspector.scan("", *channel, selection, &mut Vec::new());
+                    }
+                }
+            }
+        }
+    }
+
     /// Builds a gateway.
     ///
     /// # Errors

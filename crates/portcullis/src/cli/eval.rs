@@ -65,7 +65,7 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
         return Err(Failure::said("there is no text in the corpora"));
     }
     // A running gateway has long done so; the first texts would otherwise be told as slow.
-    scanner.prepare()?;
+    scanner.prepare();
     let mut progress = Progress::new("texts", rows.len());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let outcomes = scan(&scanner, &rows, args.cores.unwrap_or(cores), |done| {
