@@ -19,9 +19,10 @@ fn main() {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {
         let row: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        let text = row["text"].as_str().unwrap_or_default();
-        let channel = row["channel"]
-            .as_str()
+        let text = row.get("text").and_then(Value::as_str).unwrap_or_default();
+        let channel = row
+            .get("channel")
+            .and_then(Value::as_str)
             .and_then(Channel::from_name)
             .unwrap_or(Channel::User);
         let mut found = Vec::new();
@@ -33,6 +34,6 @@ fn main() {
                 json!({"type": f.kind.as_str(), "start": points(f.span.start), "end": points(f.span.end), "score": f.score})
             })
             .collect();
-        writeln!(out, "{}", json!({"id": row["id"], "findings": findings})).unwrap();
+        writeln!(out, "{}", json!({"id": row.get("id"), "findings": findings})).unwrap();
     }
 }

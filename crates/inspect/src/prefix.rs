@@ -119,9 +119,13 @@ fn first_of(hir: &Hir, first: &mut [bool; 256]) -> bool {
         HirKind::Capture(capture) => first_of(&capture.sub, first),
         HirKind::Concat(parts) => parts.iter().all(|part| first_of(part, first)),
         // Every branch is read: none may be skipped because another can be empty.
-        HirKind::Alternation(parts) => parts
-            .iter()
-            .fold(false, |empty, part| first_of(part, first) || empty),
+        HirKind::Alternation(parts) => {
+            let mut empty = false;
+            for part in parts {
+                empty |= first_of(part, first);
+            }
+            empty
+        }
     }
 }
 

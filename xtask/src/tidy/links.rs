@@ -16,7 +16,7 @@ pub fn check(tree: &Tree) -> Vec<Complaint> {
             if in_code {
                 continue;
             }
-            for target in targets(line) {
+            for target in targets(&without_code(line)) {
                 let outside =
                     target.contains("://") || target.starts_with('#') || target.starts_with("mailto:");
                 let path = resolve(folder, target.split('#').next().unwrap_or_default());
@@ -31,6 +31,11 @@ pub fn check(tree: &Tree) -> Vec<Complaint> {
         }
     }
     complaints
+}
+
+/// The line without what stands between backticks: an example of a link leads nowhere and need not.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect()
 }
 
 /// What stands in `](…)`.
@@ -69,14 +74,18 @@ mod tests {
             ),
             (
                 "docs/b.md",
-                "[gone](c.md) and [outside](../../etc/x)\n```\n[not a link](nowhere.md)\n```",
+                "[gone](c.md) as in `[text](address)` and [`code`](d.md) and [outside](../../etc/x)\n```\n[not a link](nowhere.md)\n```",
             ),
             ("README.md", "[docs](docs/) [a](./docs/a.md)"),
         ]);
         let places: Vec<String> = check(&tree).into_iter().map(|complaint| complaint.what).collect();
         assert_eq!(
             places,
-            ["link leads nowhere: c.md", "link leads nowhere: ../../etc/x"]
+            [
+                "link leads nowhere: c.md",
+                "link leads nowhere: d.md",
+                "link leads nowhere: ../../etc/x"
+            ]
         );
     }
 }

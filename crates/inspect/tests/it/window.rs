@@ -1,24 +1,10 @@
 //! The window's law on random texts and cuts, what it holds back, and where it fails closed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test"
-)]
-
-use std::sync::LazyLock;
-
-use portcullis_core::{Channel, Family, Finding, Span};
-use portcullis_inspect::{Inspector, Overgrown, Selection, Window, corpus::expand};
+use portcullis_core::{Channel, Family, Span};
+use portcullis_inspect::{Overgrown, Selection, Window, corpus::expand};
 use proptest::prelude::*;
 
-static INSPECTOR: LazyLock<Inspector> = LazyLock::new(|| Inspector::built_in().unwrap());
-
-fn all() -> Selection {
-    INSPECTOR.select(|_| true)
-}
+use crate::samples::{ALL, INSPECTOR, boundaries, merged, scan_plain};
 
 /// Values in output. Names and addresses stand behind words of prose (`my name is …`), which are held while they may go on:
 /// what is held of plain text is asked without them.
@@ -27,19 +13,6 @@ fn output() -> Selection {
         let prose = matches!(rule.id().as_str(), "PERSON" | "ADDRESS" | "DATE_OF_BIRTH");
         matches!(rule.family(), Family::Secret | Family::Pii) && !prose
     })
-}
-
-fn merged(found: &[Finding]) -> Vec<Span> {
-    let mut spans: Vec<Span> = found.iter().map(|finding| finding.span).collect();
-    spans.sort();
-    let mut merged: Vec<Span> = Vec::new();
-    for span in spans {
-        match merged.last_mut().filter(|last| last.overlaps(span)) {
-            Some(last) => last.end = last.end.max(span.end),
-            None => merged.push(span),
-        }
-    }
-    merged
 }
 
 /// Pieces of hits and near-hits, and what may stand between them.
@@ -112,7 +85,7 @@ fn cut_text() -> impl Strategy<Value = (String, Vec<usize>)> {
     let pieces = prop::collection::vec(prop::sample::select(fragments()), 0..9);
     (pieces, prop::collection::vec(any::<prop::sample::Index>(), 0..12)).prop_map(|(pieces, cuts)| {
         let text = pieces.concat();
-        let boundaries: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
+        let boundaries = boundaries(&text);
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| *cut.get(&boundaries)).collect();
         cuts.push(text.len());
         cuts.sort_unstable();
@@ -122,9 +95,7 @@ fn cut_text() -> impl Strategy<Value = (String, Vec<usize>)> {
 
 /// What scanning `text` whole says, given that what ends before `offset` has been released already.
 fn whole(text: &str, selection: &Selection) -> Vec<Span> {
-    let mut found = Vec::new();
-    INSPECTOR.scan_plain(text, Channel::User, selection, &mut found);
-    merged(&found)
+    merged(&scan_plain(text, Channel::User, selection))
 }
 
 proptest! {
@@ -132,7 +103,7 @@ proptest! {
 
     #[test]
     fn any_cut_gives_what_the_whole_gives((text, cuts) in cut_text()) {
-        let selection = all();
+        let selection = ALL.clone();
         let expected = whole(&text, &selection);
         let mut window = Window::new(Channel::User, selection);
         let (mut found, mut from, mut offset) = (Vec::new(), 0, 0);
@@ -193,7 +164,7 @@ fn plain_text_passes_up_to_the_word_in_progress() {
     ] {
         assert_eq!(pushed(output(), text).held(), held.len(), "{text:?}");
     }
-    assert_eq!(pushed(all(), "see <|im_st").held(), "<|im_st".len());
+    assert_eq!(pushed(ALL.clone(), "see <|im_st").held(), "<|im_st".len());
     let injections = INSPECTOR.select(|rule| rule.family() == Family::Injection);
     assert_eq!(
         pushed(injections, "see <|im_start|>").held(),

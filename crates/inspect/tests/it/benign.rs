@@ -1,9 +1,8 @@
 //! Texts of many languages, signs and formats in which views must show nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
 use portcullis_core::Channel;
-use portcullis_inspect::Inspector;
+
+use crate::samples::{ALL, scan, scan_plain};
 
 /// Natural texts: scripts that need joiners and marks, emoji, mathematics, code, logs.
 const TEXTS: &[&str] = &[
@@ -36,9 +35,9 @@ const TEXTS: &[&str] = &[
     "වේලාවට පැමිණි ශ්‍රී ලංකාවේ සිසුන්ට ගුරුවරයා ස්තුති කළේය.",
     "วันนี้อากาศดีมาก เราไปกินข้าวที่ร้านริมแม่น้ำแล้วค่อยกลับบ้านกันนะ",
     "မနက်ဖြန် ဈေးသွားပြီး ငါးနဲ့ ဟင်းသီးဟင်းရွက် ဝယ်မယ်။",
-    "ថ្ងៃនេះ​ខ្ញុំ​ទៅ​សាលា​រៀន​ជាមួយ​មិត្តភក្តិ​របស់​ខ្ញុំ។",
+    "ថ្ងៃនេះ\u{200b}ខ្ញុំ\u{200b}ទៅ\u{200b}សាលា\u{200b}រៀន\u{200b}ជាមួយ\u{200b}មិត្តភក្តិ\u{200b}របស់\u{200b}ខ្ញុំ។",
     "今日は天気がいいので、ｶﾒﾗを持って公園へ行きました。ＪＲの駅から５分です！",
-    "我们昨天在北京吃了烤鸭，价格是１２８元（含税），地址：朝阳区建国路８８号。",
+    "我们昨天在北京吃了烤鸭，价格是１２８元（含税），房间在８８号楼的左边。",
     "오늘은 날씨가 좋아서 공원에 갔어요ㅋㅋㅋ 커피는 4,500원이었습니다. (주)한국㈜",
     "Ọjọ́ dára lónìí, àwọn ọmọdé ń ṣeré lábẹ́ igi ọ̀pẹ ní ìlú wa.",
     "Ua ola ka ʻōlelo Hawaiʻi ma nā kula, a he nani ke kai ma Waikīkī.",
@@ -55,7 +54,7 @@ const TEXTS: &[&str] = &[
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
     "Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=\nContent-Transfer-Encoding: quoted-printable\n\nEin langer Satz, der um=\ngebrochen wird=2E",
     "J. R. R. Tolkien, C. S. Lewis and A. A. Milne walked i n  t o  a bar; W.H.O., U.N.E.S.C.O. and N.A.T.O. did not.",
-    "x = a*b + c**d; y = `ls -l`; z ~= 3; if (a|b) { foo^=bar; } // TODO: 1st, 2nd, 3rd, 4th -- see §5.1.2 on p. 12–14",
+    "x = a*b + c**d; y = `ls -l`; z ~= 3; if (a|b) { foo^=bar; } // N.B.: 1st, 2nd, 3rd, 4th -- see §5.1.2 on p. 12–14",
     "... --- ... is what they sent. .- -... -.-. are the first three letters, and ---------- is a ruler -- -- -- --.",
     "Gur dhvpx oebja sbk vf abg fb dhvpx jura vg enva; gb or be abg gb or, gung vf gur dhrfgvba nfxrq ol znal.",
     "A long word-\nbreak in a hyphen-\nated text, e.g. self-\nemployed people in north-\neastern regions.",
@@ -63,14 +62,13 @@ const TEXTS: &[&str] = &[
 
 #[test]
 fn views_show_nothing_in_natural_text() {
-    let inspector = Inspector::built_in().unwrap();
-    let all = inspector.select(|_| true);
     for text in TEXTS {
         for channel in [Channel::User, Channel::ToolResult, Channel::Assistant] {
-            let (mut found, mut plain) = (Vec::new(), Vec::new());
-            inspector.scan(text, channel, &all, &mut found);
-            inspector.scan_plain(text, channel, &all, &mut plain);
-            assert_eq!(found, plain, "{text}");
+            assert_eq!(
+                scan(text, channel, &ALL),
+                scan_plain(text, channel, &ALL),
+                "{text}"
+            );
         }
     }
 }

@@ -1,13 +1,9 @@
 //! Whole messages: parts alone, parts of a lane joined, and who is asked about what.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
-
-use std::sync::LazyLock;
-
 use portcullis_core::{Channel, Lane, Located, Origin, Part, PartId, Span};
-use portcullis_inspect::{Inspector, Selection, corpus::expand};
+use portcullis_inspect::{Selection, corpus::expand};
 
-static INSPECTOR: LazyLock<Inspector> = LazyLock::new(|| Inspector::built_in().unwrap());
+use crate::samples::{ALL, INSPECTOR};
 
 /// Parts numbered in order: a lane, or none, and a text.
 fn parts<'a>(texts: &'a [(Option<u64>, &'a str)]) -> impl Iterator<Item = Part<'a>> {
@@ -42,17 +38,15 @@ fn email(part: u32, piece: u16, start: usize, end: usize) -> (u32, u16, String, 
 
 #[test]
 fn parts_without_a_lane_are_read_alone() {
-    let all = INSPECTOR.select(|_| true);
     assert_eq!(
-        inspect(&[(None, "a@b.example.com"), (None, "x a@b.example.com")], &all),
+        inspect(&[(None, "a@b.example.com"), (None, "x a@b.example.com")], &ALL),
         [email(0, 0, 0, 15), email(1, 0, 2, 17)]
     );
-    assert_eq!(inspect(&[(None, "jane@exa"), (None, "mple.com")], &all), []);
+    assert_eq!(inspect(&[(None, "jane@exa"), (None, "mple.com")], &ALL), []);
 }
 
 #[test]
 fn a_match_over_parts_of_a_lane_comes_in_pieces() {
-    let all = INSPECTOR.select(|_| true);
     let texts = [
         (Some(1), "hi ja"),
         (None, "zzz"),
@@ -61,21 +55,20 @@ fn a_match_over_parts_of_a_lane_comes_in_pieces() {
         (Some(1), "xample.com bye"),
     ];
     assert_eq!(
-        inspect(&texts, &all),
+        inspect(&texts, &ALL),
         [email(0, 0, 3, 5), email(2, 1, 0, 4), email(4, 2, 0, 10)]
     );
 }
 
 #[test]
 fn lanes_are_not_mixed() {
-    let all = INSPECTOR.select(|_| true);
     let texts = [
         (Some(1), "jane@ex"),
         (Some(2), "john@ex"),
         (Some(1), "ample.com"),
         (Some(2), "ample.org "),
     ];
-    let found = inspect(&texts, &all);
+    let found = inspect(&texts, &ALL);
     assert_eq!(
         found,
         [
@@ -89,14 +82,13 @@ fn lanes_are_not_mixed() {
 
 #[test]
 fn what_is_found_in_a_part_alone_stays_and_gives_way_only_to_a_longer_match() {
-    let all = INSPECTOR.select(|_| true);
     // Alone the first part ends in a whole address; joined, the address goes on.
     let texts = [
         (Some(1), "x@y.example.com, jane@example.co"),
         (Some(1), "m and a@b.example.com"),
     ];
     assert_eq!(
-        inspect(&texts, &all),
+        inspect(&texts, &ALL),
         [
             email(0, 0, 0, 15),
             email(1, 0, 6, 21),
@@ -136,10 +128,9 @@ fn each_part_has_its_own_selection() {
 
 #[test]
 fn findings_carry_the_part_and_the_facts_of_the_rule() {
-    let all = INSPECTOR.select(|_| true);
     let key = expand("{luhn:16:4}", 5);
     let texts = [(None, key.as_str())];
-    let found = INSPECTOR.inspect(parts(&texts), |_| &all);
+    let found = INSPECTOR.inspect(parts(&texts), |_| &ALL);
     let rule = INSPECTOR
         .rules()
         .iter()

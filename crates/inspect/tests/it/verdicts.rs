@@ -1,7 +1,5 @@
 //! An inspector that remembers says what one without memory says, the first time and every time.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
-
 use portcullis_core::{Channel, Family, Finding, Lane, Located, Origin, Part, PartId};
 use portcullis_inspect::{Inspector, Selection, corpus::expand};
 
