@@ -112,6 +112,8 @@ const BUCKETS: usize = 1 << BUCKET_BITS;
 /// A bit for each hash of the four bytes with which a literal starts, and of the three where it has no more.
 struct Marks {
     four: Box<[u64; WORDS]>,
+    /// A bit for each hash of the first six bytes, or of the four where a literal has no more: asked where `four` says yes.
+    six: Box<[u64; WORDS]>,
     three: Box<[u64; WORDS]>,
     has_three: bool,
 }
@@ -120,6 +122,7 @@ impl Marks {
     fn none() -> Marks {
         Marks {
             four: Box::new([0; WORDS]),
+            six: Box::new([0; WORDS]),
             three: Box::new([0; WORDS]),
             has_three: false,
         }
@@ -131,9 +134,28 @@ impl Marks {
                 self.has_three = true;
                 set(&mut self.three, hash(first_three(fold([a, b, c, 0]))));
             }
-            [a, b, c, d, ..] => set(&mut self.four, hash(fold([a, b, c, d]))),
+            [a, b, c, d, ref rest @ ..] => {
+                let gram = fold([a, b, c, d]);
+                set(&mut self.four, hash(gram));
+                match *rest {
+                    [e, f, ..] => set(&mut self.six, hash(longer(gram, fold([c, d, e, f])))),
+                    _ => set(&mut self.six, hash(alone(gram))),
+                }
+            }
             _ => {}
         }
+    }
+
+    /// The same as [`Marks::has`], looked at closer: most of what begins like a literal goes on differently.
+    fn goes_on(&self, here: &[u8], head: [u8; 4]) -> bool {
+        let gram = fold(head);
+        let six = || match *here {
+            [_, _, c, d, e, f, ..] => has(&self.six, hash(longer(gram, fold([c, d, e, f])))),
+            _ => false,
+        };
+        has(&self.six, hash(alone(gram)))
+            || six()
+            || (self.has_three && has(&self.three, hash(first_three(gram))))
     }
 
     #[inline(always)]
@@ -276,6 +298,16 @@ fn fold(bytes: [u8; 4]) -> u32 {
 #[inline(always)]
 fn first_three(gram: u32) -> u32 {
     gram & 0x00ff_ffff | 0x2000_0000
+}
+
+/// A gram and the one two bytes on, as one number.
+fn longer(gram: u32, next: u32) -> u32 {
+    gram.rotate_left(5) ^ next.wrapping_mul(0x85eb_ca6b)
+}
+
+/// A gram with which a literal ends.
+fn alone(gram: u32) -> u32 {
+    gram.rotate_left(17) ^ 0x55aa_33cc
 }
 
 #[inline(always)]

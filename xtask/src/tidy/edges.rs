@@ -42,7 +42,6 @@ static ROOMS: &[Room] = &[
         name: "inspect",
         ours: &["core"],
         others: Others::Only(&[
-            "aho-corasick",
             "crc32fast",
             "memchr",
             "phonenumber",
