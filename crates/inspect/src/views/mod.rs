@@ -168,6 +168,12 @@ impl Derived {
                 .is_some_and(|change| change.start <= span.end)
     }
 
+    /// Whether nothing but encodings made it.
+    fn is_encoded(&self) -> bool {
+        let encoding = |id: &&str| VIEWS.iter().any(|view| view.id() == *id && view.is_encoding());
+        self.trail.iter().all(encoding)
+    }
+
     /// Whether a finding in `span` may be due to the view, so that the text before it did not show it.
     #[must_use]
     pub fn concerns(&self, span: Span) -> bool {
@@ -219,7 +225,11 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
                     continue;
                 }
                 if explored.bytes + derived.text.len() > budget {
-                    explored.leave(&derived);
+                    // That not every combination of what ordinary texts hold (markup, escapes, numbers) is read on top of
+                    // each other is no accident worth a report; that a layer is not read at all, or that encodings go on, is.
+                    if derived.trail.len() == 1 || derived.is_encoded() {
+                        explored.leave(&derived);
+                    }
                     continue;
                 }
                 explored.bytes += derived.text.len();
@@ -261,8 +271,7 @@ fn goes_on(derived: &Derived) -> bool {
     for view in VIEWS.iter().filter(decodes) {
         view.apply(&source, &mut drafts);
     }
-    let encoded = |id: &&str| VIEWS.iter().any(|view| view.id() == *id && view.is_encoding());
-    !drafts.is_empty() && derived.trail.iter().all(encoded)
+    !drafts.is_empty() && derived.is_encoded()
 }
 
 fn derive(draft: Draft, parent: Option<&Derived>, view: &dyn View, families: Vec<Family>) -> Derived {
