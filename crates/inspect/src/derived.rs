@@ -6,8 +6,8 @@
 use portcullis_core::Span;
 
 /// How much of the text around a change is kept before it, and behind it: what a rule needs to judge what it finds there.
-const BEFORE: usize = 512;
-const AFTER: usize = 256;
+const BEFORE: usize = 192;
+const AFTER: usize = 128;
 /// How far a cut is moved outward to the next blank, so that no word is torn.
 const WORD: usize = 64;
 /// What stands where text was left out. It ends every token, and no rule reads over it.

@@ -265,8 +265,9 @@ fn behind<'a>(found: &Match<'a>, near_after: usize) -> Option<&'a str> {
 /// further away than a check may look.
 pub(crate) fn header<'a>(found: &Match<'a>) -> Option<&'a str> {
     let before = found.before(BEFORE);
-    let mut lines = before.rsplit('\n');
-    let line = lines.next()?;
+    let end = memchr::memrchr(b'\n', before.as_bytes())?;
+    let (line, above) = (before.get(end + 1..)?, before.get(..end)?);
+    let lines = above.rsplit('\n');
     let (separator, column) = ['|', '\t', ';', ',']
         .into_iter()
         .map(|separator| (separator, cells(line, separator).count() - 1))
@@ -279,9 +280,9 @@ pub(crate) fn header<'a>(found: &Match<'a>) -> Option<&'a str> {
         if (lines.peek().is_none() && !whole) || (cells(line, separator).count() <= column.max(1)) {
             break;
         }
-        head = cells(line, separator).nth(column);
+        head = Some(line);
     }
-    head
+    cells(head?, separator).nth(column)
 }
 
 /// The cells of a line; a separator within double quotes separates nothing.

@@ -1,9 +1,11 @@
 //! Ways to reach a person: mailboxes and telephones.
 
+use std::sync::LazyLock;
+
 use portcullis_core::Span;
 
 use super::{
-    context::{OTHERS, last_word},
+    context::{OTHERS, Words},
     numbering::{self, Standing},
 };
 use crate::{
@@ -183,31 +185,30 @@ impl<'a> LazyContext<'a> {
     /// Whether the number is called a telephone's: by a word before it, or by its column.
     fn is_called(&self) -> bool {
         let lower = self.before.to_lowercase();
-        let call = last_word(&lower, CALLS);
-        let other = last_word(&lower, OTHERS);
+        let call = CALLS.last_in(&lower);
+        let other = OTHERS.last_in(&lower);
         if let Some(call) = call {
             return other.is_none_or(|other| other < call) && leads_to(lower.get(call..).unwrap_or_default());
         }
         other.is_none()
-            && header(self.found).is_some_and(|name| last_word(&name.to_lowercase(), CALLS).is_some())
+            && header(self.found).is_some_and(|name| CALLS.last_in(&name.to_lowercase()).is_some())
     }
 
     /// Whether the number is called something else.
     fn is_other(&self) -> bool {
         let lower = self.before.to_lowercase();
         let near = lower.get(lower.len().saturating_sub(32)..).unwrap_or(&lower);
-        last_word(near, OTHERS).is_some()
+        OTHERS.last_in(near).is_some()
     }
 
     /// Whether the number is a field of a record about somebody: a mailbox stands right before it, or the line begins
     /// with a name and has a date or a mailbox.
     fn is_field(&self) -> bool {
-        let line = self
-            .found
-            .before(192)
-            .rsplit(['\n', '"'])
-            .next()
-            .unwrap_or_default();
+        let before = self.found.before(192);
+        if !before.ends_with([' ', '\t', ',', ';', '|']) {
+            return false;
+        }
+        let line = before.rsplit(['\n', '"']).next().unwrap_or_default();
         let Some(fields) = line.strip_suffix([' ', '\t', ',', ';', '|']) else {
             return false;
         };
@@ -355,7 +356,9 @@ fn typical(number: &Number) -> bool {
 }
 
 /// Stems of words for a telephone, in small letters; a word may go on behind them.
-const CALLS: &str = "phone|tel|mobile|mobil|cell|call|fax|whatsapp|sms|text me|text us|hotline|helpline|dial|contact|\
+static CALLS: LazyLock<Words> = LazyLock::new(|| Words::new(CALL_WORDS));
+
+const CALL_WORDS: &str = "phone|tel|mobile|mobil|cell|call|fax|whatsapp|sms|text me|text us|hotline|helpline|dial|contact|\
     reach me|reach us|ring me|viber|signal|landline|voicemail|emergency contact|msisdn|ruf|handy|kontakt|\
     festnetz|durchwahl|tél|portable|appel|joign|llám|llam|móvil|movil|celular|contacto|cel.|cellulare|\
     chiama|recapito|ligue|ligar|telemóvel|bel|gsm|mob|ring|puh|puhelin|matkapuhelin|mobiltelefon|tlf|\

@@ -1,5 +1,7 @@
 //! Dates, and who was born on them.
 
+use std::sync::LazyLock;
+
 use portcullis_core::Span;
 
 use crate::{
@@ -29,20 +31,22 @@ const MONTHS: [&str; 12] = [
     "dec dez dic déc gru pro joulu ara дек гру δεκ ธันวา ธ.ค des",
 ];
 
+/// The beginnings with the numbers of their months.
+static STEMS: LazyLock<Vec<(&str, u32)>> = LazyLock::new(|| {
+    let each = |(number, stems): (u32, &'static str)| stems.split(' ').map(move |stem| (stem, number));
+    (1..).zip(MONTHS).flat_map(each).collect()
+});
+
 /// The month that a word names.
 fn month(word: &str) -> Option<u32> {
+    if !word.starts_with(char::is_alphabetic) {
+        return None;
+    }
     let word = word.to_lowercase();
-    let fits = |stems: &str| {
-        stems
-            .split(' ')
-            .filter(|stem| word.starts_with(stem))
-            .map(str::len)
-            .max()
-    };
-    let best = (1..)
-        .zip(MONTHS)
-        .filter_map(|(number, stems)| Some((fits(stems)?, number)));
-    best.max().map(|(_, number)| number)
+    let fits = STEMS.iter().filter(|(stem, _)| word.starts_with(stem));
+    fits.map(|(stem, number)| (stem.len(), *number))
+        .max()
+        .map(|(_, number)| number)
 }
 
 /// Years before the first of an era, as Japan and Taiwan count them.
@@ -115,10 +119,11 @@ fn record_date(found: &Match<'_>) -> Option<Span> {
         return None;
     }
     let before = found.before(1024);
-    let line = before.rsplit(['\n', '"']).next().unwrap_or_default();
-    let named = line
-        .strip_suffix([' ', '\t', ',', '|', ';'])
-        .is_some_and(is_name_field);
+    // The end of a line tells whether a name could stand in it: most lines end here.
+    let field = before.strip_suffix([' ', '\t', ',', '|', ';']);
+    let field = field.filter(|field| field.trim_end().ends_with([',', ';', '|']));
+    let line = |field: &str| is_name_field(field.rsplit(['\n', '"']).next().unwrap_or_default());
+    let named = field.is_some_and(line);
     (named || header(found).is_some_and(is_birth)).then(|| found.span())
 }
 

@@ -1,9 +1,11 @@
 //! Cards and bank accounts.
 
 use super::{
-    context::{OTHERS, last_word},
+    context::{OTHERS, Words},
     digits,
 };
+use std::sync::LazyLock;
+
 use crate::around::{Check, Match};
 use portcullis_core::Span;
 
@@ -78,14 +80,14 @@ fn card(found: &Match<'_>) -> Option<Span> {
     if !ISSUERS.iter().any(known) || !luhn(text) || !mixed(text) {
         return None;
     }
-    let called = |near| last_word(&found.before(near).to_lowercase(), CARD_WORDS).is_some();
+    let called = |near| CARD_WORDS.last_in(&found.before(near).to_lowercase()).is_some();
     let before = found.before(24).to_lowercase();
     // A group of another number right before (an IBAN's), or the name of another number.
     let behind = before.trim_end_matches([' ', '-', '\u{a0}']);
     let tail = behind.len() < before.len()
         && behind.ends_with(|last: char| last.is_ascii_digit())
         && groups(text).count() > 1;
-    if tail || last_word(&before, OTHERS) > last_word(&before, CARD_WORDS) {
+    if tail || OTHERS.last_in(&before) > CARD_WORDS.last_in(&before) {
         return None;
     }
     let mut sizes = groups(text);
@@ -111,7 +113,9 @@ fn mixed(text: &str) -> bool {
 }
 
 /// What people call a card number.
-const CARD_WORDS: &str = "card|credit|debit|visa|mastercard|maestro|amex|pan|cc|karte|kreditkarte|carte|tarjeta|carta|cartão|\
+static CARD_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(WORDS_FOR_CARDS));
+
+const WORDS_FOR_CARDS: &str = "card|credit|debit|visa|mastercard|maestro|amex|pan|cc|karte|kreditkarte|carte|tarjeta|carta|cartão|\
     cartao|kaart|kort|karta|kartı|kartu|карта|карты|カード|卡|카드|บัตร";
 
 /// Month and year: `04/29`, `04/2029`.

@@ -146,9 +146,35 @@ pub(super) fn international(digits: &[u8]) -> Standing {
 /// Whether one of `regions` (two letters each, parted by blanks) has that number, as dialled inside the country.
 pub(super) fn national(digits: &[u8], regions: &str) -> bool {
     regions.split_whitespace().any(|region| {
-        let plan = PLANS.iter().find(|plan| plan.region == region);
+        let plan = place(region)
+            .and_then(|place| REGIONS.get(place))
+            .and_then(|plan| PLANS.get(*plan));
         plan.is_some_and(|plan| plan.knows(plan.bare(digits)))
     })
+}
+
+/// Where the plan of each region stands among all, by the letters of its name.
+static REGIONS: LazyLock<Vec<usize>> = LazyLock::new(|| {
+    let mut places = vec![usize::MAX; 26 * 26];
+    for (number, plan) in PLANS.iter().enumerate().rev() {
+        if let Some(slot) = place(&plan.region).and_then(|place| places.get_mut(place)) {
+            *slot = number;
+        }
+    }
+    places
+});
+
+/// The place of a region in [`REGIONS`].
+fn place(region: &str) -> Option<usize> {
+    let [first, second] = region.as_bytes() else {
+        return None;
+    };
+    let letter = |byte: &u8| {
+        byte.checked_sub(b'A')
+            .filter(|place| *place < 26)
+            .map(usize::from)
+    };
+    Some(letter(first)? * 26 + letter(second)?)
 }
 
 #[cfg(test)]

@@ -272,16 +272,13 @@ impl Census {
 }
 
 /// Whether a word is spelled as none of a language that is known is likely to be.
-pub(crate) fn is_strange(word: &str) -> bool {
-    let letters = word.bytes().filter(u8::is_ascii_alphabetic);
-    let common = |byte: u8| {
-        COMMON
-            .get(usize::from(byte.to_ascii_lowercase() - b'a'))
-            .copied()
-            .map_or(0, u64::from)
+pub(crate) fn is_strange(letters: &[u8]) -> bool {
+    let common = |byte: &u8| {
+        let place = byte.to_ascii_lowercase().wrapping_sub(b'a');
+        COMMON.get(usize::from(place)).copied().map_or(0, u64::from)
     };
-    let (count, sum) = letters.fold((0, 0), |(count, sum), byte| (count + 1, sum + common(byte)));
-    sum < STRANGE * count
+    let sum: u64 = letters.iter().map(common).sum();
+    sum < STRANGE * u64::try_from(letters.len()).unwrap_or(0)
 }
 
 /// What the counts of a block of so many bytes say.

@@ -2,7 +2,11 @@
 
 use portcullis_core::{Family, Span};
 
-use super::{Source, View, census::cue, words::is_known};
+use super::{
+    Source, View,
+    census::cue,
+    words::{is_known, is_known_as},
+};
 use crate::derived::{Changes, Draft};
 
 /// A longer word is none.
@@ -136,29 +140,52 @@ fn letters(c: char) -> impl Iterator<Item = char> {
     letters.chars()
 }
 
+/// Bytes that words hold.
+const HELD: u8 = 1;
+/// Characters that may stand for a letter.
+const STANDS: u8 = 2;
+static BYTES: [u8; 256] = bytes();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn bytes() -> [u8; 256] {
+    let mut all = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        if matches!(c, b'0'..=b'9' | b'@' | b'$' | b'!' | b'|' | b'+') {
+            all[byte] = HELD | STANDS;
+        } else if c.is_ascii_alphabetic() || c >= 0x80 {
+            all[byte] = HELD;
+        }
+        byte += 1;
+    }
+    all
+}
+
+fn is(byte: u8, kind: u8) -> bool {
+    BYTES.get(usize::from(byte)).copied().unwrap_or(0) & kind != 0
+}
+
 /// Shows the words in `from..to` that have both letters and what may stand for them.
 fn words(text: &str, from: usize, to: usize, mut show: impl FnMut(Span, &str)) {
-    let holds = |byte: u8| {
-        byte.is_ascii_alphanumeric() || !byte.is_ascii() || matches!(byte, b'@' | b'$' | b'!' | b'|' | b'+')
-    };
     let bytes = text.as_bytes();
-    let before = bytes.get(..from).unwrap_or_default();
-    let mut at = from
-        - before
-            .iter()
-            .rev()
-            .take(LONGEST)
-            .take_while(|byte| holds(**byte))
-            .count();
+    let before = bytes.get(..from).unwrap_or_default().iter().rev().take(LONGEST);
+    let mut at = from - before.take_while(|byte| is(**byte, HELD)).count();
     while at < to.min(bytes.len()) {
         let rest = bytes.get(at..).unwrap_or_default();
-        let length = rest.iter().take_while(|byte| holds(**byte)).count();
-        let word = text.get(at..at + length).unwrap_or_default();
-        let word = word.trim_end_matches(['!', '|', '+']);
-        let stand = word.chars().any(|c| letters(c).next().is_some());
-        let mixed = word.chars().any(char::is_alphabetic) || word.len() <= NUMBER;
-        if stand && mixed && word.len() <= LONGEST {
-            show(Span::new(at, at + word.len()), word);
+        let length = rest
+            .iter()
+            .position(|byte| !is(*byte, HELD))
+            .unwrap_or(rest.len());
+        let held = rest.get(..length).unwrap_or_default();
+        if held.iter().any(|byte| is(*byte, STANDS)) {
+            let word = text.get(at..at + length).unwrap_or_default();
+            let word = word.trim_end_matches(['!', '|', '+']);
+            let stand = word.bytes().any(|byte| is(byte, STANDS));
+            let mixed = || word.chars().any(char::is_alphabetic) || word.len() <= NUMBER;
+            if stand && word.len() <= LONGEST && mixed() {
+                show(Span::new(at, at + word.len()), word);
+            }
         }
         at += length.max(1);
     }
@@ -170,13 +197,19 @@ fn known(word: &str) -> Option<String> {
     let variants = 1usize << several.min(2);
     (0..variants).find_map(|variant| {
         let mut seen = 0;
-        let read = word.chars().map(|c| {
+        let mut read = move |c: char| {
             let choice = usize::from(letters(c).nth(1).is_some());
             let which = (variant >> seen) & choice;
             seen += choice;
             letters(c).nth(which).unwrap_or(c)
-        });
-        let said: String = read.collect();
+        };
+        if word.is_ascii() {
+            // Most such words are none: nothing is written before that is known.
+            let mut small = read.clone();
+            let letter = |byte: u8| u8::try_from(small(char::from(byte)).to_ascii_lowercase()).unwrap_or(0);
+            return is_known_as(word.bytes().map(letter)).then(|| word.chars().map(read).collect());
+        }
+        let said: String = word.chars().map(&mut read).collect();
         is_known(&said.to_lowercase()).then_some(said)
     })
 }

@@ -8,7 +8,7 @@ use portcullis_core::{Family, Span};
 use super::{
     Source, View,
     census::{cue, is_strange},
-    words::is_known,
+    words::is_known_as,
 };
 use crate::derived::Draft;
 
@@ -29,7 +29,7 @@ const LANGUAGES: [[u16; 26]; 4] = [
 ];
 
 /// Text in which fewer letters stand says nothing about how they were moved.
-const LEAST: u32 = 12;
+const LEAST: usize = 12;
 /// A text is judged in pieces of so many bytes.
 const PIECE: usize = 1024;
 /// How much more likely, in sixteenths of a bit a letter, a shift must make a text.
@@ -114,6 +114,15 @@ impl Key {
             Key::Printable => (byte - b'!' + 47) % 94 + b'!',
         })
     }
+
+    /// The small letter that a letter stands for.
+    fn read_small(self, letter: u8) -> u8 {
+        let place = letter.to_ascii_lowercase().wrapping_sub(b'a');
+        match self {
+            Key::Shift(shift) => (place + shift) % 26 + b'a',
+            _ => 25u8.wrapping_sub(place).wrapping_add(b'a'),
+        }
+    }
 }
 
 /// The two likeliest keys of a piece, if it looks as if it had one.
@@ -121,92 +130,111 @@ fn keys(piece: &str) -> [Option<Key>; 2] {
     if is_printable_rotation(piece) {
         return [Some(Key::Printable), None];
     }
-    let mut counts = [0u32; 26];
-    // What stands around a moved text is not, and says nothing about it.
-    let words = piece
-        .split(|c: char| !c.is_ascii_alphabetic())
-        .filter(|word| is_strange(word));
-    for byte in words.flat_map(str::bytes) {
-        if let Some(count) = counts.get_mut(usize::from(byte.to_ascii_lowercase() - b'a')) {
-            *count += 1;
-        }
-    }
-    let total: u32 = counts.iter().sum();
-    // In a text of which part is moved most words of that part are strange, and few in any other.
-    let letters = piece.bytes().filter(u8::is_ascii_alphabetic).count();
-    if total < LEAST || usize::try_from(total).unwrap_or(0) * 4 < letters {
+    let Some((counts, total)) = strange_letters(piece) else {
         return [None, None];
-    }
-    let likely = |key: Key| {
-        let at = |letter: usize| match key {
-            Key::Shift(shift) => (letter + usize::from(shift)) % 26,
-            _ => 25 - letter,
-        };
-        let in_language = |language: &[i32; 26]| {
-            let of = |(letter, count): (usize, &u32)| {
-                language.get(at(letter)).copied().unwrap_or(0) * i32::try_from(*count).unwrap_or(0)
-            };
-            counts.iter().enumerate().map(of).sum::<i32>()
-        };
-        LOGARITHMS.iter().map(in_language).max().unwrap_or(0)
     };
-    let all = (1..26).map(Key::Shift).chain([Key::Mirror]);
-    let mut ranked: Vec<(i32, Key)> = all.map(|key| (likely(key), key)).collect();
+    let mut mirrored = counts;
+    mirrored.reverse();
+    let likely = |key: Key| match key {
+        Key::Shift(shift) => likelihood(&counts, usize::from(shift)),
+        _ => likelihood(&mirrored, 0),
+    };
+    let mut ranked: [(i32, Key); 26] = std::array::from_fn(|at| {
+        let key = u8::try_from(at + 1).ok().filter(|shift| *shift < 26);
+        let key = key.map_or(Key::Mirror, Key::Shift);
+        (likely(key), key)
+    });
     ranked.sort_by_key(|(likely, _)| std::cmp::Reverse(*likely));
-    let least = likely(Key::Shift(0)) + MARGIN * i32::try_from(total).unwrap_or(0);
-    let likeliest = ranked
-        .into_iter()
-        .filter(|(likely, _)| *likely > least)
-        .map(|(_, key)| key);
-    let likeliest = likeliest.take(TRIED).chain([Key::Shift(13), Key::Mirror]);
+    let least = likely(Key::Shift(0)) + MARGIN * total;
+    let likeliest = ranked.iter().filter(|(likely, _)| *likely > least);
+    let likeliest = likeliest.map(|(_, key)| *key).take(TRIED);
     // Which of them is right, words tell: letters alone are too few, or mixed with others.
-    let mut told: Vec<(usize, Key)> = likeliest.map(|key| (known_words(piece, key), key)).collect();
-    told.retain(|(known, _)| *known >= WORDS);
+    let mut told = [(0, Key::Shift(13)); TRIED + 2];
+    let keys = likeliest.chain([Key::Shift(13), Key::Mirror]);
+    told.iter_mut().zip(keys).for_each(|(slot, key)| *slot = (0, key));
+    count_known_words(piece, &mut told);
     told.sort_by_key(|(known, _)| std::cmp::Reverse(*known));
-    told.dedup();
-    let mut keys = told.into_iter().map(|(_, key)| key);
-    [keys.next(), keys.next()]
+    let mut told = told
+        .iter()
+        .filter(|(known, _)| *known >= WORDS)
+        .map(|(_, key)| *key);
+    let first = told.next();
+    [first, told.find(|key| Some(*key) != first)]
 }
 
-/// How many known words the piece holds under a key, of its first ones.
-fn known_words(piece: &str, key: Key) -> usize {
-    let words = piece.split(|c: char| !c.is_ascii_alphabetic());
-    let words = words.filter(|word| (3..=LONGEST).contains(&word.len())).take(64);
-    let read = |word: &str| {
-        word.chars()
-            .map(|c| key.read(c.to_ascii_lowercase()))
-            .collect::<String>()
+/// How often each letter stands in the strange words of a piece, and how many there are: what stands around a moved text is
+/// not moved and says nothing about it. Nothing where that is too few.
+fn strange_letters(piece: &str) -> Option<([i32; 26], i32)> {
+    let mut counts = [0; 26];
+    let (mut total, mut letters) = (0, 0);
+    for word in piece.as_bytes().split(|byte| !byte.is_ascii_alphabetic()) {
+        letters += word.len();
+        if !is_strange(word) {
+            continue;
+        }
+        total += word.len();
+        for byte in word {
+            if let Some(count) = counts.get_mut(usize::from(byte.to_ascii_lowercase() - b'a')) {
+                *count += 1;
+            }
+        }
+    }
+    // In a text of which part is moved most words of that part are strange, and few in any other.
+    let enough = total >= LEAST && total * 4 >= letters;
+    enough.then_some((counts, i32::try_from(total).unwrap_or(i32::MAX)))
+}
+
+/// How likely letters met so often are, moved by `shift`, in the language that they fit best.
+fn likelihood(counts: &[i32; 26], shift: usize) -> i32 {
+    let of = |language: &[i32; 52]| {
+        let moved = language.get(shift..).unwrap_or_default();
+        counts.iter().zip(moved).map(|(count, value)| count * value).sum()
     };
-    words.filter(|word| is_known(&read(word))).count()
+    LOGARITHMS.iter().map(of).max().unwrap_or(0)
+}
+
+/// Counts the known words that a piece holds under each key, of its first ones.
+fn count_known_words(piece: &str, keys: &mut [(usize, Key)]) {
+    let words = piece.as_bytes().split(|byte| !byte.is_ascii_alphabetic());
+    let words = words.filter(|word| (3..=LONGEST).contains(&word.len())).take(64);
+    for word in words {
+        for (known, key) in keys.iter_mut() {
+            *known += usize::from(is_known_as(word.iter().map(|byte| key.read_small(*byte))));
+        }
+    }
 }
 
 /// Lower-case letters under ROT47 are the characters from `2` to `K`.
 fn is_printable_rotation(piece: &str) -> bool {
-    let count = |word: &str, range: std::ops::RangeInclusive<u8>| {
-        word.bytes().filter(|byte| range.contains(byte)).count()
-    };
-    let is_rotated = |word: &&str| word.len() > 1 && count(word, b'2'..=b'K') * 4 >= word.len() * 3;
     let (mut all, mut signs, mut letters) = (0, 0, 0);
-    for word in piece.split_ascii_whitespace().filter(is_rotated) {
-        all += word.len();
-        signs += count(word, b':'..=b'@');
-        letters += count(word, b'A'..=b'K');
+    for word in piece
+        .as_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| word.len() > 1)
+    {
+        let count =
+            |range: std::ops::RangeInclusive<u8>| word.iter().filter(|byte| range.contains(byte)).count();
+        if count(b'2'..=b'K') * 4 >= word.len() * 3 {
+            all += word.len();
+            signs += count(b':'..=b'@');
+            letters += count(b'A'..=b'K');
+        }
     }
     all >= 16 && signs * 10 > all && letters * 10 > all
 }
 
-/// The logarithms of the tables, in sixteenths of a bit.
-static LOGARITHMS: [[i32; 26]; 4] = logarithms();
+/// The logarithms of the tables, in sixteenths of a bit, twice over.
+static LOGARITHMS: [[i32; 52]; 4] = logarithms();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
-const fn logarithms() -> [[i32; 26]; 4] {
-    let mut all = [[0; 26]; 4];
+const fn logarithms() -> [[i32; 52]; 4] {
+    let mut all = [[0; 52]; 4];
     let mut language = 0;
     while language < 4 {
         let mut letter = 0;
-        while letter < 26 {
+        while letter < 52 {
             // The whole part of the logarithm, and a linear piece between powers of two: near enough.
-            let value = LANGUAGES[language][letter] as i32;
+            let value = LANGUAGES[language][letter % 26] as i32;
             let power = 31 - value.leading_zeros() as i32;
             all[language][letter] = 16 * power + (((value - (1 << power)) * 16) >> power);
             letter += 1;

@@ -10,9 +10,42 @@ static WORDS: LazyLock<HashSet<&'static str>> =
 /// The longest word in characters.
 const LONGEST: usize = 20;
 
+/// For each two letters that words begin with, a bit for each length that such words have: most of what is no word is told
+/// by that.
+static BEGINNINGS: LazyLock<[u32; 1024]> = LazyLock::new(|| {
+    let mut all = [0; 1024];
+    for word in WORDS.iter() {
+        if let Some(lengths) = all.get_mut(beginning(word.as_bytes())) {
+            *lengths |= 1 << word.len().min(31);
+        }
+    }
+    all
+});
+
+/// The place of a word's beginning in [`BEGINNINGS`].
+fn beginning(word: &[u8]) -> usize {
+    let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 31));
+    letter(0) << 5 | letter(1)
+}
+
 /// Whether a word, in lower case, is known.
 pub(super) fn is_known(word: &str) -> bool {
-    WORDS.contains(word)
+    let lengths = BEGINNINGS.get(beginning(word.as_bytes())).copied().unwrap_or(0);
+    lengths >> word.len().min(31) & 1 == 1 && WORDS.contains(word)
+}
+
+/// The same of a word of ASCII, letter by letter.
+pub(super) fn is_known_as(letters: impl ExactSizeIterator<Item = u8>) -> bool {
+    let mut word = [0; 32];
+    let length = letters.len();
+    if length >= word.len() {
+        return false;
+    }
+    word.iter_mut()
+        .zip(letters)
+        .for_each(|(slot, letter)| *slot = letter);
+    let word = word.get(..length).unwrap_or_default();
+    std::str::from_utf8(word).is_ok_and(is_known)
 }
 
 /// Where words end in a text without blanks, in characters: the longest known word wherever one begins, the rest as it is.
