@@ -120,7 +120,7 @@ impl Draft {
             return;
         }
         let group = self.keyed.len();
-        for word in &shape.keywords {
+        for word in shape.keywords.iter() {
             let word = word.to_ascii_lowercase().into_bytes();
             // A letter begins a word only where a word can begin; what is no letter may stand behind one.
             let is_free = !word.first().is_some_and(u8::is_ascii_alphabetic);

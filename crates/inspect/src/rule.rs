@@ -3,6 +3,8 @@
 //! A rule is a `[[rule]]` block; its `hit` and `miss` are its test corpus, in the small language of [`crate::corpus`].
 //! Compiling rules into something that runs is the inspector's part.
 
+use std::sync::Arc;
+
 use portcullis_core::{Channel, Family, Kind, Severity};
 use serde::Deserialize;
 
@@ -119,7 +121,7 @@ pub struct Source {
     pub(crate) after: Edge,
     /// Words one of which must stand within `near` bytes before a match or within `near_after` bytes behind it.
     #[serde(default)]
-    pub(crate) keywords: Vec<String>,
+    pub(crate) keywords: Arc<[String]>,
     #[serde(default = "some_words")]
     pub(crate) near: usize,
     #[serde(default)]
@@ -202,7 +204,7 @@ impl File {
             *shape = fill(shape, &known);
         }
         for rule in &mut file.rules {
-            rule.keywords = write_out(&rule.keywords, &file.words, rule.label);
+            rule.keywords = write_out(&rule.keywords, &file.words, rule.label).into();
         }
         Ok(file)
     }

@@ -4,7 +4,7 @@
 //! byte where its automaton dies**, or [`AFTER`](crate::around::AFTER) bytes further where the shape looks behind a match.
 //! It does not depend on any other match. That is why a text may be cut anywhere and read in pieces.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
     around::{BEFORE, Check, Match},
@@ -40,7 +40,7 @@ pub(crate) struct Shape {
     pub(crate) after: Edge,
     check: Option<Check>,
     entropy: f32,
-    pub(crate) keywords: Vec<String>,
+    pub(crate) keywords: Arc<[String]>,
     /// How far before a match a keyword may stand.
     pub(crate) near: usize,
     pub(crate) near_after: usize,
@@ -91,7 +91,7 @@ impl Shape {
             after: source.after,
             check: source.find_check()?,
             entropy: source.entropy,
-            keywords: source.keywords.clone(),
+            keywords: Arc::clone(&source.keywords),
             near: if source.label { BEFORE } else { source.near },
             near_after: source.near_after,
             value: OnceLock::new(),
