@@ -6,10 +6,10 @@
 use portcullis_core::Span;
 
 /// How much of the text around a change is kept before it, and behind it: what a rule needs to judge what it finds there.
-const BEFORE: usize = 192;
-const AFTER: usize = 128;
+const BEFORE: usize = 128;
+const AFTER: usize = 96;
 /// How far a cut is moved outward to the next blank, so that no word is torn.
-const WORD: usize = 64;
+const WORD: usize = 32;
 /// What stands where text was left out. It ends every token, and no rule reads over it.
 const CUT: &str = "\n\0\n";
 
@@ -300,7 +300,7 @@ impl<'a> Changes<'a> {
     /// Copies what stands before a change at `start`, or the nearer parts of it.
     fn approach(&mut self, start: usize) {
         let kept = if self.any { AFTER + WORD } else { 0 };
-        if start.saturating_sub(self.done) > kept + BEFORE + 2 * WORD {
+        if start.saturating_sub(self.done) > kept + BEFORE + WORD {
             if self.any {
                 self.leave();
             }

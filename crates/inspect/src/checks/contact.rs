@@ -155,6 +155,9 @@ fn phone(found: &Match<'_>) -> Option<Span> {
     if matches!(last, '+' | '$' | '€' | '£' | '#' | '@' | '%' | '*') {
         return None;
     }
+    if behind_digit && !found.value().contains('+') {
+        return None;
+    }
     let number = Number::read(found.value())?;
     let digits = number.digits();
     let same = digits.iter().skip(1).all(|digit| Some(digit) == digits.get(1));

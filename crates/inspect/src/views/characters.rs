@@ -3,7 +3,7 @@
 //! Most come from Unicode (compatibility decompositions, the table of confusables); a few letters are added that people use
 //! as look-alikes and Unicode does not list. It knows characters only, never words.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use unicode_normalization::{
     UnicodeNormalization,
@@ -39,19 +39,23 @@ pub(super) enum Class {
 
 /// The class of a character that is not ASCII.
 pub(super) fn class(c: char) -> Class {
-    let code = usize::try_from(u32::from(c)).unwrap_or(usize::MAX);
-    match PLANE.get(code) {
-        Some(class) => *class,
-        None => classify(c),
-    }
+    let code = u32::from(c);
+    let (page, place) = ((code >> 8) as usize, (code & 0xff) as usize);
+    let Some(page) = PAGES.get(page) else {
+        return classify(c);
+    };
+    let classes = page.get_or_init(|| {
+        std::array::from_fn(|place| {
+            let code = u32::try_from(place).map(|place| (code & !0xff) | place);
+            let c = code.ok().and_then(char::from_u32);
+            c.map_or(Class::Inert, classify)
+        })
+    });
+    classes.get(place).copied().unwrap_or(Class::Inert)
 }
 
-/// The classes of the basic plane.
-static PLANE: LazyLock<Vec<Class>> = LazyLock::new(|| {
-    (0..0x1_0000)
-        .map(|code| char::from_u32(code).map_or(Class::Inert, classify))
-        .collect()
-});
+/// The classes of the first two planes, in pages that are filled when a character of them is met.
+static PAGES: [OnceLock<[Class; 256]>; 512] = [const { OnceLock::new() }; 512];
 
 fn classify(c: char) -> Class {
     let code = u32::from(c);
@@ -149,6 +153,9 @@ pub(super) fn styled(c: char) -> Option<String> {
         return Some(letter.to_string());
     }
     let code = u32::from(c);
+    if matches!(code, 0xff10..=0xff19 | 0xff21..=0xff3a | 0xff41..=0xff5a) {
+        return narrow(c).map(|c| c.to_string());
+    }
     // Jamo and signs of Korean and Japanese that no one reads as their parts.
     if matches!(code, 0x3130..=0x33ff | 0x1100..=0x11ff) {
         return None;
@@ -177,6 +184,8 @@ fn lettered(c: char) -> Option<char> {
         0x1f150..=0x1f169 => upper(0x1f150),
         0x1f170..=0x1f189 => upper(0x1f170),
         0x1f1e6..=0x1f1ff => upper(0x1f1e6),
+        // None of the others is small.
+        0x2000..=0xa6ff | 0xac00.. => None,
         _ => among(SMALL, c),
     }
 }
@@ -235,6 +244,9 @@ pub(super) fn quote(c: char) -> &'static str {
 
 /// A letter without its diacritics.
 pub(super) fn bare(c: char) -> char {
+    if c.is_ascii() {
+        return c;
+    }
     std::iter::once(c).nfd().next().unwrap_or(c)
 }
 

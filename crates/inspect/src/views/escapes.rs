@@ -38,6 +38,12 @@ impl View for Escapes {
                 continue;
             }
             let rest = bytes.get(at + 1..).unwrap_or_default();
+            // What ends a line at the end of a string parts nothing, and code is full of it.
+            if let [b'n', quote @ (b'"' | b'\''), ..] = rest
+                && rest.get(2) != Some(quote)
+            {
+                continue;
+            }
             if let Some((length, said)) = simple(rest) {
                 changes.replace(Span::new(at, at + 1 + length), said);
             } else if let Some((length, said)) = coded(rest) {

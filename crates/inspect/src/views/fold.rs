@@ -349,8 +349,8 @@ impl Cluster {
     fn settle(&mut self) {
         if self.class == Class::Styled {
             let said = styled(self.base).unwrap_or_else(|| std::iter::once(self.base).nfc().collect());
-            let marks = self.said.chars().skip(1).collect::<String>();
-            self.said = said + &marks;
+            let marks = self.said.get(self.base.len_utf8()..).unwrap_or_default();
+            self.said = said + marks;
         }
         if self.marked {
             let composed: String = self.said.nfc().collect();
