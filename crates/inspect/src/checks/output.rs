@@ -173,17 +173,16 @@ fn bare_link(found: &Match<'_>) -> Option<Span> {
 
 /// Whether the word that a text ends with is an address already.
 fn is_nested(before: &str) -> bool {
-    let word = before
-        .rsplit(|c: char| {
-            c.is_whitespace()
-                || matches!(
-                    c,
-                    '<' | '>' | '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',' | ';'
-                )
-        })
-        .next()
-        .unwrap_or(before);
-    word.contains("://")
+    let ends = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '<' | '>' | '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',' | ';'
+            )
+    };
+    // The last scheme is looked for first: most texts before an address have none, or one nearby.
+    let scheme = memchr::memmem::rfind(before.as_bytes(), b"://");
+    scheme.is_some_and(|at| !before.get(at..).unwrap_or_default().contains(ends))
 }
 
 /// A run of characters that nobody sees is found in pieces of so many, beginning with the first; how far back the first is
