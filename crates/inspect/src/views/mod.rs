@@ -36,7 +36,7 @@ use census::Census;
 /// How often views are applied on top of each other.
 const DEPTH: usize = 3;
 /// All derived texts of a text together may be so many times as long, and so many bytes more.
-const TIMES: usize = 4;
+const TIMES: usize = 2;
 const MORE: usize = 16 << 10;
 
 /// The families whose rules read views: those of what somebody reads. What acts when a reply is rendered or run acts as it is
