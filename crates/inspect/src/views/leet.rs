@@ -205,7 +205,7 @@ fn known(word: &str) -> Option<String> {
         };
         if word.is_ascii() {
             // Most such words are none: nothing is written before that is known.
-            let mut small = read.clone();
+            let mut small = read;
             let letter = |byte: u8| u8::try_from(small(char::from(byte)).to_ascii_lowercase()).unwrap_or(0);
             return is_known_as(word.bytes().map(letter)).then(|| word.chars().map(read).collect());
         }
