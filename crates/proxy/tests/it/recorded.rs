@@ -76,8 +76,8 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Every string leaf of a body, strings inside JSON in strings included, each with the body in which the marker stands there.
-pub fn plantings(bytes: &Bytes) -> Vec<(String, Bytes)> {
+/// Every string leaf of a body, strings inside JSON in strings included, each with the body in which the text stands there.
+pub fn plantings(bytes: &Bytes, planting: &str) -> Vec<(String, Bytes)> {
     let document = Document::read(bytes.clone()).unwrap();
     let mut planted = Vec::new();
     for leaf in leaves(&document) {
@@ -89,7 +89,7 @@ pub fn plantings(bytes: &Bytes) -> Vec<(String, Bytes)> {
             };
             apply(bytes, vec![edit])
         };
-        planted.push((path.clone(), put(MARKER)));
+        planted.push((path.clone(), put(planting)));
         if let Ok(inner) = Document::read(Bytes::copy_from_slice(document.text(leaf).as_bytes())) {
             if inner.sort(inner.root()) != Sort::Object {
                 continue;
@@ -97,7 +97,7 @@ pub fn plantings(bytes: &Bytes) -> Vec<(String, Bytes)> {
             for inside in leaves(&inner) {
                 let edit = Edit {
                     range: inner.range(inside),
-                    text: quoted(MARKER),
+                    text: quoted(planting),
                 };
                 let text = String::from_utf8(apply(inner.bytes(), vec![edit]).to_vec()).unwrap();
                 planted.push((format!("{path}/{}", inner.path(inside)), put(&text)));
