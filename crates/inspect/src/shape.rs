@@ -20,8 +20,8 @@ use portcullis_core::Span;
 
 /// Of the places where an automaton accepts, so many are tried, the longest first: each costs a check.
 const TRIED: usize = 16;
-/// The same where a group must be found in each.
-const TRIED_WITH_VALUE: usize = 4;
+/// The same where what is tried costs more: a group must be found in each, or what stands around is looked at.
+const TRIED_AT_A_COST: usize = 4;
 
 /// A compiled shape.
 pub(crate) struct Shape {
@@ -185,7 +185,8 @@ impl Shape {
                 accepted += 1;
             }
         });
-        let tried = if self.has_value { TRIED_WITH_VALUE } else { TRIED };
+        let costs = self.has_value || matches!(self.check, Some(Check::Left(_) | Check::Around(_)));
+        let tried = if costs { TRIED_AT_A_COST } else { TRIED };
         let last = (0..accepted).rev().take(tried);
         last.filter_map(|at| ends.get(at % TRIED))
             .find_map(|end| self.judge(text, Span::new(start, *end)))
