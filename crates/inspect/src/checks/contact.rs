@@ -393,25 +393,38 @@ const DOMAINS: &str = "com net org info biz name pro edu gov mil int aero coop m
 fn mailbox(found: &Match<'_>) -> Option<Span> {
     let text = found.value();
     let (local, domain) = text.rsplit_once('@')?;
-    let top = domain.rsplit('.').next().unwrap_or_default().to_lowercase();
-    let ascii = top.is_ascii();
-    let known = !ascii
-        || top.starts_with("xn--")
-        || (top.len() == 2
-            && !matches!(
-                top.as_str(),
-                "js" | "ts" | "md" | "py" | "rb" | "sh" | "gz" | "xz"
-            )
-            || top == "md"
-            || top == "py"
-            || top == "sh")
-        || DOMAINS.split_whitespace().any(|known| known == top);
+    let top = domain.rsplit('.').next().unwrap_or_default();
+    let glued = glued(top)?;
     let sane = !domain.split('.').any(|label| label.ends_with('-'));
     let robot = local == "git" || (local == "2x" || local == "3x");
     // `user:password@host.example.com` is a part of an address of the web; its secret is for others to find.
     let before = found.before(64);
     let credential = before.ends_with(':') && before.contains("://") && !before.contains(char::is_whitespace);
-    (known && sane && !robot && !credential).then(|| found.span())
+    let span = found.span();
+    (sane && !robot && !credential).then(|| Span::new(span.start, span.end - glued))
+}
+
+/// How many bytes of the last label belong to a word that is glued to the address (`example.comThanks`); nothing where no
+/// top-level domain begins there.
+fn glued(top: &str) -> Option<usize> {
+    if is_top(top) {
+        return Some(0);
+    }
+    let new_word = |(at, c): &(usize, char)| *at > 1 && (c.is_ascii_uppercase() || c.is_ascii_digit());
+    let mut words = top.char_indices().filter(new_word).map(|(at, _)| at);
+    words
+        .rfind(|at| top.get(..*at).is_some_and(is_top))
+        .map(|at| top.len() - at)
+}
+
+/// Whether there is a top-level domain of that name, and it is rather that than the ending of a file's name.
+fn is_top(label: &str) -> bool {
+    let label = label.to_lowercase();
+    let file = matches!(label.as_str(), "js" | "ts" | "rb" | "gz" | "xz");
+    !label.is_ascii()
+        || label.starts_with("xn--")
+        || (label.len() == 2 && !file)
+        || DOMAINS.split_whitespace().any(|known| known == label)
 }
 
 /// Names of accounts on social networks: not a word of the sentence.
@@ -473,6 +486,8 @@ mod tests {
             ("", "digit@example.com", true),
             ("", "icon@2x.png", false),
             ("", "W@x.T", false),
+            ("", "jane@example.comThanks", true),
+            ("", "jane@example.comthanks", false),
             ("https://user:", "pass@db.example.com", false),
         ] {
             assert_eq!(find(mailbox, before, value), right, "{before}{value}");
