@@ -1,6 +1,6 @@
 //! Ways to reach a person: mailboxes and telephones.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use portcullis_core::Span;
 
@@ -417,6 +417,8 @@ fn glued(top: &str) -> Option<usize> {
         .map(|at| top.len() - at)
 }
 
+static TOPS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| DOMAINS.split_whitespace().collect());
+
 /// Whether there is a top-level domain of that name, and it is rather that than the ending of a file's name.
 fn is_top(label: &str) -> bool {
     let label = label.to_lowercase();
@@ -424,7 +426,7 @@ fn is_top(label: &str) -> bool {
     !label.is_ascii()
         || label.starts_with("xn--")
         || (label.len() == 2 && !file)
-        || DOMAINS.split_whitespace().any(|known| known == label)
+        || TOPS.contains(label.as_str())
 }
 
 /// Names of accounts on social networks: not a word of the sentence.
