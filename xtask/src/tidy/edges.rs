@@ -42,6 +42,7 @@ static ROOMS: &[Room] = &[
         name: "inspect",
         ours: &["core"],
         others: Others::Only(&[
+            "bip39",
             "crc32fast",
             "memchr",
             "phonenumber",

@@ -19,12 +19,8 @@ pub(super) static CHECKS: &[(&str, Check)] = &[
 
 /// The words of BIP-39 with their numbers.
 static WORDS: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| {
-    let text = include_str!("bip39.txt");
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    (0..)
-        .zip(lines.flat_map(str::split_whitespace))
-        .map(|(number, word)| (word, number))
-        .collect()
+    let words = ::bip39::Language::English.word_list();
+    words.iter().copied().zip(0..).collect()
 });
 
 /// The words for 16 bytes and their checksum: what [`bip39`] takes. For cases only.
