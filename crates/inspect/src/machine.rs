@@ -6,11 +6,14 @@
 //!
 //! A row of the table is a set of places in the pattern (the subset construction). Rows are made when a text first leads
 //! there: whole tables of all rules would take seconds to make and tens of megabytes to keep, and texts reach little of them.
-//! A row that was made stays, and so does its number.
+//! A row that was made stays, and so does its number: whoever reads needs no lock.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError, RwLock},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use regex_automata::{
@@ -32,7 +35,8 @@ const MAX_ROWS: usize = 1 << 17;
 /// How far before a byte that it needs a match may begin to be looked for around that byte.
 const MAX_REACH: usize = 200;
 
-/// A row of the table, and what is known about it.
+/// A row of the table, and what is known about it: two bits for that, five for the chunk it is in, the rest for the place
+/// where it begins there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State(u32);
 
@@ -42,6 +46,7 @@ impl State {
     const UNKNOWN: State = State(u32::MAX);
     const ACCEPTS: u32 = 1;
     const LAST: u32 = 2;
+    const CHUNK: u32 = 31;
 
     /// No text can make a match any more.
     pub(crate) fn is_dead(self) -> bool {
@@ -58,8 +63,12 @@ impl State {
         self.0 & State::LAST != 0
     }
 
-    fn row(self) -> usize {
-        usize::try_from(self.0 >> 2).unwrap_or(usize::MAX)
+    fn chunk(self) -> usize {
+        (self.0 >> 2 & State::CHUNK) as usize
+    }
+
+    fn place(self) -> usize {
+        (self.0 >> 7) as usize
     }
 }
 
@@ -69,18 +78,85 @@ pub(crate) struct Machine {
     classes: [u8; 256],
     /// A byte of each class.
     representatives: Vec<u8>,
-    table: RwLock<Table>,
+    rows: Rows,
+    /// What the rows stand for; needed where one is made.
+    made: Mutex<Made>,
     start: State,
 }
 
+/// Where each row leads by each class. Rows are in chunks, each twice the size of the one before, that never move.
+struct Rows {
+    chunks: [OnceLock<Box<[AtomicU32]>>; CHUNKS],
+    width: usize,
+}
+
+/// The rows of the first chunk.
+const FIRST: usize = 8;
+/// So many chunks hold [`MAX_ROWS`].
+const CHUNKS: usize = 15;
+
 /// The rows that were made.
 #[derive(Default)]
-struct Table {
-    /// Where each row leads by each class.
-    next: Vec<State>,
+struct Made {
     /// The places of each row: those that read a byte, in order.
     sets: Vec<Box<[StateID]>>,
     known: HashMap<Box<[StateID]>, State>,
+}
+
+impl Rows {
+    fn new(width: usize) -> Rows {
+        Rows {
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            width,
+        }
+    }
+
+    /// Where a row leads by a class.
+    #[inline(always)]
+    fn next(&self, state: State, class: u8) -> State {
+        match self.cell(state, class) {
+            Some(cell) => State(cell.load(Ordering::Acquire)),
+            None => State::DEAD,
+        }
+    }
+
+    #[inline(always)]
+    fn cell(&self, state: State, class: u8) -> Option<&AtomicU32> {
+        let chunk = self.chunks.get(state.chunk())?.get()?;
+        chunk.get(state.place() + usize::from(class))
+    }
+
+    fn set(&self, state: State, class: u8, next: State) {
+        if let Some(cell) = self.cell(state, class) {
+            cell.store(next.0, Ordering::Release);
+        }
+    }
+
+    /// The row of that number, without what is known about it. It leads nowhere yet, or to `beyond` by every class.
+    fn add(&self, row: usize, beyond: State) -> Option<State> {
+        let state = self.state(row)?;
+        let chunk = self.chunks.get(state.chunk())?.get_or_init(|| {
+            let cells = (FIRST << state.chunk()) * self.width;
+            (0..cells).map(|_| AtomicU32::new(State::UNKNOWN.0)).collect()
+        });
+        for cell in chunk.get(state.place()..state.place() + self.width)? {
+            cell.store(beyond.0, Ordering::Relaxed);
+        }
+        Some(state)
+    }
+
+    /// The state of a row, without what is known about it.
+    fn state(&self, row: usize) -> Option<State> {
+        let chunk = (row / FIRST + 1).checked_ilog2()?;
+        let first = FIRST * ((1 << chunk) - 1);
+        let place = u32::try_from((row - first) * self.width).ok()?;
+        Some(State(place << 7 | chunk << 2))
+    }
+
+    /// The number of a row.
+    fn row(&self, state: State) -> usize {
+        FIRST * ((1 << state.chunk()) - 1) + state.place() / self.width.max(1)
+    }
 }
 
 impl Machine {
@@ -111,11 +187,12 @@ impl Machine {
                 representatives.push(byte);
             }
         }
-        let mut table = Table::default();
-        table.add(Box::default(), false, representatives.len());
+        let rows = Rows::new(representatives.len());
+        let mut made = Made::default();
+        made.add(Box::default(), false, &rows);
         let mut closure = Closure::of(&nfa);
         closure.enter(&nfa, nfa.start_anchored());
-        let start = table.add_closure(&mut closure, representatives.len());
+        let start = made.add_closure(&mut closure, &rows);
         if start.is_dead() {
             return Err("the pattern matches nothing".into());
         }
@@ -123,7 +200,8 @@ impl Machine {
             nfa,
             classes,
             representatives,
-            table: RwLock::new(table),
+            rows,
+            made: Mutex::new(made),
             start,
         })
     }
@@ -135,28 +213,22 @@ impl Machine {
 
     /// The state after one more byte. Nothing follows a dead state.
     pub(crate) fn step(&self, state: State, byte: u8) -> State {
-        let mut after = State::DEAD;
-        self.walk(state, std::iter::once(byte), |state| after = state);
-        after
+        let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
+        match self.rows.next(state, class) {
+            State::UNKNOWN => self.explore(state, class),
+            next => next,
+        }
     }
 
     /// Walks over bytes until nothing can match any more; `each` is told every state that is not dead.
+    #[inline]
     pub(crate) fn walk(&self, from: State, bytes: impl Iterator<Item = u8>, mut each: impl FnMut(State)) {
         let mut state = from;
-        let mut table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         for byte in bytes {
-            let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
-            let place = state.row() * self.representatives.len() + usize::from(class);
-            let mut next = table.next.get(place).copied().unwrap_or(State::DEAD);
-            if next == State::UNKNOWN {
-                drop(table);
-                next = self.explore(state, class);
-                table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-            }
-            if next.is_dead() {
+            state = self.step(state, byte);
+            if state.is_dead() {
                 return;
             }
-            state = next;
             each(state);
         }
     }
@@ -164,25 +236,21 @@ impl Machine {
     /// Makes the row to which a row leads by a class.
     #[cold]
     fn explore(&self, state: State, class: u8) -> State {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let width = self.representatives.len();
-        let place = state.row() * width + usize::from(class);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have been here in between.
-        match table.next.get(place) {
-            Some(next) if *next == State::UNKNOWN => {}
-            known => return known.copied().unwrap_or(State::DEAD),
+        let known = self.rows.next(state, class);
+        if known != State::UNKNOWN {
+            return known;
         }
         let byte = self.representatives.get(usize::from(class)).copied().unwrap_or(0);
         let mut closure = Closure::of(&self.nfa);
-        for id in table.sets.get(state.row()).into_iter().flatten() {
+        for id in made.sets.get(self.rows.row(state)).into_iter().flatten() {
             if let Some(next) = follow(self.nfa.state(*id), byte) {
                 closure.enter(&self.nfa, next);
             }
         }
-        let next = table.add_closure(&mut closure, width);
-        if let Some(slot) = table.next.get_mut(place) {
-            *slot = next;
-        }
+        let next = made.add_closure(&mut closure, &self.rows);
+        self.rows.set(state, class, next);
         next
     }
 
@@ -194,8 +262,8 @@ impl Machine {
         let mut row = 0;
         loop {
             let rows = {
-                let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-                table.sets.len()
+                let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+                made.sets.len()
             };
             if rows >= MAX_ROWS || rows.saturating_mul(self.representatives.len()) > MAX_CELLS {
                 return Err("the pattern has too many states".into());
@@ -203,9 +271,10 @@ impl Machine {
             if row >= rows {
                 return Ok(());
             }
-            let state = State(u32::try_from(row << 2).unwrap_or(0));
-            for class in 0..self.representatives.len() {
-                self.explore(state, u8::try_from(class).unwrap_or(0));
+            if let Some(state) = self.rows.state(row) {
+                for class in 0..self.representatives.len() {
+                    self.explore(state, u8::try_from(class).unwrap_or(0));
+                }
             }
             row += 1;
         }
@@ -281,9 +350,9 @@ const MAX_CELLS: usize = 8 << 20;
 /// Where a match can be in more states than that at one place, it is not looked at closer.
 const WIDE: usize = 512;
 
-impl Table {
+impl Made {
     /// The row of what a closure reached; the dead row where that is nothing. The closure is empty afterwards.
-    fn add_closure(&mut self, closure: &mut Closure, width: usize) -> State {
+    fn add_closure(&mut self, closure: &mut Closure, rows: &Rows) -> State {
         let (set, accepts) = closure.take();
         if set.is_empty() && !accepts {
             return State::DEAD;
@@ -299,13 +368,12 @@ impl Table {
         if self.sets.len() >= MAX_ROWS {
             return State::DEAD;
         }
-        let state = self.add(set, accepts, width);
+        let state = self.add(set, accepts, rows);
         self.known.insert(key.into_boxed_slice(), state);
         state
     }
 
-    fn add(&mut self, set: Box<[StateID]>, accepts: bool, width: usize) -> State {
-        let row = u32::try_from(self.sets.len()).unwrap_or(0);
+    fn add(&mut self, set: Box<[StateID]>, accepts: bool, rows: &Rows) -> State {
         let last = accepts && set.is_empty();
         // From a row that reads nothing, nothing follows; the first row is the dead one.
         let beyond = if set.is_empty() {
@@ -313,9 +381,11 @@ impl Table {
         } else {
             State::UNKNOWN
         };
-        self.next.extend(std::iter::repeat_n(beyond, width));
+        let Some(State(row)) = rows.add(self.sets.len(), beyond) else {
+            return State::DEAD;
+        };
         self.sets.push(set);
-        State(row << 2 | if accepts { State::ACCEPTS } else { 0 } | if last { State::LAST } else { 0 })
+        State(row | if accepts { State::ACCEPTS } else { 0 } | if last { State::LAST } else { 0 })
     }
 }
 
