@@ -12,6 +12,7 @@ use portcullis_core::{Channel, Family, Finding, Kind, Lane, Located, Part, PartI
 use crate::{
     Rule, RuleError, Selection,
     hit::{Hit, tidy},
+    joint::Shapes,
     link,
     plan::Plan,
     resolve::resolve,
@@ -101,7 +102,7 @@ static FILES: &[(Family, &str)] = &[
 /// All rules. Immutable; share one among all threads.
 pub struct Inspector {
     rules: Vec<Rule>,
-    shapes: Vec<Shape>,
+    shapes: Shapes,
     /// For each channel, the rules that are run on it.
     by_channel: Vec<Rules>,
     /// Plans that were made, so that selections that come to the same share one.
@@ -164,7 +165,7 @@ impl Inspector {
         );
         Ok(Inspector {
             rules,
-            shapes,
+            shapes: Shapes::new(shapes),
             by_channel,
             plans: Mutex::default(),
             verdicts: None,
@@ -192,7 +193,7 @@ impl Inspector {
     /// # Errors
     /// A pattern is too large.
     pub fn compile(&self) -> Result<(), RuleError> {
-        for shape in &self.shapes {
+        for shape in self.shapes.all() {
             if let (Err(reason), Some(rule)) = (shape.compile(), self.rules.get(shape.rule)) {
                 return Err(rule.source.wrong(reason));
             }
@@ -552,7 +553,7 @@ impl std::fmt::Debug for Inspector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inspector")
             .field("rules", &self.rules.len())
-            .field("shapes", &self.shapes.len())
+            .field("shapes", &self.shapes.all().len())
             .finish()
     }
 }
@@ -598,6 +599,7 @@ mod tests {
         for (number, rule) in inspector.rules.iter().enumerate() {
             let shapes: Vec<&Shape> = inspector
                 .shapes
+                .all()
                 .iter()
                 .filter(|shape| shape.rule == number)
                 .collect();

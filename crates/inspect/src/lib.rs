@@ -12,6 +12,7 @@ mod derived;
 mod edge;
 mod hit;
 mod inspector;
+mod joint;
 mod label;
 mod link;
 mod literals;

@@ -100,7 +100,12 @@ const CHUNKS: usize = 15;
 struct Made {
     /// The places of each row: those that read a byte, in order.
     sets: Vec<Box<[StateID]>>,
-    known: HashMap<Box<[StateID]>, State>,
+    /// For each row, a bit for each pattern of which a match ends there.
+    accepts: Vec<u64>,
+    /// Rows that read the same differ by which matches end in them.
+    known: HashMap<(u64, Box<[StateID]>), State>,
+    /// No more rows are made.
+    most: usize,
 }
 
 impl Rows {
@@ -162,6 +167,12 @@ impl Rows {
 impl Machine {
     /// Compiles a pattern: bytes are ASCII unless it says `(?u)`, no look-around, no empty match.
     pub(crate) fn new(pattern: &str) -> Result<Machine, String> {
+        Machine::of(&[pattern], MAX_ROWS)
+    }
+
+    /// Compiles several patterns, at most 64, into one automaton that knows which of them match. It has no more than
+    /// `most` rows.
+    pub(crate) fn of(patterns: &[&str], most: usize) -> Result<Machine, String> {
         let nfa = thompson::Compiler::new()
             .syntax(syntax::Config::new().unicode(false).utf8(true))
             .configure(
@@ -169,7 +180,7 @@ impl Machine {
                     .which_captures(thompson::WhichCaptures::None)
                     .nfa_size_limit(Some(COMPILE_LIMIT)),
             )
-            .build(pattern)
+            .build_many(patterns)
             .map_err(|error| format!("{error}: {}", cause(&error)))?;
         if !nfa.look_set_any().is_empty() {
             return Err(
@@ -188,14 +199,18 @@ impl Machine {
             }
         }
         let rows = Rows::new(representatives.len());
-        let mut made = Made::default();
-        made.add(Box::default(), false, &rows);
+        let mut made = Made {
+            most,
+            ..Made::default()
+        };
+        made.add(Box::default(), 0, &rows);
         let mut closure = Closure::of(&nfa);
         closure.enter(&nfa, nfa.start_anchored());
         let start = made.add_closure(&mut closure, &rows);
-        if start.is_dead() {
+        let start = start.filter(|start| !start.is_dead());
+        let Some(start) = start else {
             return Err("the pattern matches nothing".into());
-        }
+        };
         Ok(Machine {
             nfa,
             classes,
@@ -215,9 +230,31 @@ impl Machine {
     pub(crate) fn step(&self, state: State, byte: u8) -> State {
         let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
         match self.rows.next(state, class) {
-            State::UNKNOWN => self.explore(state, class),
+            State::UNKNOWN => self.explore(state, class).unwrap_or(State::DEAD),
             next => next,
         }
+    }
+
+    /// Walks over the first `most` bytes: a bit for each pattern that matches a beginning of them. `None` where that is not
+    /// known: something could match yet, or there is no room for another row.
+    pub(crate) fn matching(&self, bytes: &[u8], most: usize) -> Option<u64> {
+        let (mut state, mut matching) = (self.start, 0);
+        let mut rest = bytes.iter();
+        for byte in rest.by_ref().take(most) {
+            let class = self.classes.get(usize::from(*byte)).copied().unwrap_or(0);
+            state = match self.rows.next(state, class) {
+                State::UNKNOWN => self.explore(state, class)?,
+                next => next,
+            };
+            if state.is_dead() {
+                return Some(matching);
+            }
+            if state.accepts() {
+                let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+                matching |= made.accepts.get(self.rows.row(state)).copied().unwrap_or(0);
+            }
+        }
+        rest.as_slice().is_empty().then_some(matching)
     }
 
     /// Walks over bytes until nothing can match any more; `each` is told every state that is not dead.
@@ -233,14 +270,14 @@ impl Machine {
         }
     }
 
-    /// Makes the row to which a row leads by a class.
+    /// Makes the row to which a row leads by a class; `None` where there is no room.
     #[cold]
-    fn explore(&self, state: State, class: u8) -> State {
+    fn explore(&self, state: State, class: u8) -> Option<State> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have been here in between.
         let known = self.rows.next(state, class);
         if known != State::UNKNOWN {
-            return known;
+            return Some(known);
         }
         let byte = self.representatives.get(usize::from(class)).copied().unwrap_or(0);
         let mut closure = Closure::of(&self.nfa);
@@ -249,9 +286,9 @@ impl Machine {
                 closure.enter(&self.nfa, next);
             }
         }
-        let next = made.add_closure(&mut closure, &self.rows);
+        let next = made.add_closure(&mut closure, &self.rows)?;
         self.rows.set(state, class, next);
-        next
+        Some(next)
     }
 
     /// Makes the whole table.
@@ -351,41 +388,36 @@ const MAX_CELLS: usize = 8 << 20;
 const WIDE: usize = 512;
 
 impl Made {
-    /// The row of what a closure reached; the dead row where that is nothing. The closure is empty afterwards.
-    fn add_closure(&mut self, closure: &mut Closure, rows: &Rows) -> State {
+    /// The row of what a closure reached, which is the dead row where that is nothing; `None` where there is no room for it.
+    /// The closure is empty afterwards.
+    fn add_closure(&mut self, closure: &mut Closure, rows: &Rows) -> Option<State> {
         let (set, accepts) = closure.take();
-        if set.is_empty() && !accepts {
-            return State::DEAD;
+        if set.is_empty() && accepts == 0 {
+            return Some(State::DEAD);
         }
-        // Rows that read the same differ by whether a match ends in them; the key says so by a place that reads nothing.
-        let mut key = set.to_vec();
-        if accepts {
-            key.push(StateID::MAX);
+        let key = (accepts, set);
+        if let Some(known) = self.known.get(&key) {
+            return Some(*known);
         }
-        if let Some(known) = self.known.get(key.as_slice()) {
-            return *known;
+        if self.sets.len() >= self.most {
+            return None;
         }
-        if self.sets.len() >= MAX_ROWS {
-            return State::DEAD;
-        }
-        let state = self.add(set, accepts, rows);
-        self.known.insert(key.into_boxed_slice(), state);
-        state
+        let state = self.add(key.1.clone(), accepts, rows)?;
+        self.known.insert(key, state);
+        Some(state)
     }
 
-    fn add(&mut self, set: Box<[StateID]>, accepts: bool, rows: &Rows) -> State {
-        let last = accepts && set.is_empty();
+    fn add(&mut self, set: Box<[StateID]>, accepts: u64, rows: &Rows) -> Option<State> {
         // From a row that reads nothing, nothing follows; the first row is the dead one.
-        let beyond = if set.is_empty() {
-            State::DEAD
-        } else {
-            State::UNKNOWN
+        let (beyond, last) = match set.is_empty() {
+            true => (State::DEAD, State::LAST),
+            false => (State::UNKNOWN, 0),
         };
-        let Some(State(row)) = rows.add(self.sets.len(), beyond) else {
-            return State::DEAD;
-        };
+        let State(row) = rows.add(self.sets.len(), beyond)?;
         self.sets.push(set);
-        State(row | if accepts { State::ACCEPTS } else { 0 } | if last { State::LAST } else { 0 })
+        self.accepts.push(accepts);
+        let flags = if accepts == 0 { 0 } else { State::ACCEPTS | last };
+        Some(State(row | flags))
     }
 }
 
@@ -393,7 +425,7 @@ impl Made {
 struct Closure {
     seen: Vec<bool>,
     reading: Vec<StateID>,
-    accepts: bool,
+    accepts: u64,
     open: Vec<StateID>,
 }
 
@@ -402,7 +434,7 @@ impl Closure {
         Closure {
             seen: vec![false; nfa.states().len()],
             reading: Vec::new(),
-            accepts: false,
+            accepts: 0,
             open: Vec::new(),
         }
     }
@@ -420,12 +452,12 @@ impl Closure {
                 Place::Union { alternates } => self.open.extend(alternates.iter()),
                 Place::BinaryUnion { alt1, alt2 } => self.open.extend([*alt1, *alt2]),
                 Place::Capture { next, .. } => self.open.push(*next),
-                Place::Match { .. } => self.accepts = true,
+                Place::Match { pattern_id } => self.accepts |= 1 << pattern_id.as_usize().min(63),
             }
         }
     }
 
-    fn take(&mut self) -> (Box<[StateID]>, bool) {
+    fn take(&mut self) -> (Box<[StateID]>, u64) {
         self.reading.sort_unstable();
         let set = std::mem::take(&mut self.reading).into_boxed_slice();
         (set, std::mem::take(&mut self.accepts))
@@ -544,6 +576,25 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn several_patterns_tell_which_of_them_match() {
+        let machine = Machine::of(&["ab", "abc?d", "x{2,}"], 100).unwrap();
+        for (text, matching) in [
+            ("abd.", Some(0b11)),
+            ("ab", Some(0b1)),
+            ("abcd", Some(0b11)),
+            ("abc.", Some(0b1)),
+            ("xxxx", Some(0b100)),
+            ("xxxxx", None),
+            ("y", Some(0)),
+        ] {
+            assert_eq!(machine.matching(text.as_bytes(), 4), matching, "{text}");
+        }
+        let narrow = Machine::of(&["abcdef", "ab"], 4).unwrap();
+        assert_eq!(narrow.matching(b"abcdef", 9), None, "no room");
+        assert_eq!(narrow.matching(b"b", 9), Some(0));
     }
 
     #[test]

@@ -7,13 +7,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use crate::{
     around::{self, LONG},
     edge::Before,
     hit::{Hit, tidy},
+    joint::{self, Joint, Shapes},
     literals::{Endings, Literals, Meaning, Words},
     shape::{self, Shape},
     trie::Trie,
@@ -65,6 +66,8 @@ struct Keyed {
 struct Bundle {
     /// Shapes that begin so.
     shapes: Vec<usize>,
+    /// The same as automata, [`joint::MOST`] shapes in each, made when the literal is met for the first time.
+    joints: Vec<OnceLock<Arc<Joint>>>,
     /// Groups of keyed shapes whose keyword it is.
     groups: Vec<usize>,
     /// The bytes that a match of one of those groups can begin with, and how far from the keyword.
@@ -174,6 +177,7 @@ impl Draft {
     fn bundle_of(&self, stands: &[Stands]) -> Bundle {
         let mut bundle = Bundle {
             shapes: Vec::new(),
+            joints: Vec::new(),
             groups: Vec::new(),
             first: [false; 256],
             reach: (0, 0),
@@ -194,6 +198,8 @@ impl Draft {
                 }
             }
         }
+        let joints = bundle.shapes.len().div_ceil(joint::MOST);
+        bundle.joints.resize_with(joints, OnceLock::new);
         bundle
     }
 }
@@ -208,9 +214,14 @@ impl Keyed {
 
 impl Plan {
     /// Prepares the search for the matches of some of `shapes`: those whose rule is wanted.
-    pub(crate) fn new(shapes: &[Shape], wanted: impl Fn(usize) -> bool) -> Plan {
+    pub(crate) fn new(shapes: &Shapes, wanted: impl Fn(usize) -> bool) -> Plan {
         let mut draft = Draft::default();
-        for (number, shape) in shapes.iter().enumerate().filter(|(_, shape)| wanted(shape.rule)) {
+        for (number, shape) in shapes
+            .all()
+            .iter()
+            .enumerate()
+            .filter(|(_, shape)| wanted(shape.rule))
+        {
             draft.add(number, shape);
         }
         let (literals, bundles) = draft.bundle();
@@ -233,7 +244,7 @@ impl Plan {
         plan
     }
 
-    fn fill_tables(&mut self, shapes: &[Shape]) {
+    fn fill_tables(&mut self, shapes: &Shapes) {
         let open = self.open.iter().filter_map(|number| shapes.get(*number));
         for (at, shape) in (0usize..).zip(open) {
             if !shape.before.bars(b'a') {
@@ -266,7 +277,7 @@ impl Plan {
         self.starting = (0..=u8::MAX).map(beginning).collect();
     }
 
-    fn fill_further(&mut self, shapes: &[Shape]) {
+    fn fill_further(&mut self, shapes: &Shapes) {
         let open = self.open.iter().filter_map(|number| shapes.get(*number));
         for (at, shape) in (0usize..).zip(open) {
             for ((_, table), can_stand) in self.further.iter_mut().zip(shape.places()) {
@@ -278,7 +289,7 @@ impl Plan {
     }
 
     /// The literal beginnings as a tree.
-    pub(crate) fn trie(&self, shapes: &[Shape]) -> &Trie {
+    pub(crate) fn trie(&self, shapes: &Shapes) -> &Trie {
         self.trie.get_or_init(|| {
             let met = self
                 .met
@@ -304,7 +315,7 @@ impl Plan {
     }
 
     /// Adds every match, in order of start, without those within another of the same kind.
-    pub(crate) fn run(&self, shapes: &[Shape], text: &str, hits: &mut Vec<Hit>) {
+    pub(crate) fn run(&self, shapes: &Shapes, text: &str, hits: &mut Vec<Hit>) {
         self.each_start(shapes, text, |shape, start| {
             if let Some(span) = shape.find(text, start) {
                 hits.push(shape.hit(span));
@@ -314,7 +325,7 @@ impl Plan {
     }
 
     /// Calls `attempt` with every shape and every place where a match of it may begin.
-    pub(crate) fn each_start(&self, shapes: &[Shape], text: &str, attempt: impl FnMut(&Shape, usize)) {
+    pub(crate) fn each_start(&self, shapes: &Shapes, text: &str, attempt: impl FnMut(&Shape, usize)) {
         let bytes = text.as_bytes();
         let mut walk = Walk {
             plan: self,
@@ -365,7 +376,7 @@ impl Plan {
 /// One pass over one text.
 struct Walk<'a, F> {
     plan: &'a Plan,
-    shapes: &'a [Shape],
+    shapes: &'a Shapes,
     bytes: &'a [u8],
     /// For each group of keyed shapes, up to where it has been tried; empty until a keyword is met.
     tried: Vec<usize>,
@@ -396,9 +407,7 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
                 let Some(bundle) = plan.bundles.get(bundle as usize) else {
                     return;
                 };
-                for shape in bundle.shapes.iter().filter_map(|number| self.shapes.get(*number)) {
-                    self.attempt(shape, at);
-                }
+                self.try_bundle(bundle, at);
                 if bundle.groups.is_empty() || !around::is_word(self.bytes, at, length) {
                     return;
                 }
@@ -415,6 +424,24 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
                     }
                 }
             });
+    }
+
+    /// Attempts the shapes of a bundle.
+    fn try_bundle(&mut self, bundle: &Bundle, start: usize) {
+        let (shapes, before) = (self.shapes, Before::at(self.bytes, start));
+        for (numbers, joint) in bundle.shapes.chunks(joint::MOST).zip(&bundle.joints) {
+            let each = || (0u32..).zip(numbers.iter().filter_map(|number| shapes.get(*number)));
+            let may_follow = each().filter(|(_, shape)| shape.may_follow(before));
+            let mut possible: u64 = may_follow.map(|(at, _)| 1 << at).sum();
+            if possible & possible.wrapping_sub(1) != 0 {
+                let joint = joint.get_or_init(|| shapes.joint(numbers));
+                possible &= joint.possible(self.bytes.get(start..).unwrap_or_default());
+            }
+            if possible != 0 {
+                let matching = each().filter(|(at, _)| possible >> at & 1 != 0);
+                matching.for_each(|(_, shape)| (self.attempt)(shape, start));
+            }
+        }
     }
 
     fn attempt(&mut self, shape: &Shape, start: usize) {

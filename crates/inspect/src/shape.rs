@@ -103,6 +103,11 @@ impl Shape {
         })
     }
 
+    /// What it matches, as it is written.
+    pub(crate) fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
     /// Makes the whole automaton, which is otherwise made as texts need it.
     pub(crate) fn compile(&self) -> Result<(), String> {
         match self.machine() {
