@@ -5,6 +5,8 @@
 
 use portcullis_core::Span;
 
+use crate::keywords::Keywords;
+
 /// How many bytes before a match a check may look at.
 pub(crate) const BEFORE: usize = 1024;
 /// How many bytes behind a match a check may look at.
@@ -88,13 +90,14 @@ impl<'a> Match<'a> {
 
     /// Whether one of `keywords` stands wholly within `near` bytes before the match or within `near_after` bytes behind it.
     /// Behind a match of more than [`LONG`] bytes nothing counts.
-    pub(crate) fn is_near(&self, keywords: &[String], near: usize, near_after: usize) -> bool {
+    pub(crate) fn is_near(&self, keywords: &Keywords, near: usize, near_after: usize) -> bool {
         let whole = Match::new(self.text, self.whole, self.whole);
         let near_after = if self.whole.len() > LONG { 0 } else { near_after };
-        let (before, after) = (whole.before(near), whole.after(near_after));
-        keywords
-            .iter()
-            .any(|word| stands_in(word, before) || (near_after > 0 && stands_in(word, after)))
+        let any = |text: &str| {
+            let text = text.as_bytes();
+            keywords.any_in(text, |word, at| is_word(text, at, word.len()))
+        };
+        any(whole.before(near)) || (near_after > 0 && any(whole.after(near_after)))
     }
 }
 

@@ -21,12 +21,26 @@ pub(crate) enum Edge {
     /// What may continue the local part of an e-mail address to the left, the dot left out: dots before an address
     /// are far more often an ellipsis.
     Local,
+    /// What a dotted number may not follow: [`Edge::Token`]'s bytes, a backslash, and a dot that follows a letter or a digit.
+    Dotted,
+    /// What a telephone number may not follow: [`Edge::Token`]'s bytes, signs of currencies and the like, and a digit with
+    /// a sign behind it that groups digits. Another number goes on there, and every place in it would be tried.
+    Figure,
     /// All but what ends an unquoted value: white space, quotes, `\\`, `<>`, `,;`, closing brackets, `&|`, and what is
     /// not ASCII. `password = decrypt(…)` is a call, not a value.
     Bound,
 }
 
 impl Edge {
+    /// Whether these two bytes before a match bar it, though the nearer one alone does not.
+    fn bars_pair(self, first: u8, second: u8) -> bool {
+        match self {
+            Edge::Dotted => second == b'.' && first.is_ascii_alphanumeric(),
+            Edge::Figure => first.is_ascii_digit() && matches!(second, b'.' | b',' | b'/' | b' ' | b'\''),
+            _ => false,
+        }
+    }
+
     /// Whether a match may not touch `byte`.
     pub(crate) fn bars(self, byte: u8) -> bool {
         match self {
@@ -39,6 +53,8 @@ impl Edge {
                 byte,
                 0..=b' ' | b'"' | b'\'' | b'`' | b'\\' | b'<' | b'>' | b',' | b';' | b')' | b']' | b'}' | b'&' | b'|' | 127..
             ),
+            Edge::Dotted => Edge::Token.bars(byte) || byte == b'\\',
+            Edge::Figure => Edge::Token.bars(byte) || matches!(byte, b'+' | b'$' | b'#' | b'@' | b'%' | b'*'),
             Edge::Local => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'%'),
         }
     }
@@ -73,7 +89,8 @@ impl Before {
     /// Whether a match may begin here. The letter of an escape (`\n` written as two characters, as in the source of a
     /// string) is no part of what follows it: `"\nghp_…"` holds a token.
     pub(crate) fn allows(self, edge: Edge) -> bool {
-        !edge.bars(self.1) || (self.0 == b'\\' && matches!(self.1, b'n' | b't' | b'r'))
+        let escaped = || self.0 == b'\\' && matches!(self.1, b'n' | b't' | b'r');
+        (!edge.bars(self.1) || escaped()) && !edge.bars_pair(self.0, self.1)
     }
 }
 

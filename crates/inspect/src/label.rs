@@ -3,10 +3,18 @@
 //! A keyword that merely stands near would also claim the next number on the line: in `NPI 1234567893, phone (201)
 //! 555-0188` it is the telephone's turn. A label belongs to the value that follows it.
 
-use crate::around::{AFTER, BEFORE, Match, is_word};
+use std::sync::LazyLock;
+
+use crate::{
+    around::{AFTER, BEFORE, Match, is_word},
+    keywords::Keywords,
+};
 
 /// Words that label numbers of other kinds. What follows one of them, and no word of the rule's own, is not the rule's.
-const FOREIGN: &[&str] = &[
+static FOREIGN: LazyLock<Keywords> =
+    LazyLock::new(|| FOREIGN_WORDS.iter().map(|word| (*word).to_owned()).collect());
+
+const FOREIGN_WORDS: &[&str] = &[
     "phone",
     "telephone",
     "tel",
@@ -49,8 +57,8 @@ const NUMBER: usize = 6;
 
 /// Whether one of `words` labels the match: within `near` bytes before it, within `near_after` bytes behind it, or in the
 /// head of its column as far as a check may look back.
-pub(crate) fn is_labelled(found: &Match<'_>, words: &[String], near: usize, near_after: usize) -> bool {
-    let any = |text: &str| words.iter().any(|word| stands(word, text));
+pub(crate) fn is_labelled(found: &Match<'_>, words: &Keywords, near: usize, near_after: usize) -> bool {
+    let any = |text: &str| words.any_in(text.as_bytes(), |word, at| stands(word, text, at));
     let before = found.before(near);
     !is_piece(found, near_after)
         && ((any(before) && any(own(before, found.value())))
@@ -74,21 +82,15 @@ fn is_piece(found: &Match<'_>, near_after: usize) -> bool {
     left || right
 }
 
-/// Whether `word` stands in `text` as a word of its own. An abbreviation in capitals of up to four letters is often an
-/// everyday word otherwise (`SIN`, `DNI`, `PAN`): written small it counts as the name of a field only.
-fn stands(word: &str, text: &str) -> bool {
+/// Whether `word`, which stands at `at` of `text`, is a word of its own there. An abbreviation in capitals of up to four
+/// letters is often an everyday word otherwise (`SIN`, `DNI`, `PAN`): written small it counts as the name of a field only.
+fn stands(word: &str, text: &str, at: usize) -> bool {
     let (wanted, bytes) = (word.as_bytes(), text.as_bytes());
-    let Some(first) = wanted.first() else { return false };
+    let end = at + wanted.len();
     let strict = wanted.len() <= 4 && wanted.iter().all(u8::is_ascii_uppercase);
-    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes).any(|at| {
-        let Some(here) = bytes.get(at..at + wanted.len()) else {
-            return false;
-        };
-        here.eq_ignore_ascii_case(wanted)
-            && is_word(bytes, at, wanted.len())
-            && is_apart(text, at, at + wanted.len())
-            && (!strict || here == wanted || is_field(bytes, at, at + wanted.len()))
-    })
+    is_word(bytes, at, wanted.len())
+        && is_apart(text, at, end)
+        && (!strict || bytes.get(at..end) == Some(wanted) || is_field(bytes, at, end))
 }
 
 /// Whether no letter with cases continues the word between those places beyond ASCII: `инн` does not stand in `старинный`,
@@ -143,23 +145,6 @@ fn own<'a>(before: &'a str, value: &str) -> &'a str {
 
 /// Where the last of the words ends that label numbers of other kinds.
 fn last_foreign(bytes: &[u8]) -> Option<usize> {
-    let ends_at = |start: usize| {
-        let rest = bytes.get(start..)?;
-        let first = rest.first()?.to_ascii_lowercase();
-        let is_here = |word: &&&str| {
-            let word = word.as_bytes();
-            word.first() == Some(&first)
-                && rest
-                    .get(..word.len())
-                    .is_some_and(|here| here.eq_ignore_ascii_case(word))
-                && is_word(bytes, start, word.len())
-        };
-        FOREIGN
-            .iter()
-            .filter(is_here)
-            .map(|word| start + word.len())
-            .max()
-    };
     // Words begin where letters do; those of other scripts anywhere.
     let begins = |start: &usize| {
         let before = start
@@ -171,7 +156,14 @@ fn last_foreign(bytes: &[u8]) -> Option<usize> {
         !here.is_ascii()
             || (here.is_ascii_alphabetic() && (!before.is_ascii_alphabetic() || here.is_ascii_uppercase()))
     };
-    (0..bytes.len()).rev().filter(begins).find_map(ends_at)
+    let ends_at = |start: usize| {
+        FOREIGN
+            .at(bytes, start)
+            .filter(|word| is_word(bytes, start, word.len()))
+            .map(|word| start + word.len())
+            .max()
+    };
+    FOREIGN.places(bytes).rev().filter(begins).find_map(ends_at)
 }
 
 /// The runs of letters and digits of a text, with their places; digits may be grouped by a blank, a dash, a dot or a slash.
@@ -245,12 +237,9 @@ fn is_date(token: &str) -> bool {
 /// behind that it would rather belong to.
 fn behind<'a>(found: &Match<'a>, near_after: usize) -> Option<&'a str> {
     let after = found.after(AFTER);
-    let end = after
-        .find('\n')
-        .into_iter()
-        .chain(after.find("\\n"))
-        .chain(after.find(". "))
-        .min();
+    let ends = |pair: &[u8]| matches!(pair, b"\\n" | b". " | [b'\n', _]);
+    let last = after.len().checked_sub(1).filter(|_| after.ends_with('\n'));
+    let end = after.as_bytes().windows(2).position(ends).or(last);
     let sentence = end.map_or(after, |end| after.get(..end).unwrap_or_default());
     if tokens(sentence).any(|(_, token)| digits(token) >= 4) {
         return None;
@@ -268,16 +257,16 @@ pub(crate) fn header<'a>(found: &Match<'a>) -> Option<&'a str> {
     let end = memchr::memrchr(b'\n', before.as_bytes())?;
     let (line, above) = (before.get(end + 1..)?, before.get(..end)?);
     let lines = above.rsplit('\n');
-    let (separator, column) = ['|', '\t', ';', ',']
+    let (separator, column) = [b'|', b'\t', b';', b',']
         .into_iter()
-        .map(|separator| (separator, cells(line, separator).count() - 1))
-        .find(|(separator, column)| *column > 0 || (*separator == ',' && line.len() < 3))?;
+        .map(|separator| (separator, parted(line, separator)))
+        .find(|(separator, column)| *column > 0 || (*separator == b',' && line.len() < 3))?;
     let mut head = None;
     // The line that the reach cuts through is not whole: its cells cannot be counted.
     let whole = before.len() + 4 < BEFORE;
     let mut lines = lines.peekable();
     while let Some(line) = lines.next() {
-        if (lines.peek().is_none() && !whole) || (cells(line, separator).count() <= column.max(1)) {
+        if (lines.peek().is_none() && !whole) || parted(line, separator) < column.max(1) {
             break;
         }
         head = Some(line);
@@ -286,12 +275,26 @@ pub(crate) fn header<'a>(found: &Match<'a>) -> Option<&'a str> {
 }
 
 /// The cells of a line; a separator within double quotes separates nothing.
-fn cells(line: &str, separator: char) -> impl Iterator<Item = &str> {
+fn cells(line: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     line.split(move |character| {
         quoted ^= character == '"';
-        character == separator && !quoted
+        character == char::from(separator) && !quoted
     })
+}
+
+/// How many separators part the cells of a line.
+fn parted(line: &str, separator: u8) -> usize {
+    if memchr::memchr(separator, line.as_bytes()).is_none() {
+        return 0;
+    }
+    let mut quoted = false;
+    let mut count = 0;
+    for byte in line.bytes() {
+        quoted ^= byte == b'"';
+        count += usize::from(byte == separator && !quoted);
+    }
+    count
 }
 
 #[cfg(test)]
@@ -304,7 +307,7 @@ mod tests {
         let end = text.find('»').unwrap() - 2;
         let text = text.replace(['«', '»'], "");
         let span = Span::new(start, end);
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let words: Keywords = words.iter().map(|word| (*word).to_owned()).collect();
         is_labelled(&Match::new(&text, span, span), &words, 64, 48)
     }
 
@@ -346,7 +349,9 @@ mod tests {
             ("cédula", "cédulas: ", false),
             ("ЕГН", "ЕГНа ", false),
         ] {
-            assert_eq!(stands(word, text), right, "{word} in {text}");
+            let words = Keywords::from_iter([word.to_owned()]);
+            let found = words.any_in(text.as_bytes(), |word, at| stands(word, text, at));
+            assert_eq!(found, right, "{word} in {text}");
         }
     }
 

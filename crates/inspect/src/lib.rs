@@ -13,6 +13,7 @@ mod edge;
 mod hit;
 mod inspector;
 mod joint;
+mod keywords;
 mod label;
 mod link;
 mod literals;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use portcullis_core::{Channel, Family, Kind, Severity};
 use serde::Deserialize;
 
-use crate::{around::Check, edge::Edge};
+use crate::{around::Check, edge::Edge, keywords::Keywords};
 
 /// What a detector looks for, as listed by `portcullis detectors`.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ pub struct Source {
     pub(crate) after: Edge,
     /// Words one of which must stand within `near` bytes before a match or within `near_after` bytes behind it.
     #[serde(default)]
-    pub(crate) keywords: Arc<[String]>,
+    pub(crate) keywords: Arc<Keywords>,
     #[serde(default = "some_words")]
     pub(crate) near: usize,
     #[serde(default)]
@@ -204,7 +204,8 @@ impl File {
             *shape = fill(shape, &known);
         }
         for rule in &mut file.rules {
-            rule.keywords = write_out(&rule.keywords, &file.words, rule.label).into();
+            let written = write_out(&rule.keywords, &file.words, rule.label);
+            rule.keywords = Arc::new(written.into_iter().collect());
         }
         Ok(file)
     }

@@ -10,6 +10,7 @@ use crate::{
     around::{BEFORE, Check, Match},
     edge::{Before, Edge},
     hit::Hit,
+    keywords::Keywords,
     label::is_labelled,
     literals::LONGEST,
     machine::{Capturing, Machine},
@@ -40,7 +41,7 @@ pub(crate) struct Shape {
     pub(crate) after: Edge,
     check: Option<Check>,
     entropy: f32,
-    pub(crate) keywords: Arc<[String]>,
+    pub(crate) keywords: Arc<Keywords>,
     /// How far before a match a keyword may stand.
     pub(crate) near: usize,
     pub(crate) near_after: usize,

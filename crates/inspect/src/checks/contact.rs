@@ -1,6 +1,6 @@
 //! Ways to reach a person: mailboxes and telephones.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{cell::OnceCell, collections::HashSet, sync::LazyLock};
 
 use portcullis_core::Span;
 
@@ -178,18 +178,34 @@ fn phone(found: &Match<'_>) -> Option<Span> {
 struct LazyContext<'a> {
     found: &'a Match<'a>,
     before: &'a str,
+    /// What stands before, in small letters.
+    lower: OnceCell<String>,
+    called: OnceCell<bool>,
 }
 
 impl<'a> LazyContext<'a> {
     fn new(found: &'a Match<'a>, before: &'a str) -> LazyContext<'a> {
-        LazyContext { found, before }
+        LazyContext {
+            found,
+            before,
+            lower: OnceCell::new(),
+            called: OnceCell::new(),
+        }
+    }
+
+    fn lower(&self) -> &str {
+        self.lower.get_or_init(|| self.before.to_lowercase())
     }
 
     /// Whether the number is called a telephone's: by a word before it, or by its column.
     fn is_called(&self) -> bool {
-        let lower = self.before.to_lowercase();
-        let call = CALLS.last_in(&lower);
-        let other = OTHERS.last_in(&lower);
+        *self.called.get_or_init(|| self.call())
+    }
+
+    fn call(&self) -> bool {
+        let lower = self.lower();
+        let call = CALLS.last_in(lower);
+        let other = OTHERS.last_in(lower);
         if let Some(call) = call {
             return other.is_none_or(|other| other < call) && leads_to(lower.get(call..).unwrap_or_default());
         }
@@ -199,8 +215,8 @@ impl<'a> LazyContext<'a> {
 
     /// Whether the number is called something else.
     fn is_other(&self) -> bool {
-        let lower = self.before.to_lowercase();
-        let near = lower.get(lower.len().saturating_sub(32)..).unwrap_or(&lower);
+        let lower = self.lower();
+        let near = lower.get(lower.len().saturating_sub(32)..).unwrap_or(lower);
         OTHERS.last_in(near).is_some()
     }
 

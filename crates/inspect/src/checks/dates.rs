@@ -1,6 +1,6 @@
 //! Dates, and who was born on them.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use portcullis_core::Span;
 
@@ -31,10 +31,16 @@ const MONTHS: [&str; 12] = [
     "dec dez dic déc gru pro joulu ara дек гру δεκ ธันวา ธ.ค des",
 ];
 
-/// The beginnings with the numbers of their months.
-static STEMS: LazyLock<Vec<(&str, u32)>> = LazyLock::new(|| {
-    let each = |(number, stems): (u32, &'static str)| stems.split(' ').map(move |stem| (stem, number));
-    (1..).zip(MONTHS).flat_map(each).collect()
+/// The beginnings with the numbers of their months, by their first characters.
+static STEMS: LazyLock<HashMap<char, Vec<(&str, u32)>>> = LazyLock::new(|| {
+    let mut stems: HashMap<char, Vec<(&str, u32)>> = HashMap::new();
+    for (number, month) in (1..).zip(MONTHS) {
+        for stem in month.split(' ') {
+            let first = stem.chars().next().unwrap_or_default();
+            stems.entry(first).or_default().push((stem, number));
+        }
+    }
+    stems
 });
 
 /// The month that a word names.
@@ -42,8 +48,13 @@ fn month(word: &str) -> Option<u32> {
     if !word.starts_with(char::is_alphabetic) {
         return None;
     }
-    let word = word.to_lowercase();
-    let fits = STEMS.iter().filter(|(stem, _)| word.starts_with(stem));
+    let lower = || word.chars().flat_map(char::to_lowercase);
+    let stems = STEMS.get(&lower().next()?)?;
+    let begins = |stem: &str| {
+        let mut letters = lower();
+        stem.chars().all(|letter| letters.next() == Some(letter))
+    };
+    let fits = stems.iter().filter(|(stem, _)| begins(stem));
     fits.map(|(stem, number)| (stem.len(), *number))
         .max()
         .map(|(_, number)| number)
@@ -75,11 +86,19 @@ fn is_real(year: u32, month: u32, day: u32) -> bool {
 
 /// Days of the calendar on which somebody may have been born, in the orders of all countries.
 fn date(text: &str) -> bool {
-    let numbers: Vec<u32> = text
+    let mut all = text
         .split(|character: char| !character.is_ascii_digit())
-        .filter(|run| !run.is_empty())
-        .filter_map(|run| run.parse().ok())
-        .collect();
+        .filter_map(|run| run.parse::<u32>().ok());
+    let mut read = [0; 3];
+    let mut count = 0;
+    for (slot, number) in read.iter_mut().zip(&mut all) {
+        *slot = number;
+        count += 1;
+    }
+    if all.next().is_some() {
+        return false;
+    }
+    let numbers = read.get(..count).unwrap_or_default();
     // Two digits of a year: of this century or the last, which is the same for the calendar but for leap days.
     let full = |year: u32| match year {
         0..=29 => 2000 + year,
@@ -88,15 +107,13 @@ fn date(text: &str) -> bool {
         2423..=2578 => year - 543,
         year => year,
     };
-    let era = ERAS
-        .iter()
-        .find(|(name, _)| text.contains(name))
-        .map(|(_, years)| *years);
+    let in_era = |(name, _): &&(&str, u32)| !text.is_ascii() && text.contains(name);
+    let era = ERAS.iter().find(in_era).map(|(_, years)| *years);
     let word = text
         .split(|character: char| character.is_ascii_digit() || matches!(character, ' ' | '-' | '/' | ','))
         .filter_map(month)
         .next();
-    match (numbers.as_slice(), word, era) {
+    match (numbers, word, era) {
         (&[year, month, day], _, Some(before)) => is_real(year + before, month, day),
         (&[day, year], Some(month), _) if year > 31 || day <= 31 => {
             is_real(full(year), month, day) || is_real(full(day), month, year)
@@ -115,14 +132,18 @@ fn date(text: &str) -> bool {
 
 /// Dates in a column named after birth, and those behind a name at the beginning of a record (`Jane Doe, 12/03/1980, …`).
 fn record_date(found: &Match<'_>) -> Option<Span> {
-    if !date(found.value()) {
-        return None;
-    }
     let before = found.before(1024);
     // The end of a line tells whether a name could stand in it: most lines end here.
     let field = before.strip_suffix([' ', '\t', ',', '|', ';']);
     let field = field.filter(|field| field.trim_end().ends_with([',', ';', '|']));
-    let line = |field: &str| is_name_field(field.rsplit(['\n', '"']).next().unwrap_or_default());
+    let below = || memchr::memchr(b'\n', before.as_bytes()).is_some();
+    if (field.is_none() && !below()) || !date(found.value()) {
+        return None;
+    }
+    let line = |field: &str| {
+        let begins = memchr::memrchr2(b'\n', b'"', field.as_bytes()).map_or(0, |at| at + 1);
+        is_name_field(field.get(begins..).unwrap_or_default())
+    };
     let named = field.is_some_and(line);
     (named || header(found).is_some_and(is_birth)).then(|| found.span())
 }
@@ -136,7 +157,11 @@ fn is_birth(name: &str) -> bool {
 }
 
 /// Beginnings of words that stand before dates and are no names.
-const DAYS: &str = "Mon Tue Wed Thu Fri Sat Sun On Am Le Den Date Updated Published Posted Sent Effective New San Los United";
+#[rustfmt::skip]
+const DAYS: &[&str] = &[
+    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "On", "Am", "Le", "Den", "Date", "Updated", "Published", "Posted", "Sent",
+    "Effective", "New", "San", "Los", "United",
+];
 
 /// Whether a line so far is a name and a comma: two to five words, each beginning with a capital or of a script without
 /// them, and nothing else.
@@ -189,8 +214,8 @@ fn is_name_field(text: &str) -> bool {
             )
     };
     // `On Mon, 12 Aug 2002 …` introduces a quotation.
-    let calendar = |word: &str| DAYS.split(' ').any(|day| word.trim_end_matches("day") == day);
-    if words.clone().any(calendar) {
+    let calendar = |word: &str| DAYS.contains(&word.trim_end_matches("day"));
+    if name.len() > 80 || !words.clone().all(fits) || words.clone().any(calendar) {
         return false;
     }
     let count = words.clone().count();
@@ -199,7 +224,7 @@ fn is_name_field(text: &str) -> bool {
         && name
             .chars()
             .all(|character| character >= '\u{2e80}' && character.is_alphabetic());
-    ((2..=6).contains(&count) || unparted) && name.len() <= 80 && words.clone().all(fits)
+    (2..=6).contains(&count) || unparted
 }
 
 #[cfg(test)]
