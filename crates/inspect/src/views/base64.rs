@@ -4,8 +4,8 @@ use portcullis_core::{Family, Span};
 
 use super::{
     Source, View,
-    census::cue,
-    decoding::{Symbols, runs},
+    census::{Census, cue},
+    decoding::{NONE, Symbols, Values, begin_badly, runs, value, values},
 };
 use crate::derived::Draft;
 
@@ -13,26 +13,25 @@ use crate::derived::Draft;
 const LEAST: usize = 16;
 /// A line of an encoded text that goes on in the next is at least so long.
 const LINE: usize = 40;
-const NONE: u8 = 0xff;
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static VALUES: [u8; 256] = values();
+static VALUES: Values = both();
 
+/// Those of the other alphabet as well.
 #[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
-const fn values() -> [u8; 256] {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut values = [NONE; 256];
-    let mut at = 0u8;
-    while at < 64 {
-        values[alphabet[at as usize] as usize] = at;
-        at += 1;
-    }
+const fn both() -> Values {
+    let mut values = values(ALPHABET);
     values[b'-' as usize] = 62;
     values[b'_' as usize] = 63;
     values
 }
 
-fn value(byte: u8) -> u8 {
-    VALUES.get(usize::from(byte)).copied().unwrap_or(NONE)
+/// The runs of symbols in a text that are long enough to say something.
+pub(super) fn long_runs(bytes: &[u8], census: &Census) -> Vec<Span> {
+    runs(bytes, census.places(cue::LONG), LEAST, |byte| {
+        value(&VALUES, byte) != NONE
+    })
+    .collect()
 }
 
 /// Decodes base64.
@@ -64,16 +63,19 @@ impl View for Base64 {
         let bytes = source.text.as_bytes();
         let mut draft = Draft::new();
         let mut done = 0;
-        for run in runs(bytes, source.census.places(cue::LONG), LEAST, |byte| {
-            value(byte) != NONE
-        }) {
+        for run in source.long_runs() {
             if run.start < done {
                 continue;
             }
-            let starts = std::iter::once(run.start).chain(joints(bytes, run));
+            let starts = std::iter::once(run.start).chain(joints(bytes, *run));
             for start in starts {
+                let written = bytes.get(start..run.end).unwrap_or_default();
+                let values = written.iter().map(|byte| value(&VALUES, *byte));
+                if written.len() < LEAST || begin_badly(values, 6) {
+                    continue;
+                }
                 let (symbols, end) = gather(bytes, Span::new(start, run.end));
-                if symbols.0.len() >= LEAST && symbols.say(6, &mut draft) {
+                if symbols.say(6, &mut draft) {
                     done = end;
                     break;
                 }
@@ -85,7 +87,6 @@ impl View for Base64 {
     }
 
     fn disguise(&self, text: &str) -> Option<String> {
-        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut written = String::new();
         for group in text.as_bytes().chunks(3) {
             let bits = (0..3).fold(0u32, |bits, at| {
@@ -93,7 +94,7 @@ impl View for Base64 {
             });
             for at in 0..=group.len() {
                 let value = usize::try_from((bits >> (18 - 6 * at)) & 63).unwrap_or(0);
-                written.push(char::from(alphabet.get(value).copied().unwrap_or(b'=')));
+                written.push(char::from(ALPHABET.get(value).copied().unwrap_or(b'=')));
             }
         }
         (text.chars().count() >= 12).then_some(written)
@@ -122,7 +123,7 @@ fn gather(bytes: &[u8], run: Span) -> (Symbols, usize) {
         let written = bytes.get(line..end).unwrap_or_default();
         symbols
             .0
-            .extend((line..).zip(written.iter().map(|byte| value(*byte))));
+            .extend((line..).zip(written.iter().map(|byte| value(&VALUES, *byte))));
         let rest = bytes.get(end..).unwrap_or_default();
         let blank = rest
             .iter()
@@ -140,7 +141,11 @@ fn gather(bytes: &[u8], run: Span) -> (Symbols, usize) {
         }
         line = end + blank;
         let next = bytes.get(line..).unwrap_or_default();
-        end = line + next.iter().take_while(|byte| value(**byte) != NONE).count();
+        end = line
+            + next
+                .iter()
+                .take_while(|byte| value(&VALUES, **byte) != NONE)
+                .count();
     }
 }
 

@@ -5,7 +5,7 @@ use portcullis_core::{Family, Span};
 use super::{
     Source, View,
     census::cue,
-    decoding::{Symbols, is_plausible, runs, text},
+    decoding::{NONE, Symbols, Values, begin_badly, is_plausible, runs, runs_within, text, value, values},
 };
 use crate::derived::{Draft, Ratio};
 
@@ -14,10 +14,26 @@ const LEAST: usize = 16;
 /// A number in base 58 is one number: what is longer is no such thing.
 const LONGEST: usize = 256;
 
-const BASE58: &str = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-/// RFC 1924, as Git and Python write base 85.
-const RFC1924: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
-const Z85: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+/// Letters of either case.
+static BASE32: Values = either_case();
+static BASE58: Values = values(b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
+/// As Adobe writes base 85, as RFC 1924, Git and Python do, and as ZeroMQ does.
+static BASE85: [Values; 3] = [
+    values(b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu"),
+    values(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"),
+    values(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"),
+];
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn either_case() -> Values {
+    let mut values = values(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+    let mut letter = b'a';
+    while letter <= b'z' {
+        values[letter as usize] = letter - b'a';
+        letter += 1;
+    }
+    values
+}
 
 /// Decodes base32 and base58.
 #[derive(Debug)]
@@ -47,9 +63,8 @@ impl View for Bases {
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let bytes = source.text.as_bytes();
         let mut draft = Draft::new();
-        for run in runs(bytes, source.census.places(cue::LONG), LEAST, |byte| {
-            byte.is_ascii_alphanumeric()
-        }) {
+        let is_symbol = |byte: u8| byte.is_ascii_alphanumeric();
+        for run in runs_within(bytes, source.long_runs(), LEAST, is_symbol) {
             let symbols = bytes.get(run.start..run.end).unwrap_or_default();
             if !base32(symbols, run, &mut draft) && run.len() <= LONGEST {
                 base58(symbols, run, &mut draft);
@@ -80,15 +95,12 @@ impl View for Bases {
 }
 
 fn base32(symbols: &[u8], run: Span, draft: &mut Draft) -> bool {
-    let value = |byte: &u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a'),
-        b'2'..=b'7' => Some(byte - b'2' + 26),
-        _ => None,
-    };
-    let Some(values) = symbols.iter().map(value).collect::<Option<Vec<u8>>>() else {
+    let values = symbols.iter().map(|symbol| value(&BASE32, *symbol));
+    if begin_badly(values.clone().take_while(|value| *value != NONE), 5)
+        || values.clone().any(|value| value == NONE)
+    {
         return false;
-    };
+    }
     Symbols((run.start..).zip(values).collect()).say(5, draft)
 }
 
@@ -98,11 +110,12 @@ fn base58(symbols: &[u8], run: Span, draft: &mut Draft) -> bool {
     for group in symbols.chunks(5) {
         let (mut factor, mut carry) = (1u64, 0u64);
         for symbol in group {
-            let Some(value) = BASE58.find(char::from(*symbol)) else {
+            let value = value(&BASE58, *symbol);
+            if value == NONE {
                 return false;
-            };
+            }
             factor *= 58;
-            carry = carry * 58 + u64::try_from(value).unwrap_or(0);
+            carry = carry * 58 + u64::from(value);
         }
         for limb in &mut limbs {
             let next = u64::from(*limb) * factor + carry;
@@ -167,20 +180,13 @@ impl View for Base85 {
             let quotes = written
                 .iter()
                 .take_while(|byte| matches!(byte, b'"' | b'\'' | b'(' | b'`'));
-            let adobe = memchr::memmem::find(written, b"<~").map(|at| at + 2);
+            let mut adobe = memchr::memchr_iter(b'<', written).map(|at| at + 1);
+            let adobe = adobe.find(|at| written.get(*at) == Some(&b'~')).map(|at| at + 1);
             let start = run.start + adobe.unwrap_or(quotes.count());
             let symbols = bytes.get(start..run.end).unwrap_or_default();
-            let ascii = |byte: u8| byte.checked_sub(b'!').filter(|value| *value < 85).map(u32::from);
-            let listed = |alphabet: &'static str| {
-                move |byte: u8| {
-                    alphabet
-                        .find(char::from(byte))
-                        .and_then(|value| u32::try_from(value).ok())
-                }
-            };
-            let _ = base85(symbols, start, ascii, &mut draft)
-                || base85(symbols, start, listed(RFC1924), &mut draft)
-                || base85(symbols, start, listed(Z85), &mut draft);
+            let _ = BASE85
+                .iter()
+                .any(|alphabet| base85(symbols, start, alphabet, &mut draft));
         }
         if !draft.text.is_empty() {
             out.push(draft);
@@ -210,28 +216,30 @@ impl View for Base85 {
 }
 
 /// Reads groups of five symbols as long as they say text.
-fn base85(symbols: &[u8], start: usize, value: impl Fn(u8) -> Option<u32>, draft: &mut Draft) -> bool {
-    let mut bytes = Vec::new();
-    for group in symbols.chunks(5) {
-        let used = group.iter().take_while(|byte| value(**byte).is_some()).count();
-        // What is missing at the end counts as the highest symbol.
-        let mut digits = (0..5).map(|at| {
-            group
-                .get(at)
-                .filter(|_| at < used)
-                .and_then(|byte| value(*byte))
-                .unwrap_or(84)
-        });
-        let number = digits.try_fold(0u32, |sum, digit| sum.checked_mul(85)?.checked_add(digit));
-        let Some(number) = number.filter(|_| used > 1) else {
+fn base85(symbols: &[u8], start: usize, alphabet: &Values, draft: &mut Draft) -> bool {
+    let mut groups = symbols.chunks(5).map_while(|group| quartet(group, alphabet));
+    // Most of what is dense is no such thing, and says so at once.
+    let mut begin = [0; 8];
+    let (one, other) = begin.split_at_mut(4);
+    for slot in [one, other] {
+        match groups.next() {
+            Some((four, 4)) => slot.copy_from_slice(&four),
+            _ => return false,
+        }
+    }
+    let mut good = text(&begin).len();
+    let mut bytes = begin.to_vec();
+    for (four, used) in groups {
+        if good + 4 < bytes.len() {
             break;
-        };
-        bytes.extend(number.to_be_bytes().iter().take(used - 1));
-        if used < 5 || text(&bytes).len() + 4 < bytes.len() {
+        }
+        bytes.extend(four.iter().take(used));
+        good += text(bytes.get(good..).unwrap_or_default()).len();
+        if used < 4 {
             break;
         }
     }
-    let said = text(&bytes);
+    let said = text(bytes.get(..good).unwrap_or_default());
     if said.len() < 12 || !is_plausible(said) {
         return false;
     }
@@ -239,6 +247,21 @@ fn base85(symbols: &[u8], start: usize, value: impl Fn(u8) -> Option<u32>, draft
     let used = (said.len() * 5).div_ceil(4);
     draft.scaled(Span::new(start, start + used), said, Ratio::new(4, 5));
     true
+}
+
+/// The four bytes that five symbols carry, and how many of them count: what is missing at the end is read as the highest
+/// symbol.
+fn quartet(group: &[u8], alphabet: &Values) -> Option<([u8; 4], usize)> {
+    let mut values = group.iter().map(|symbol| value(alphabet, *symbol));
+    let used = values.clone().take_while(|value| *value != NONE).count();
+    let number = (0..5).try_fold(0u32, |sum, at| {
+        let digit = values.next().filter(|_| at < used).unwrap_or(84);
+        sum.checked_mul(85)?.checked_add(u32::from(digit))
+    });
+    Some((
+        number?.to_be_bytes(),
+        used.checked_sub(1).filter(|used| *used > 0)?,
+    ))
 }
 
 #[cfg(test)]

@@ -24,14 +24,9 @@ impl Symbols {
         bytes
     }
 
-    /// Whether the first symbols already say something other than text: most runs that only look encoded end here.
+    /// Whether the first symbols already say something other than text.
     pub(super) fn begin_badly(&self, width: u32) -> bool {
-        let first = self.0.iter().take(16).copied().collect();
-        let bytes = Symbols(first).bytes(width);
-        if is_wide(&bytes) {
-            return false;
-        }
-        bytes.iter().any(|byte| is_control(*byte)) || text(&bytes).len() + 3 < bytes.len()
+        begin_badly(self.0.iter().map(|(_, value)| *value), width)
     }
 
     /// Adds the text that the symbols say, as far as it is text and if it is long enough; whether it was.
@@ -74,6 +69,29 @@ impl Symbols {
     }
 }
 
+/// Whether the first of these symbols say something other than text: most runs that only look encoded end here.
+pub(super) fn begin_badly(values: impl Iterator<Item = u8>, width: u32) -> bool {
+    let (mut bytes, mut length) = ([0; 16], 0);
+    let (mut bits, mut count) = (0u32, 0);
+    for value in values.take(16) {
+        bits = (bits << width) | u32::from(value);
+        count += width;
+        if count >= 8
+            && let Some(slot) = bytes.get_mut(length)
+        {
+            count -= 8;
+            *slot = u8::try_from((bits >> count) & 0xff).unwrap_or(0);
+            length += 1;
+        }
+        bits &= 0xff;
+    }
+    let bytes = bytes.get(..length).unwrap_or_default();
+    if is_wide(bytes) {
+        return false;
+    }
+    bytes.iter().any(|byte| is_control(*byte)) || text(bytes).len() + 3 < bytes.len()
+}
+
 /// Whether every second byte is zero.
 fn is_wide(bytes: &[u8]) -> bool {
     bytes.len() > 7 && bytes.iter().skip(1).step_by(2).take(64).all(|byte| *byte == 0)
@@ -104,29 +122,63 @@ pub(super) fn is_plausible(text: &str) -> bool {
     all >= 24 || all >= 8 && letters * 2 >= all
 }
 
+/// What symbols of an encoding stand for, by byte; nothing where that is [`NONE`].
+pub(super) type Values = [u8; 256];
+pub(super) const NONE: u8 = 0xff;
+
+/// The table of an alphabet in the order of its values.
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+pub(super) const fn values(alphabet: &[u8]) -> Values {
+    let mut values = [NONE; 256];
+    let mut at = 0;
+    while at < alphabet.len() {
+        values[alphabet[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+}
+
+/// What a symbol stands for.
+pub(super) fn value(values: &Values, symbol: u8) -> u8 {
+    values.get(usize::from(symbol)).copied().unwrap_or(NONE)
+}
+
 /// The runs of bytes that `holds` says yes to, at least `least` long, in the places where a cue of them was met.
-pub(super) fn runs<'a>(
-    bytes: &'a [u8],
-    places: impl Iterator<Item = (usize, usize)> + 'a,
+pub(super) fn runs(
+    bytes: &[u8],
+    mut places: impl Iterator<Item = (usize, usize)>,
     least: usize,
-    holds: impl Fn(u8) -> bool + Copy + 'a,
-) -> impl Iterator<Item = Span> + 'a {
-    let mut done = 0;
-    places.flat_map(move |(from, to)| {
-        let mut found = Vec::new();
-        let mut at = from.max(done);
-        while at < to.min(bytes.len()) {
+    holds: impl Fn(u8) -> bool,
+) -> impl Iterator<Item = Span> {
+    let (mut at, mut to, mut done) = (0, 0, 0);
+    std::iter::from_fn(move || {
+        loop {
+            while at >= to {
+                let (from, until) = places.next()?;
+                (at, to) = (from.max(done), until.min(bytes.len()));
+            }
             let before = bytes.get(done..at).unwrap_or_default();
             let start = at - before.iter().rev().take_while(|byte| holds(**byte)).count();
             let behind = bytes.get(at..).unwrap_or_default();
             let end = at + behind.iter().take_while(|byte| holds(**byte)).count();
-            if end - start >= least {
-                found.push(Span::new(start, end));
-            }
             done = end.max(at + 1);
-            let next = bytes.get(done..to.min(bytes.len())).unwrap_or_default();
+            let next = bytes.get(done..to).unwrap_or_default();
             at = done + next.iter().take_while(|byte| !holds(**byte)).count();
+            if end - start >= least {
+                return Some(Span::new(start, end));
+            }
         }
-        found
     })
+}
+
+/// The runs of bytes that `holds` says yes to within longer runs.
+pub(super) fn runs_within<'a>(
+    bytes: &'a [u8],
+    longer: &'a [Span],
+    least: usize,
+    holds: impl Fn(u8) -> bool + Copy + 'a,
+) -> impl Iterator<Item = Span> + 'a {
+    longer
+        .iter()
+        .flat_map(move |run| runs(bytes, std::iter::once((run.start, run.end)), least, holds))
 }

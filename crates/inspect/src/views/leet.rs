@@ -5,7 +5,7 @@ use portcullis_core::{Family, Span};
 use super::{
     Source, View,
     census::cue,
-    words::{is_known, is_known_as},
+    words::{ROOM, is_known},
 };
 use crate::derived::{Changes, Draft};
 
@@ -37,11 +37,10 @@ impl View for Leet {
 
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let mut read: Vec<(Span, Option<String>)> = Vec::new();
-        for (from, to) in source.census.places(cue::LEET) {
-            words(source.text, from, to, |span, word| {
-                if read.last().is_none_or(|(last, _)| last.end <= span.start) {
-                    read.push((span, known(word)));
-                }
+        let mut done = 0;
+        for place in source.census.places(cue::LEET) {
+            done = words(source.text, place, done, |span, word| {
+                read.push((span, known(word)))
             });
         }
         // One word may be an accident: a name, an abbreviation. Where there are two, the others are read in the same way; and
@@ -70,7 +69,7 @@ impl View for Leet {
                 continue;
             }
             let word = source.text.get(span.start..span.end).unwrap_or_default();
-            let guess = || word.chars().map(|c| letters(c).next().unwrap_or(c)).collect();
+            let guess = || word.chars().map(|c| letters(c).0).collect();
             let Some(said) = said.clone().or_else(|| (known > 1).then(guess)) else {
                 continue;
             };
@@ -105,7 +104,7 @@ impl View for Leet {
         // Two words must be known, and digits of its own would be read as letters.
         let known = text.split(|c: char| !c.is_alphabetic()).filter(|word| {
             word.len() > 1
-                && is_known(&word.to_lowercase())
+                && is_known(word.to_lowercase().as_bytes())
                 && word.chars().any(|c| digit(c) != c)
                 && !word.chars().all(|c| digit(c) != c)
         });
@@ -122,22 +121,21 @@ impl View for Leet {
     }
 }
 
-/// The letters that a character may stand for, the likelier one first.
-fn letters(c: char) -> impl Iterator<Item = char> {
-    let letters = match c {
-        '0' => "o",
-        '1' | '!' | '|' => "il",
-        '3' => "e",
-        '4' | '@' => "a",
-        '5' | '$' => "s",
-        '6' => "gb",
-        '7' | '+' => "t",
-        '8' => "b",
-        '9' => "g",
-        '2' => "z",
-        _ => "",
-    };
-    letters.chars()
+/// The letter that a character most likely stands for, and another one.
+fn letters(c: char) -> (char, Option<char>) {
+    match c {
+        '0' => ('o', None),
+        '1' | '!' | '|' => ('i', Some('l')),
+        '3' => ('e', None),
+        '4' | '@' => ('a', None),
+        '5' | '$' => ('s', None),
+        '6' => ('g', Some('b')),
+        '7' | '+' => ('t', None),
+        '8' => ('b', None),
+        '9' => ('g', None),
+        '2' => ('z', None),
+        c => (c, None),
+    }
 }
 
 /// Bytes that words hold.
@@ -166,51 +164,75 @@ fn is(byte: u8, kind: u8) -> bool {
     BYTES.get(usize::from(byte)).copied().unwrap_or(0) & kind != 0
 }
 
-/// Shows the words in `from..to` that have both letters and what may stand for them.
-fn words(text: &str, from: usize, to: usize, mut show: impl FnMut(Span, &str)) {
+/// Shows the words in `from..to` that have both letters and what may stand for them, from `done` on; returns where the last
+/// word ends.
+fn words(text: &str, (from, to): (usize, usize), done: usize, mut show: impl FnMut(Span, &str)) -> usize {
     let bytes = text.as_bytes();
-    let before = bytes.get(..from).unwrap_or_default().iter().rev().take(LONGEST);
-    let mut at = from - before.take_while(|byte| is(**byte, HELD)).count();
-    while at < to.min(bytes.len()) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let length = rest
-            .iter()
-            .position(|byte| !is(*byte, HELD))
-            .unwrap_or(rest.len());
-        let held = rest.get(..length).unwrap_or_default();
-        if held.iter().any(|byte| is(*byte, STANDS)) {
-            let word = text.get(at..at + length).unwrap_or_default();
-            let word = word.trim_end_matches(['!', '|', '+']);
-            let stand = word.bytes().any(|byte| is(byte, STANDS));
-            let mixed = || word.chars().any(char::is_alphabetic) || word.len() <= NUMBER;
-            if stand && word.len() <= LONGEST && mixed() {
-                show(Span::new(at, at + word.len()), word);
-            }
-        }
-        at += length.max(1);
+    let before = |from: usize, at: usize| {
+        let before = bytes.get(from..at).unwrap_or_default().iter().rev();
+        at - before.take_while(|byte| is(**byte, HELD)).count()
+    };
+    let behind = |at: usize| {
+        let behind = bytes.get(at..).unwrap_or_default().iter();
+        at + behind.take_while(|byte| is(**byte, HELD)).count()
+    };
+    let mut at = before(from.saturating_sub(LONGEST), from).max(done);
+    // A word that begins in the place is read to its end.
+    let to = to.min(bytes.len());
+    let torn = to.checked_sub(1).and_then(|last| bytes.get(last));
+    let to = if torn.is_some_and(|byte| is(*byte, HELD)) {
+        behind(to)
+    } else {
+        to
     }
+    .max(at);
+    while let Some(next) = bytes
+        .get(at..to)
+        .and_then(|rest| rest.iter().position(|byte| is(*byte, STANDS)))
+    {
+        let (start, end) = (before(at, at + next), behind(at + next));
+        at = end;
+        let word = text.get(start..end).unwrap_or_default();
+        let word = word.trim_end_matches(['!', '|', '+']);
+        let stand = word.bytes().any(|byte| is(byte, STANDS));
+        let mixed = || word.chars().any(char::is_alphabetic) || word.len() <= NUMBER;
+        if stand && word.len() <= LONGEST && mixed() {
+            show(Span::new(start, start + word.len()), word);
+        }
+    }
+    to
 }
 
 /// The known word that `word` writes.
 fn known(word: &str) -> Option<String> {
-    let several = word.chars().filter(|c| letters(*c).nth(1).is_some()).count();
-    let variants = 1usize << several.min(2);
-    (0..variants).find_map(|variant| {
-        let mut seen = 0;
-        let mut read = move |c: char| {
-            let choice = usize::from(letters(c).nth(1).is_some());
-            let which = (variant >> seen) & choice;
-            seen += choice;
-            letters(c).nth(which).unwrap_or(c)
+    // The first two characters that may be either of two letters are read in both ways.
+    let mut open = word
+        .char_indices()
+        .filter_map(|(at, c)| Some((at, letters(c).1?)))
+        .take(2);
+    let open = [open.next(), open.next()];
+    let choices = 1usize << open.iter().flatten().count();
+    let other = |choice: usize, at: usize| {
+        let mut chosen = open.iter().enumerate().filter(|(bit, _)| choice >> bit & 1 == 1);
+        chosen.find_map(|(_, open)| open.filter(|(place, _)| *place == at).map(|(_, c)| c))
+    };
+    let read = |choice: usize, at: usize, c: char| other(choice, at).unwrap_or(letters(c).0);
+    (0..choices).find_map(|choice| {
+        let said = || {
+            word.char_indices()
+                .map(|(at, c)| read(choice, at, c))
+                .collect::<String>()
         };
-        if word.is_ascii() {
-            // Most such words are none: nothing is written before that is known.
-            let mut small = read;
-            let letter = |byte: u8| u8::try_from(small(char::from(byte)).to_ascii_lowercase()).unwrap_or(0);
-            return is_known_as(word.bytes().map(letter)).then(|| word.chars().map(read).collect());
+        if !word.is_ascii() {
+            return Some(said()).filter(|said| is_known(said.to_lowercase().as_bytes()));
         }
-        let said: String = word.chars().map(&mut read).collect();
-        is_known(&said.to_lowercase()).then_some(said)
+        // Most such words are none: nothing is written before that is known.
+        let mut small = [0; ROOM];
+        let small = small.get_mut(..word.len())?;
+        for ((at, slot), byte) in small.iter_mut().enumerate().zip(word.bytes()) {
+            *slot = u8::try_from(read(choice, at, char::from(byte).to_ascii_lowercase())).unwrap_or(0);
+        }
+        is_known(small).then(said)
     })
 }
 

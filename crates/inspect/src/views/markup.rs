@@ -1,5 +1,7 @@
 //! Markup that tears words or keeps them from the eye: tags, comments, emphasis within a word.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use portcullis_core::{Family, Span};
 
 use super::{Source, View, census::cue};
@@ -8,6 +10,9 @@ use crate::derived::{Changes, Draft};
 /// The longest tag and the longest comment that are taken out.
 const TAG: usize = 2048;
 const COMMENT: usize = 8192;
+
+/// The longest name of a tag.
+const LONGEST: usize = 24;
 
 /// Tags that do not end a word.
 const INLINE: &[&str] = &[
@@ -106,20 +111,21 @@ impl View for Markup {
         let bytes = source.text.as_bytes();
         let mut changes = Changes::new(source.text);
         for (from, to) in source.census.places(cue::TAG | cue::EMPHASIS) {
-            let from = from.saturating_sub(2).max(changes.done());
-            for (at, byte) in (from..to).zip(bytes.get(from..).unwrap_or_default()) {
-                if at < changes.done() {
-                    continue;
-                }
+            let mut at = from.saturating_sub(2).max(changes.done());
+            let to = to.min(bytes.len());
+            while let Some(next) = bytes.get(at..to).and_then(|rest| rest.iter().position(is_sign)) {
+                at += next;
                 let rest = bytes.get(at..).unwrap_or_default();
-                let taken = match byte {
-                    b'<' => tag(rest, is_letter(bytes, at.checked_sub(1))),
-                    b'*' | b'`' | b'~' | b'|' | b'^' => emphasis(rest, is_letter(bytes, at.checked_sub(1))),
-                    _ => None,
+                let in_word = is_letter(bytes, at.checked_sub(1));
+                let taken = if rest.starts_with(b"<") {
+                    tag(rest, in_word)
+                } else {
+                    emphasis(rest, in_word)
                 };
                 if let Some((length, said)) = taken {
                     changes.replace(Span::new(at, at + length), said);
                 }
+                at = changes.done().max(at + 1);
             }
         }
         out.extend(changes.finish());
@@ -143,6 +149,11 @@ impl View for Markup {
     }
 }
 
+/// Whether a tag may begin with that byte, or it is a sign of emphasis.
+fn is_sign(byte: &u8) -> bool {
+    matches!(byte, b'<' | b'*' | b'`' | b'~' | b'|' | b'^')
+}
+
 fn is_letter(bytes: &[u8], at: Option<usize>) -> bool {
     at.and_then(|at| bytes.get(at))
         .is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
@@ -163,7 +174,7 @@ fn tag(rest: &[u8], in_word: bool) -> Option<(usize, &'static str)> {
     let name = name.get(slash..)?;
     let length = name
         .iter()
-        .take(24)
+        .take(LONGEST)
         .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-')
         .count();
     let (name, after) = (name.get(..length)?, name.get(length)?);
@@ -172,16 +183,24 @@ fn tag(rest: &[u8], in_word: bool) -> Option<(usize, &'static str)> {
         return None;
     }
     let end = close(within(TAG))?;
-    let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
-    if INLINE.iter().any(is) {
-        Some((end, ""))
-    } else if BLOCK.iter().any(is) {
-        Some((end, "\n"))
-    } else {
+    let mut small = [0; LONGEST];
+    let small = small.get_mut(..length)?;
+    small.copy_from_slice(name);
+    small.make_ascii_lowercase();
+    match KNOWN.get(&*small) {
+        Some(said) => Some((end, *said)),
         // A tag that nobody knows tears a word, or is a parameter of a type.
-        (in_word && is_letter(rest, Some(end))).then_some((end, ""))
+        None => (in_word && is_letter(rest, Some(end))).then_some((end, "")),
     }
 }
+
+/// What stands for each tag that is known.
+static KNOWN: LazyLock<HashMap<&'static [u8], &'static str>> = LazyLock::new(|| {
+    let inline = INLINE.iter().map(|name| (name.as_bytes(), ""));
+    inline
+        .chain(BLOCK.iter().map(|name| (name.as_bytes(), "\n")))
+        .collect()
+});
 
 /// Where a tag ends: a `>` in quotes does not end it, unless the quotes are never closed.
 fn close(tag: &[u8]) -> Option<usize> {

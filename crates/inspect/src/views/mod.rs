@@ -24,6 +24,7 @@ mod spaced;
 mod words;
 
 use std::{
+    cell::OnceCell,
     collections::{HashSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
 };
@@ -130,6 +131,8 @@ pub static VIEWS: &[&dyn View] = &[
 pub struct Source<'a> {
     pub(crate) text: &'a str,
     pub(crate) census: Census,
+    /// Asked for by several views.
+    long_runs: OnceCell<Vec<Span>>,
 }
 
 /// A text that a view made, and where it comes from.
@@ -301,6 +304,13 @@ impl<'a> Source<'a> {
         Source {
             text,
             census: Census::of(text.as_bytes()),
+            long_runs: OnceCell::new(),
         }
+    }
+
+    /// The runs of characters in which base64 is written, and so hexadecimal digits and other bases.
+    fn long_runs(&self) -> &[Span] {
+        self.long_runs
+            .get_or_init(|| base64::long_runs(self.text.as_bytes(), &self.census))
     }
 }

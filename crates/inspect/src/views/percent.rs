@@ -1,5 +1,7 @@
 //! Percent escapes of URLs, and the entities of HTML: names and numbers of characters between signs.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use portcullis_core::{Family, Span};
 
 use super::{Source, View, census::cue, escapes::hex};
@@ -164,21 +166,27 @@ fn entity(rest: &[u8]) -> Option<(usize, char)> {
 }
 
 fn named(rest: &[u8]) -> Option<(usize, char)> {
-    let length = rest.iter().take(10).position(|byte| *byte == b';')?;
-    let name = std::str::from_utf8(rest.get(..length)?).ok()?;
-    let latin = || {
-        (0xa0..=0xff)
-            .zip(LATIN.split(' '))
-            .find(|(_, known)| *known == name)
-            .and_then(|(code, _)| char::from_u32(code))
-    };
-    let said = NAMES
+    // In code most signs of this kind begin no name.
+    let length = rest
         .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, said)| *said)
-        .or_else(latin)?;
-    Some((length + 1, said))
+        .take(LONGEST + 1)
+        .position(|byte| !byte.is_ascii_alphanumeric())?;
+    if rest.get(length) != Some(&b';') {
+        return None;
+    }
+    let said = KNOWN.get(rest.get(..length)?)?;
+    Some((length + 1, *said))
 }
+
+/// The longest name has so many letters, as far as names are looked for.
+const LONGEST: usize = 9;
+
+/// What each name says.
+static KNOWN: LazyLock<HashMap<&'static [u8], char>> = LazyLock::new(|| {
+    let latin = LATIN.split(' ').zip('\u{a0}'..='\u{ff}');
+    let names = NAMES.iter().copied().chain(latin);
+    names.map(|(name, said)| (name.as_bytes(), said)).collect()
+});
 
 static NAMES: &[(&str, char)] = &[
     ("amp", '&'),

@@ -5,7 +5,7 @@ use portcullis_core::{Family, Span};
 use super::{
     Source, View,
     census::cue,
-    decoding::{Symbols, is_plausible, runs},
+    decoding::{NONE, Symbols, Values, begin_badly, is_plausible, runs, runs_within, value},
 };
 use crate::derived::Draft;
 
@@ -13,6 +13,22 @@ use crate::derived::Draft;
 const LEAST: usize = 16;
 /// Fewer groups say too little.
 const GROUPS: usize = 6;
+
+/// Hexadecimal digits.
+static DIGITS: Values = digits();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn digits() -> Values {
+    let mut values = [NONE; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if let Some(digit) = (byte as char).to_digit(16) {
+            values[byte as usize] = digit as u8;
+        }
+        byte += 1;
+    }
+    values
+}
 
 /// Reads numbers as the bytes or characters they stand for.
 #[derive(Debug)]
@@ -42,9 +58,8 @@ impl View for Radix {
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let bytes = source.text.as_bytes();
         let mut draft = Draft::new();
-        for run in runs(bytes, source.census.places(cue::LONG), LEAST, |byte| {
-            byte.is_ascii_hexdigit()
-        }) {
+        let is_digit = |byte: u8| value(&DIGITS, byte) != NONE;
+        for run in runs_within(bytes, source.long_runs(), LEAST, is_digit) {
             run_of_digits(bytes, run, &mut draft);
         }
         if source.census.any(cue::GROUPS) {
@@ -70,17 +85,13 @@ fn is_separator(byte: u8) -> bool {
 
 fn run_of_digits(bytes: &[u8], run: Span, draft: &mut Draft) {
     let digits = bytes.get(run.start..run.end).unwrap_or_default();
-    let value = |byte: &u8| {
-        char::from(*byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-            .unwrap_or(0)
-    };
-    let symbols = Symbols((run.start..).zip(digits.iter().map(value)).collect());
-    if digits.iter().all(|byte| matches!(byte, b'0' | b'1')) && digits.len() >= 64 && symbols.say(1, draft) {
+    let values = digits.iter().map(|byte| value(&DIGITS, *byte));
+    let is_binary = digits.len() >= 64 && values.clone().all(|digit| digit < 2);
+    if !is_binary && begin_badly(values.clone(), 4) {
         return;
     }
-    symbols.say(4, draft);
+    let symbols = Symbols((run.start..).zip(values).collect());
+    let _ = is_binary && symbols.say(1, draft) || symbols.say(4, draft);
 }
 
 /// Numbers with separators between them: each is a character.

@@ -145,7 +145,7 @@ fn makes_sense(text: &str, read: impl Fn(char) -> char + Copy) -> bool {
         let lower = word.to_lowercase();
         let turned: String = lower.chars().rev().map(read).collect();
         if turned != lower {
-            backward += usize::from(is_known(&turned));
+            backward += usize::from(is_known(turned.as_bytes()));
         }
     }
     backward >= LEAST

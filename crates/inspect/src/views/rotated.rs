@@ -3,12 +3,14 @@
 //! Whether a text is moved, and how far, is told by how often its letters are met: each language that is known has a
 //! table, and the shift under which a text looks like one of them is undone.
 
+use std::sync::LazyLock;
+
 use portcullis_core::{Family, Span};
 
 use super::{
     Source, View,
     census::{cue, is_strange},
-    words::is_known_as,
+    words::{self, is_known_as},
 };
 use crate::derived::Draft;
 
@@ -115,13 +117,30 @@ impl Key {
         })
     }
 
+    /// The bit of a key that moves letters.
+    fn number(self) -> u32 {
+        match self {
+            Key::Shift(shift) => u32::from(shift),
+            _ => 26,
+        }
+    }
+
+    /// The key that undoes what this one does.
+    fn opposite(self) -> Key {
+        match self {
+            Key::Shift(shift) => Key::Shift((26 - shift) % 26),
+            key => key,
+        }
+    }
+
     /// The small letter that a letter stands for.
     fn read_small(self, letter: u8) -> u8 {
-        let place = letter.to_ascii_lowercase().wrapping_sub(b'a');
-        match self {
-            Key::Shift(shift) => (place + shift) % 26 + b'a',
-            _ => 25u8.wrapping_sub(place).wrapping_add(b'a'),
-        }
+        let place = (letter | 0x20).wrapping_sub(b'a');
+        let moved = match self {
+            Key::Shift(shift) => place.wrapping_add(shift),
+            _ => 25u8.wrapping_sub(place),
+        };
+        b'a'.wrapping_add(if moved < 26 { moved } else { moved.wrapping_sub(26) })
     }
 }
 
@@ -164,8 +183,8 @@ fn keys(piece: &str) -> [Option<Key>; 2] {
 
 /// How often each letter stands in the strange words of a piece, and how many there are: what stands around a moved text is
 /// not moved and says nothing about it. Nothing where that is too few.
-fn strange_letters(piece: &str) -> Option<([i32; 26], i32)> {
-    let mut counts = [0; 26];
+fn strange_letters(piece: &str) -> Option<([i16; 26], i32)> {
+    let mut counts = [0i16; 26];
     let (mut total, mut letters) = (0, 0);
     for word in piece.as_bytes().split(|byte| !byte.is_ascii_alphabetic()) {
         letters += word.len();
@@ -185,10 +204,15 @@ fn strange_letters(piece: &str) -> Option<([i32; 26], i32)> {
 }
 
 /// How likely letters met so often are, moved by `shift`, in the language that they fit best.
-fn likelihood(counts: &[i32; 26], shift: usize) -> i32 {
-    let of = |language: &[i32; 52]| {
-        let moved = language.get(shift..).unwrap_or_default();
-        counts.iter().zip(moved).map(|(count, value)| count * value).sum()
+///
+/// A piece is short, so that no sum comes near its bound: without checks, several letters are counted at once.
+fn likelihood(counts: &[i16; 26], shift: usize) -> i32 {
+    let of = |language: &[i16; 52]| {
+        let moved = language.get(shift..).and_then(|moved| moved.first_chunk::<26>());
+        let pairs = counts.iter().zip(moved.into_iter().flatten());
+        pairs.fold(0i32, |sum, (count, value)| {
+            sum.wrapping_add(i32::from(*count) * i32::from(*value))
+        })
     };
     LOGARITHMS.iter().map(of).max().unwrap_or(0)
 }
@@ -198,44 +222,101 @@ fn count_known_words(piece: &str, keys: &mut [(usize, Key)]) {
     let words = piece.as_bytes().split(|byte| !byte.is_ascii_alphabetic());
     let words = words.filter(|word| (3..=LONGEST).contains(&word.len())).take(64);
     for word in words {
-        for (known, key) in keys.iter_mut() {
-            *known += usize::from(is_known_as(word.iter().map(|byte| key.read_small(*byte))));
+        let possible = UNDER.get(begins(word, |letter| letter)).copied().unwrap_or(0);
+        if possible == 0 {
+            continue;
+        }
+        for (known, key) in keys
+            .iter_mut()
+            .filter(|(_, key)| possible >> key.number() & 1 == 1)
+        {
+            *known += usize::from(is_known_as(word, |byte| key.read_small(byte)));
         }
     }
+}
+
+/// For each length and two letters that a word begins with, a bit for each key under which a known word begins so: one look
+/// instead of one for each key.
+static UNDER: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    let mut under = vec![0; (LONGEST + 1) * 26 * 26];
+    let lengths = 3..=LONGEST;
+    for word in words::all().filter(|word| lengths.contains(&word.len()) && word.is_ascii()) {
+        let keys = (0..26).map(Key::Shift).chain([Key::Mirror]);
+        for key in keys {
+            // What this key makes of the word, the opposite one makes into it.
+            let place = begins(word, |letter| key.read_small(letter));
+            if let Some(keys) = under.get_mut(place) {
+                *keys |= 1 << key.opposite().number();
+            }
+        }
+    }
+    under
+});
+
+/// The place of a word in [`UNDER`].
+fn begins(word: &[u8], read: impl Fn(u8) -> u8) -> usize {
+    let letter = |at: usize| {
+        let letter = word.get(at).map_or(b'a', |letter| read(*letter));
+        usize::from((letter | 0x20).wrapping_sub(b'a'))
+    };
+    (word.len() * 26 + letter(0)) * 26 + letter(1)
 }
 
 /// Lower-case letters under ROT47 are the characters from `2` to `K`.
 fn is_printable_rotation(piece: &str) -> bool {
     let (mut all, mut signs, mut letters) = (0, 0, 0);
-    for word in piece
-        .as_bytes()
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| word.len() > 1)
-    {
-        let count =
-            |range: std::ops::RangeInclusive<u8>| word.iter().filter(|byte| range.contains(byte)).count();
-        if count(b'2'..=b'K') * 4 >= word.len() * 3 {
-            all += word.len();
-            signs += count(b':'..=b'@');
-            letters += count(b'A'..=b'K');
+    let (mut length, mut counts) = (0, 0);
+    for byte in piece.bytes().chain([b' ']) {
+        let kind = PRINTABLE.get(usize::from(byte)).copied().unwrap_or(0);
+        if kind != BLANK {
+            (length, counts) = (length + 1, kind.wrapping_add(counts));
+            continue;
         }
+        if length > 1 && (counts & 0xffff) * 4 >= length * 3 {
+            all += length;
+            signs += counts >> 16 & 0xffff;
+            letters += counts >> 32;
+        }
+        (length, counts) = (0, 0);
     }
     all >= 16 && signs * 10 > all && letters * 10 > all
 }
 
-/// The logarithms of the tables, in sixteenths of a bit, twice over.
-static LOGARITHMS: [[i32; 52]; 4] = logarithms();
+/// What ends a word.
+const BLANK: u64 = u64::MAX;
+/// For each byte, what counts of it, sixteen bits each: whether it is between `2` and `K`, a sign of those, a letter.
+static PRINTABLE: [u64; 256] = printable();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
-const fn logarithms() -> [[i32; 52]; 4] {
+const fn printable() -> [u64; 256] {
+    let mut all = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        all[byte] = match byte as u8 {
+            b':'..=b'@' => 1 | 1 << 16,
+            b'A'..=b'K' => 1 | 1 << 32,
+            b'2'..=b'K' => 1,
+            c if c.is_ascii_whitespace() => BLANK,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    all
+}
+
+/// The logarithms of the tables, in sixteenths of a bit, twice over.
+static LOGARITHMS: [[i16; 52]; 4] = logarithms();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn logarithms() -> [[i16; 52]; 4] {
     let mut all = [[0; 52]; 4];
     let mut language = 0;
     while language < 4 {
         let mut letter = 0;
         while letter < 52 {
             // The whole part of the logarithm, and a linear piece between powers of two: near enough.
-            let value = LANGUAGES[language][letter % 26] as i32;
-            let power = 31 - value.leading_zeros() as i32;
+            let value = LANGUAGES[language][letter % 26] as i16;
+            let power = 15 - value.leading_zeros() as i16;
             all[language][letter] = 16 * power + (((value - (1 << power)) * 16) >> power);
             letter += 1;
         }

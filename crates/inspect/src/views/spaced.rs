@@ -1,6 +1,6 @@
 //! Letters set apart: by blanks, points, dashes.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use portcullis_core::{Family, Span};
 
@@ -151,15 +151,15 @@ fn join(text: &str, letters: &[Span], changes: &mut Changes<'_>) {
             .zip(letters.iter().skip(1))
             .map(|(one, next)| Span::new(one.end, next.start))
     };
-    let mut counts: HashMap<&str, usize> = HashMap::new();
+    // How often each is met, and where first: that decides between equals.
+    let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
     for gap in gaps() {
-        *counts
-            .entry(text.get(gap.start..gap.end).unwrap_or_default())
-            .or_default() += 1;
+        let separator = text.get(gap.start..gap.end).unwrap_or_default();
+        counts.entry(separator).or_insert((0, gap.start)).0 += 1;
     }
     let within = counts
         .iter()
-        .max_by_key(|(gap, count)| (**count, std::cmp::Reverse(gap.len())))
+        .max_by_key(|(gap, (count, first))| (*count, Reverse(gap.len()), Reverse(*first)))
         .map_or("", |(gap, _)| *gap);
     let characters: Vec<char> = letters
         .iter()
@@ -226,7 +226,7 @@ fn pieces(text: &str, at: usize, changes: &mut Changes<'_>) -> usize {
             .filter(|c| !sign(*c))
             .flat_map(char::to_lowercase)
             .collect();
-        if word.len() > 3 && is_known(&word) {
+        if word.len() > 3 && is_known(word.as_bytes()) {
             for (offset, c) in token.char_indices().filter(|(_, c)| sign(*c)) {
                 changes.replace(Span::new(at + offset, at + offset + c.len_utf8()), "");
             }

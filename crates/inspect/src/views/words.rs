@@ -4,48 +4,87 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
-static WORDS: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| include_str!("words.txt").split_whitespace().collect());
-
 /// The longest word in characters.
 const LONGEST: usize = 20;
+/// No word has so many bytes.
+pub(super) const ROOM: usize = 32;
 
-/// For each two letters that words begin with, a bit for each length that such words have: most of what is no word is told
-/// by that.
-static BEGINNINGS: LazyLock<[u32; 1024]> = LazyLock::new(|| {
-    let mut all = [0; 1024];
-    for word in WORDS.iter() {
-        if let Some(lengths) = all.get_mut(beginning(word.as_bytes())) {
-            *lengths |= 1 << word.len().min(31);
-        }
+struct Known {
+    words: HashSet<&'static [u8]>,
+    /// For each two letters that words begin with, a bit for each length that such words have, and the same of those they
+    /// end with: what is no word is told by that, nearly always.
+    beginnings: [u32; 1024],
+    ends: [u32; 1024],
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let words = include_str!("words.txt").split_whitespace().map(str::as_bytes);
+    let mut known = Known {
+        words: words.collect(),
+        beginnings: [0; 1024],
+        ends: [0; 1024],
+    };
+    for word in &known.words {
+        let (beginning, end) = ends(word, |letter| letter);
+        let length = 1 << word.len().min(ROOM - 1);
+        known
+            .beginnings
+            .get_mut(beginning)
+            .into_iter()
+            .for_each(|all| *all |= length);
+        known.ends.get_mut(end).into_iter().for_each(|all| *all |= length);
     }
-    all
+    known
 });
 
-/// The place of a word's beginning in [`BEGINNINGS`].
-fn beginning(word: &[u8]) -> usize {
-    let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 31));
-    letter(0) << 5 | letter(1)
+/// The places of a word's first two and last two letters in the tables.
+fn ends(word: &[u8], read: impl Fn(u8) -> u8) -> (usize, usize) {
+    let pair = |one: u8, other: u8| usize::from(read(one) & 31) << 5 | usize::from(read(other) & 31);
+    match word {
+        [] => (0, 0),
+        [one] => (pair(*one, *one), pair(*one, *one)),
+        [one, .., other] => {
+            let second = word.get(1).unwrap_or(one);
+            let before = word.get(word.len() - 2).unwrap_or(other);
+            (pair(*one, *second), pair(*before, *other))
+        }
+    }
+}
+
+/// All known words.
+pub(super) fn all() -> impl Iterator<Item = &'static [u8]> {
+    KNOWN.words.iter().copied()
+}
+
+impl Known {
+    /// Whether a word that is read so may be known.
+    fn may_hold(&self, word: &[u8], read: impl Fn(u8) -> u8) -> bool {
+        let (beginning, end) = ends(word, read);
+        let of = |table: &[u32; 1024], pair: usize| table.get(pair).copied().unwrap_or(0);
+        let lengths = of(&self.beginnings, beginning) & of(&self.ends, end);
+        lengths >> word.len().min(ROOM - 1) & 1 == 1
+    }
 }
 
 /// Whether a word, in lower case, is known.
-pub(super) fn is_known(word: &str) -> bool {
-    let lengths = BEGINNINGS.get(beginning(word.as_bytes())).copied().unwrap_or(0);
-    lengths >> word.len().min(31) & 1 == 1 && WORDS.contains(word)
+pub(super) fn is_known(word: &[u8]) -> bool {
+    let known = &*KNOWN;
+    known.may_hold(word, |letter| letter) && known.words.contains(word)
 }
 
-/// The same of a word of ASCII, letter by letter.
-pub(super) fn is_known_as(letters: impl ExactSizeIterator<Item = u8>) -> bool {
-    let mut word = [0; 32];
-    let length = letters.len();
-    if length >= word.len() {
+/// Whether a word is known if its letters are read so, in lower case.
+pub(super) fn is_known_as(word: &[u8], read: impl Fn(u8) -> u8) -> bool {
+    let mut said = [0; ROOM];
+    let Some(said) = said.get_mut(..word.len()) else {
+        return false;
+    };
+    if !KNOWN.may_hold(word, &read) {
         return false;
     }
-    word.iter_mut()
-        .zip(letters)
-        .for_each(|(slot, letter)| *slot = letter);
-    let word = word.get(..length).unwrap_or_default();
-    std::str::from_utf8(word).is_ok_and(is_known)
+    said.iter_mut()
+        .zip(word)
+        .for_each(|(slot, letter)| *slot = read(*letter));
+    KNOWN.words.contains(&*said)
 }
 
 /// Where words end in a text without blanks, in characters: the longest known word wherever one begins, the rest as it is.
@@ -57,7 +96,7 @@ pub(super) fn split(letters: &[char]) -> Vec<usize> {
             let word: Option<String> = letters
                 .get(at..at + length)
                 .map(|word| word.iter().flat_map(|c| c.to_lowercase()).collect());
-            word.is_some_and(|word| is_known(&word))
+            word.is_some_and(|word| is_known(word.as_bytes()))
         };
         let most = LONGEST.min(letters.len() - at);
         match (2..=most).rev().find(known) {
