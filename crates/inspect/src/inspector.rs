@@ -17,7 +17,7 @@ use crate::{
     plan::Plan,
     resolve::resolve,
     rule::File,
-    selection::Rules,
+    selection::{Readers, Rules},
     shape::Shape,
     trie::Trie,
     verdicts::{CacheStats, Verdicts, WORTH},
@@ -217,7 +217,19 @@ impl Inspector {
 
     /// What is run for a selection on a channel.
     pub(crate) fn plan<'s>(&self, channel: Channel, selection: &'s Selection) -> Option<&'s Arc<Plan>> {
-        selection.plan(channel, || self.plan_of(&self.effective(channel, selection)))
+        self.plan_for(Readers::All, channel, selection)
+    }
+
+    /// The same for texts that not all rules read.
+    fn plan_for<'s>(
+        &self,
+        readers: Readers,
+        channel: Channel,
+        selection: &'s Selection,
+    ) -> Option<&'s Arc<Plan>> {
+        selection.plan(channel, readers, || {
+            self.plan_of(readers, &self.effective(channel, selection))
+        })
     }
 
     /// The rules that a selection and a channel leave.
@@ -226,7 +238,13 @@ impl Inspector {
         on_channel.map_or_else(Rules::default, |rules| rules.and(selection.rules()))
     }
 
-    fn plan_of(&self, rules: &Rules) -> Arc<Plan> {
+    fn plan_of(&self, readers: Readers, rules: &Rules) -> Arc<Plan> {
+        let rules = &match readers {
+            Readers::All => rules.clone(),
+            Readers::Instructed => rules.and(&Rules::of(self.rules.len(), |rule| {
+                self.rules.get(rule).map(Rule::family) == Some(Family::Injection)
+            })),
+        };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plan)) = plans.iter().find(|(known, _)| known == rules) {
             return Arc::clone(plan);
@@ -346,10 +364,8 @@ impl Inspector {
         let mut hits = Vec::new();
         let read_by = parts.iter().map(|(part, selection)| (part.channel, *selection));
         self.remembered(&joined, read_by, &mut hits, |hits| {
-            if let Some(plan) = self.joint_plan(parts) {
-                let wanted = |rule| parts.iter().any(|part| wants(part, rule));
-                self.seen_through(&joined, &plan, wanted, hits);
-            }
+            let wanted = |rule| parts.iter().any(|part| wants(part, rule));
+            self.seen_through(&joined, |readers| self.joint_plan(readers, parts), wanted, hits);
         });
         for hit in hits {
             let from = spans.partition_point(|span| span.end <= hit.span.start);
@@ -374,17 +390,17 @@ impl Inspector {
     }
 
     /// The plan that every part of a lane would be read by, together.
-    fn joint_plan(&self, parts: &[(Part<'_>, &Selection)]) -> Option<Arc<Plan>> {
+    fn joint_plan(&self, readers: Readers, parts: &[(Part<'_>, &Selection)]) -> Option<Arc<Plan>> {
         let ((first, selection), others) = parts.split_first()?;
         let same =
             |(part, other): &(Part<'_>, &Selection)| part.channel == first.channel && other == selection;
         if others.iter().all(same) {
-            return self.plan(first.channel, selection).cloned();
+            return self.plan_for(readers, first.channel, selection).cloned();
         }
         let rules = parts.iter().fold(Rules::default(), |rules, (part, selection)| {
             rules.or(&self.effective(part.channel, selection))
         });
-        Some(self.plan_of(&rules))
+        Some(self.plan_of(readers, &rules))
     }
 
     /// Drops what a better finding of its family says as well.
@@ -411,9 +427,10 @@ impl Inspector {
             .flatten()
             .any(|(rule, _)| wanted(rule));
         let plan = self.plan(channel, selection);
-        let Some(plan) = plan.filter(|plan| !plan.is_empty() || without_pattern) else {
+        if plan.is_none_or(|plan| plan.is_empty() && !without_pattern) {
             return;
-        };
+        }
+        let plan = |readers| self.plan_for(readers, channel, selection).cloned();
         let read_by = std::iter::once((channel, selection));
         self.remembered(text, read_by, hits, |hits| {
             self.seen_through(text, plan, wanted, hits)
@@ -444,9 +461,17 @@ impl Inspector {
 
     /// Adds what is found in a text and in its views. What a view shows of a kind that was already found there is dropped,
     /// unless it is more of it.
-    fn seen_through(&self, text: &str, plan: &Plan, wanted: impl Fn(usize) -> bool, hits: &mut Vec<Hit>) {
+    fn seen_through(
+        &self,
+        text: &str,
+        plan: impl Fn(Readers) -> Option<Arc<Plan>>,
+        wanted: impl Fn(usize) -> bool,
+        hits: &mut Vec<Hit>,
+    ) {
+        let Some(all) = plan(Readers::All) else { return };
+        let mut instructed = None;
         let mut plain = Vec::new();
-        plan.run(&self.shapes, text, &mut plain);
+        all.run(&self.shapes, text, &mut plain);
         let mut known: BTreeMap<(usize, usize), usize> = plain
             .iter()
             .map(|hit| ((hit.kind, hit.span.start), hit.span.end))
@@ -454,6 +479,11 @@ impl Inspector {
         let mut shown = Vec::new();
         let mut derived_hits = Vec::new();
         let explored = views::explore(text, &mut |derived| {
+            let plan = match derived.readers() {
+                Readers::All => Some(&all),
+                few => instructed.get_or_insert_with(|| plan(few)).as_ref(),
+            };
+            let Some(plan) = plan else { return };
             plan.run(&self.shapes, &derived.text, &mut derived_hits);
             let reads = |hit: &Hit| {
                 self.rules

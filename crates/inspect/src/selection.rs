@@ -14,8 +14,17 @@ pub struct Selection(Arc<Inner>);
 
 struct Inner {
     rules: Rules,
-    /// For each channel, what is run there; made when it is first asked for.
-    plans: Vec<OnceLock<Arc<Plan>>>,
+    /// For each channel, what is run there on texts that all rules read, and on others; made when it is first asked for.
+    plans: Vec<[OnceLock<Arc<Plan>>; 2]>,
+}
+
+/// Which rules read a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// All of them.
+    All,
+    /// Those that look for instructions to a model: nothing else reads what a view only guesses at.
+    Instructed,
 }
 
 /// The numbers of rules, a bit each.
@@ -71,7 +80,7 @@ impl Rules {
 impl Selection {
     /// The selection of these rules.
     pub(crate) fn new(rules: Rules) -> Selection {
-        let plans = Channel::ALL.iter().map(|_| OnceLock::new()).collect();
+        let plans = Channel::ALL.iter().map(|_| Default::default()).collect();
         Selection(Arc::new(Inner { rules, plans }))
     }
 
@@ -81,11 +90,14 @@ impl Selection {
     }
 
     /// What is run on a channel.
-    pub(crate) fn plan(&self, channel: Channel, make: impl FnOnce() -> Arc<Plan>) -> Option<&Arc<Plan>> {
-        self.0
-            .plans
-            .get(channel as usize)
-            .map(|plan| plan.get_or_init(make))
+    pub(crate) fn plan(
+        &self,
+        channel: Channel,
+        readers: Readers,
+        make: impl FnOnce() -> Arc<Plan>,
+    ) -> Option<&Arc<Plan>> {
+        let plan = self.0.plans.get(channel as usize)?.get(readers as usize)?;
+        Some(plan.get_or_init(make))
     }
 
     /// Whether there is no rule in the set, so that scanning can be left out.

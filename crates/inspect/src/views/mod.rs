@@ -31,7 +31,10 @@ use std::{
 
 use portcullis_core::{Family, Span};
 
-use crate::derived::{Draft, Map, concerns};
+use crate::{
+    derived::{Draft, Map, concerns},
+    selection::Readers,
+};
 use census::Census;
 
 /// How often views are applied on top of each other.
@@ -158,6 +161,14 @@ impl Derived {
     #[must_use]
     pub fn is_read_by(&self, family: Family) -> bool {
         self.families.contains(&family)
+    }
+
+    /// Which rules need be run on it.
+    pub(crate) fn readers(&self) -> Readers {
+        match self.families.as_slice() {
+            [Family::Injection] => Readers::Instructed,
+            _ => Readers::All,
+        }
     }
 
     /// Whether something in `span` is not as it stands in the text it was made of; texts made in several steps count as changed.
