@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Keywords {
     words: Box<[String]>,
+    /// The words by their first two bytes: those bytes, as [`pair`] makes one number of them, and the place of the word.
+    by_pair: Box<[(u16, u16)]>,
     /// A bit for each pair of bytes that a word begins with. Of each byte the low five bits count, so that small and
     /// capital letters are the same: most places of a text are passed over by a look at two bytes.
     pairs: [u64; 16],
@@ -18,20 +20,32 @@ impl Keywords {
     /// and where it begins.
     #[inline]
     pub(crate) fn any_in(&self, text: &[u8], fits: impl Fn(&str, usize) -> bool) -> bool {
+        // A label mostly stands right before its value.
         self.places(text)
+            .rev()
             .any(|at| self.at(text, at).any(|word| fits(word, at)))
     }
 
     /// The words that stand at a place of `text`, ASCII case aside.
     pub(crate) fn at(&self, text: &[u8], at: usize) -> impl Iterator<Item = &str> {
         let rest = text.get(at..).unwrap_or_default();
-        let first = rest.first().map(u8::to_ascii_lowercase);
-        let is_here = move |word: &&str| {
-            let word = word.as_bytes();
-            let stands = |here: &[u8]| here.eq_ignore_ascii_case(word);
-            word.first().map(u8::to_ascii_lowercase) == first && rest.get(..word.len()).is_some_and(stands)
+        let here = match *rest {
+            [first, second, ..] => pair(first, second),
+            _ => 0,
         };
-        self.words.iter().map(String::as_str).filter(is_here)
+        let from = self.by_pair.partition_point(|(begins, _)| *begins < here);
+        let alike = self
+            .by_pair
+            .iter()
+            .skip(from)
+            .take_while(move |(begins, _)| *begins == here);
+        alike
+            .filter_map(|(_, place)| self.words.get(usize::from(*place)))
+            .map(String::as_str)
+            .filter(|word| {
+                let here = rest.get(..word.len());
+                here.is_some_and(|here| here.eq_ignore_ascii_case(word.as_bytes()))
+            })
     }
 
     /// The places of `text` where one of the words could begin, from left to right or from right to left.
@@ -51,18 +65,31 @@ impl Keywords {
     }
 }
 
+/// Two bytes as one number, ASCII case aside.
+fn pair(first: u8, second: u8) -> u16 {
+    u16::from_be_bytes([first.to_ascii_lowercase(), second.to_ascii_lowercase()])
+}
+
 impl FromIterator<String> for Keywords {
     fn from_iter<I: IntoIterator<Item = String>>(words: I) -> Keywords {
         let words: Box<[String]> = words.into_iter().collect();
         let mut pairs = [0; 16];
-        for word in &words {
-            if let [first, second, ..] = *word.as_bytes()
-                && let Some(bits) = pairs.get_mut(usize::from(first & 31) / 2)
-            {
+        let mut by_pair = Vec::with_capacity(words.len());
+        for (place, word) in (0..=u16::MAX).zip(&words) {
+            let [first, second, ..] = *word.as_bytes() else {
+                continue;
+            };
+            by_pair.push((pair(first, second), place));
+            if let Some(bits) = pairs.get_mut(usize::from(first & 31) / 2) {
                 *bits |= 1 << (u32::from(first & 1) * 32 + u32::from(second & 31));
             }
         }
-        Keywords { words, pairs }
+        by_pair.sort_unstable();
+        Keywords {
+            words,
+            by_pair: by_pair.into_boxed_slice(),
+            pairs,
+        }
     }
 }
 
