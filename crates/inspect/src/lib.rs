@@ -26,6 +26,7 @@ mod rule;
 mod selection;
 mod shape;
 mod trie;
+mod value;
 mod verdicts;
 pub mod views;
 mod window;

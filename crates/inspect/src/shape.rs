@@ -16,6 +16,7 @@ use crate::{
     machine::{Capturing, Machine},
     prefix::Pattern,
     rule::{RuleError, Source},
+    value::Lead,
 };
 use portcullis_core::Span;
 
@@ -49,6 +50,8 @@ pub(crate) struct Shape {
     label: Option<usize>,
     /// Finds the group `value` in a match; `None` where the pattern has none.
     value: OnceLock<Option<Capturing>>,
+    /// Tells most of the same at less cost; `None` where it cannot.
+    lead: OnceLock<Option<Lead>>,
     /// For each byte, whether a match can begin with it.
     first: [bool; 256],
     /// Bytes that stand in every match.
@@ -96,6 +99,7 @@ impl Shape {
             near: if source.label { BEFORE } else { source.near },
             near_after: source.near_after,
             value: OnceLock::new(),
+            lead: OnceLock::new(),
             first: parsed.first(),
             required: parsed.required(),
             anchor: OnceLock::new(),
@@ -209,9 +213,14 @@ impl Shape {
 
     /// Where the group `value` stands in a match.
     fn value(&self, text: &str, whole: Span) -> Option<Span> {
+        let lead = self.lead.get_or_init(|| Lead::of(&self.pattern)).as_ref();
+        let matched = text.get(whole.start..whole.end)?;
+        if let Some(start) = lead.and_then(|lead| lead.end(matched.as_bytes())) {
+            return Some(Span::new(whole.start + start, whole.end));
+        }
         let capturing = || Capturing::new(&self.pattern).ok();
         let capturing = self.value.get_or_init(capturing).as_ref()?;
-        let (start, end) = capturing.value(text.get(whole.start..whole.end)?)?;
+        let (start, end) = capturing.value(matched)?;
         Some(Span::new(whole.start + start, whole.start + end))
     }
 
