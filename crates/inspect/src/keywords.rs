@@ -26,6 +26,16 @@ impl Keywords {
             .any(|at| self.at(text, at).any(|word| fits(word, at)))
     }
 
+    /// Those words.
+    pub(crate) fn of(words: &[&str]) -> Keywords {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    /// Whether `text` begins with one of the words as it is written.
+    pub(crate) fn begin(&self, text: &str) -> bool {
+        self.at(text.as_bytes(), 0).any(|word| text.starts_with(word))
+    }
+
     /// The words that stand at a place of `text`, ASCII case aside.
     pub(crate) fn at(&self, text: &[u8], at: usize) -> impl Iterator<Item = &str> {
         let rest = text.get(at..).unwrap_or_default();

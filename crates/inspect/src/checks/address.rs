@@ -58,9 +58,13 @@ fn is_coded(text: &str) -> bool {
 /// Addresses behind a word for one: a number and words, no link, no mailbox.
 fn address(found: &Match<'_>) -> Option<Span> {
     let text = found.value();
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    if digits(text) == 0 {
+        return None;
+    }
     let length = end(text);
     let kept = text.get(..length)?;
-    let digits = kept.bytes().filter(u8::is_ascii_digit).count();
+    let digits = digits(kept);
     let letters = kept.chars().filter(|character| character.is_alphabetic()).count();
     let words = kept
         .split([' ', ',', '\n'])

@@ -5,9 +5,14 @@
 //! the value must look drawn, not written. [`credential`] is asked of a value known by the service named before it: the
 //! value must look drawn, and the line must speak of a key or a token.
 
+use std::sync::LazyLock;
+
 use portcullis_core::Span;
 
-use crate::around::{Check, Match};
+use crate::{
+    around::{Check, Match},
+    keywords::Keywords,
+};
 
 /// The checks of this file.
 pub(super) static CHECKS: &[(&str, Check)] = &[
@@ -21,61 +26,63 @@ pub(super) static CHECKS: &[(&str, Check)] = &[
 
 /// What placeholders say of themselves, in lower case. Words of fewer than five letters would stand in drawn values by
 /// chance too often; these four are what people write most.
-const SAYS_SO: &[&str] = &[
-    "xxxx",
-    "your_",
-    "your-",
-    "yourkey",
-    "yourtoken",
-    "yoursecret",
-    "yourapi",
-    "example",
-    "placeholder",
-    "changeme",
-    "change_me",
-    "change-me",
-    "changethis",
-    "replace_",
-    "replace-",
-    "replaceme",
-    "insert_",
-    "insert-",
-    "insertyour",
-    "redacted",
-    "dummy",
-    "sample_",
-    "sample-",
-    "notreal",
-    "not_real",
-    "not-real",
-    "fake_",
-    "fake-",
-    "faketoken",
-    "fakekey",
-    "foobar",
-    "deadbeef",
-    "cafebabe",
-    "12345678",
-    "87654321",
-    "abcdefgh",
-    "abcd1234",
-    "qwerty",
-    "....",
-    "****",
-    "-test-",
-    "test-key",
-    "test_key",
-    "testkey",
-    "test-token",
-    "test_token",
-    "testtoken",
-    "test_secret",
-    "test-secret",
-    "_here",
-    "-here",
-    "keyhere",
-    "tokenhere",
-];
+static SAYS_SO: LazyLock<Keywords> = LazyLock::new(|| {
+    Keywords::of(&[
+        "xxxx",
+        "your_",
+        "your-",
+        "yourkey",
+        "yourtoken",
+        "yoursecret",
+        "yourapi",
+        "example",
+        "placeholder",
+        "changeme",
+        "change_me",
+        "change-me",
+        "changethis",
+        "replace_",
+        "replace-",
+        "replaceme",
+        "insert_",
+        "insert-",
+        "insertyour",
+        "redacted",
+        "dummy",
+        "sample_",
+        "sample-",
+        "notreal",
+        "not_real",
+        "not-real",
+        "fake_",
+        "fake-",
+        "faketoken",
+        "fakekey",
+        "foobar",
+        "deadbeef",
+        "cafebabe",
+        "12345678",
+        "87654321",
+        "abcdefgh",
+        "abcd1234",
+        "qwerty",
+        "....",
+        "****",
+        "-test-",
+        "test-key",
+        "test_key",
+        "testkey",
+        "test-token",
+        "test_token",
+        "testtoken",
+        "test_secret",
+        "test-secret",
+        "_here",
+        "-here",
+        "keyhere",
+        "tokenhere",
+    ])
+});
 
 /// Generated values of a known format.
 fn random(text: &str) -> bool {
@@ -108,11 +115,8 @@ pub(super) fn is_placeholder(text: &str) -> bool {
 
 /// Whether a value contains one of [`SAYS_SO`]. In long values short words stand by chance.
 fn says_so(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
     let least = if text.len() > 100 { 7 } else { 4 };
-    SAYS_SO
-        .iter()
-        .any(|word| word.len() >= least && lower.contains(word))
+    SAYS_SO.any_in(text.as_bytes(), |word, _| word.len() >= least)
 }
 
 /// Whether a value looks drawn by a machine: letters and digits, or both cases, in an order that no word and no name in
