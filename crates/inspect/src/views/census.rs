@@ -271,14 +271,29 @@ impl Census {
     }
 }
 
-/// Whether a word is spelled as none of a language that is known is likely to be.
-pub(crate) fn is_strange(letters: &[u8]) -> bool {
-    let common = |byte: &u8| {
-        let place = byte.to_ascii_lowercase().wrapping_sub(b'a');
-        COMMON.get(usize::from(place)).copied().map_or(0, u64::from)
-    };
-    let sum: u64 = letters.iter().map(common).sum();
-    sum < STRANGE * u64::try_from(letters.len()).unwrap_or(0)
+/// How common a letter is, in the units of [`is_strange`]; zero of what is none.
+pub(crate) fn common(byte: u8) -> u32 {
+    COMMONNESS.get(usize::from(byte)).copied().map_or(0, u32::from)
+}
+
+static COMMONNESS: [u8; 256] = commonness();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn commonness() -> [u8; 256] {
+    let mut all = [0; 256];
+    let mut letter = 0;
+    while letter < 26 {
+        all[b'a' as usize + letter] = COMMON[letter];
+        all[b'A' as usize + letter] = COMMON[letter];
+        letter += 1;
+    }
+    all
+}
+
+/// Whether a word of so many letters, which are so common together, is spelled as none of a language that is known is
+/// likely to be.
+pub(crate) fn is_strange(letters: usize, common: u32) -> bool {
+    u64::from(common) < STRANGE * u64::try_from(letters).unwrap_or(0)
 }
 
 /// What the counts of a block of so many bytes say.

@@ -9,7 +9,7 @@ use portcullis_core::{Family, Span};
 
 use super::{
     Source, View,
-    census::{cue, is_strange},
+    census::{common, cue, is_strange},
     words::{self, is_known_as},
 };
 use crate::derived::Draft;
@@ -184,19 +184,25 @@ fn keys(piece: &str) -> [Option<Key>; 2] {
 /// How often each letter stands in the strange words of a piece, and how many there are: what stands around a moved text is
 /// not moved and says nothing about it. Nothing where that is too few.
 fn strange_letters(piece: &str) -> Option<([i16; 26], i32)> {
+    let bytes = piece.as_bytes();
     let mut counts = [0i16; 26];
     let (mut total, mut letters) = (0, 0);
-    for word in piece.as_bytes().split(|byte| !byte.is_ascii_alphabetic()) {
-        letters += word.len();
-        if !is_strange(word) {
+    let (mut length, mut sum) = (0, 0u32);
+    for (at, byte) in bytes.iter().chain(b" ").enumerate() {
+        let common = common(*byte);
+        if common > 0 {
+            (length, sum) = (length + 1, sum.wrapping_add(common));
             continue;
         }
-        total += word.len();
-        for byte in word {
-            if let Some(count) = counts.get_mut(usize::from(byte.to_ascii_lowercase() - b'a')) {
-                *count += 1;
+        letters += length;
+        if is_strange(length, sum) {
+            total += length;
+            for letter in bytes.get(at - length..at).unwrap_or_default() {
+                let place = usize::from((letter | 0x20).wrapping_sub(b'a'));
+                counts.get_mut(place).into_iter().for_each(|count| *count += 1);
             }
         }
+        (length, sum) = (0, 0);
     }
     // In a text of which part is moved most words of that part are strange, and few in any other.
     let enough = total >= LEAST && total * 4 >= letters;
