@@ -76,6 +76,20 @@ impl<'a> Match<'a> {
             .unwrap_or_default()
     }
 
+    /// The same without the word that it cuts: its end is no word.
+    pub(crate) fn words_before(&self, length: usize) -> &'a str {
+        const WIDEST: usize = 4;
+        let cased = |character: char| character.is_lowercase() || character.is_uppercase();
+        let (words, wider) = (self.before(length), self.before(length.saturating_add(WIDEST)));
+        let left = wider
+            .strip_suffix(words)
+            .and_then(|left| left.chars().next_back());
+        match left.is_some_and(cased) {
+            true => words.trim_start_matches(cased),
+            false => words,
+        }
+    }
+
     /// At most `length` bytes (and no more than [`AFTER`] bytes behind the match) that stand behind the value.
     pub(crate) fn after(&self, length: usize) -> &'a str {
         let most = (self.whole.end + AFTER)
@@ -97,7 +111,7 @@ impl<'a> Match<'a> {
             let text = text.as_bytes();
             keywords.any_in(text, |word, at| is_word(text, at, word.len()))
         };
-        any(whole.before(near)) || (near_after > 0 && any(whole.after(near_after)))
+        any(whole.words_before(near)) || (near_after > 0 && any(whole.after(near_after)))
     }
 }
 
@@ -150,6 +164,22 @@ mod tests {
         ] {
             assert_eq!(stands_in(word, text), stands, "{word} in {text}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_cut_is_none() {
+        let text = "xnational id: 7 éta 8";
+        let words = |value: &str, length| {
+            let at = text.find(value).unwrap();
+            let span = Span::new(at, at + value.len());
+            Match::new(text, span, span).words_before(length)
+        };
+        assert_eq!(words("7", 13), " id: ");
+        assert_eq!(words("7", 14), "xnational id: ");
+        assert_eq!(
+            (words("7", 5), words("8", 3), words("8", 5)),
+            (" id: ", " ", "éta ")
+        );
     }
 
     #[test]

@@ -59,7 +59,7 @@ const NUMBER: usize = 6;
 /// head of its column as far as a check may look back.
 pub(crate) fn is_labelled(found: &Match<'_>, words: &Keywords, near: usize, near_after: usize) -> bool {
     let any = |text: &str| words.any_in(text.as_bytes(), |word, at| stands(word, text, at));
-    let before = found.before(near);
+    let before = found.words_before(near);
     !is_piece(found, near_after)
         && ((any(before) && any(own(before, found.value())))
             || (near_after > 0 && behind(found, near_after).is_some_and(any))

@@ -4,6 +4,8 @@
 //! Most of what is looked for begins a word. Such literals are in a table of their own, which is not asked inside of words:
 //! in prose that is four bytes out of five.
 
+use std::cmp::Ordering;
+
 /// A number that its owner gives a literal a meaning by.
 pub(crate) type Meaning = u32;
 
@@ -53,9 +55,7 @@ impl Literals {
         met: impl FnMut(Meaning, usize),
     ) {
         let here = text.get(at..).unwrap_or_default();
-        if self.table.marks.goes_on(here, head) {
-            self.table.verify(here, head, is_start, met);
-        }
+        self.table.verify(here, head, is_start, met);
     }
 }
 
@@ -109,59 +109,54 @@ const WORDS: usize = 1 << (BITS - 6);
 const BUCKET_BITS: u32 = 12;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 
-/// A bit for each hash of the four bytes with which a literal starts, and of the three where it has no more.
+/// A bit for each hash of what literals begin with.
 struct Marks {
-    four: Box<[u64; WORDS]>,
-    /// A bit for each hash of the first six bytes, or of the four where a literal has no more: asked where `four` says yes.
-    six: Box<[u64; WORDS]>,
+    /// Of the first three bytes: asked at every byte of a text.
     three: Box<[u64; WORDS]>,
-    has_three: bool,
+    /// Of the first six bytes, or of the four or three where a literal has no more: asked where `three` says yes.
+    six: Box<[u64; WORDS]>,
 }
 
 impl Marks {
     fn none() -> Marks {
         Marks {
-            four: Box::new([0; WORDS]),
-            six: Box::new([0; WORDS]),
             three: Box::new([0; WORDS]),
-            has_three: false,
+            six: Box::new([0; WORDS]),
         }
     }
 
     fn set(&mut self, literal: &[u8]) {
-        match *literal {
-            [a, b, c] => {
-                self.has_three = true;
-                set(&mut self.three, hash(first_three(fold([a, b, c, 0]))));
-            }
-            [a, b, c, d, ref rest @ ..] => {
-                let gram = fold([a, b, c, d]);
-                set(&mut self.four, hash(gram));
-                match *rest {
-                    [e, f, ..] => set(&mut self.six, hash(longer(gram, fold([c, d, e, f])))),
-                    _ => set(&mut self.six, hash(alone(gram))),
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The same as [`Marks::has`], looked at closer: most of what begins like a literal goes on differently.
-    fn goes_on(&self, here: &[u8], head: [u8; 4]) -> bool {
-        let gram = fold(head);
-        let six = || match *here {
-            [_, _, c, d, e, f, ..] => has(&self.six, hash(longer(gram, fold([c, d, e, f])))),
-            _ => false,
+        let [a, b, c, ref rest @ ..] = *literal else {
+            return;
         };
-        has(&self.six, hash(alone(gram)))
-            || six()
-            || (self.has_three && has(&self.three, hash(first_three(gram))))
+        let three = fold([a, b, c, 0]);
+        set(&mut self.three, hash(three));
+        let beginning = match *rest {
+            [] => alone(three),
+            [d, e, f, ..] => longer(fold([a, b, c, d]), fold([c, d, e, f])),
+            [d, ..] => alone(fold([a, b, c, d])),
+        };
+        set(&mut self.six, hash(beginning));
     }
 
     #[inline(always)]
     fn has(&self, head: [u8; 4]) -> bool {
-        let gram = fold(head);
-        has(&self.four, hash(gram)) || (self.has_three && has(&self.three, hash(first_three(gram))))
+        has(&self.three, hash(first_three(fold(head))))
+    }
+
+    /// Whether some literal of four bytes and more begins like `here`, where `gram` stands: most of what begins like a
+    /// literal goes on differently.
+    fn goes_on(&self, here: &[u8], gram: u32) -> bool {
+        let six = || match *here {
+            [_, _, c, d, e, f, ..] => has(&self.six, hash(longer(gram, fold([c, d, e, f])))),
+            _ => false,
+        };
+        six() || has(&self.six, hash(alone(gram)))
+    }
+
+    /// Whether these three bytes may be a literal.
+    fn ends(&self, three: u32) -> bool {
+        has(&self.six, hash(alone(three)))
     }
 }
 
@@ -226,31 +221,66 @@ impl Table {
     }
 
     /// The literals with which `here` begins.
-    #[cold]
     fn verify(&self, here: &[u8], head: [u8; 4], is_start: bool, mut met: impl FnMut(Meaning, usize)) {
         let gram = fold(head);
-        for gram in [gram, first_three(gram)] {
-            let bucket = bucket(gram);
-            let place = |at: usize| self.buckets.get(at).map_or(0, |place| *place as usize);
-            let all = self.all.get(place(bucket)..place(bucket + 1)).unwrap_or_default();
-            for literal in all
-                .iter()
-                .filter(|literal| literal.gram == gram && (is_start || literal.is_free))
+        if self.marks.goes_on(here, gram) {
+            self.narrow(self.of_gram(gram), here, is_start, &mut met);
+        }
+        let three = first_three(gram);
+        if three != gram && self.marks.ends(three) {
+            self.narrow(self.of_gram(three), here, is_start, &mut met);
+        }
+    }
+
+    fn of_gram(&self, gram: u32) -> &[Literal] {
+        let bucket = bucket(gram);
+        let place = |at: usize| self.buckets.get(at).map_or(0, |place| *place as usize);
+        let all = self.all.get(place(bucket)..place(bucket + 1)).unwrap_or_default();
+        between(all, |literal| literal.gram.cmp(&gram))
+    }
+
+    /// The literals among `some`, which are in order, with which `here` begins: byte after byte, as in a tree.
+    fn narrow(
+        &self,
+        mut some: &[Literal],
+        here: &[u8],
+        is_start: bool,
+        met: &mut impl FnMut(Meaning, usize),
+    ) {
+        let mut here = here.iter().map(u8::to_ascii_lowercase);
+        for depth in 0.. {
+            while let [first, rest @ ..] = some
+                && usize::from(first.length) == depth
             {
-                let (start, length) = (literal.start as usize, usize::from(literal.length));
-                let bytes = self.bytes.get(start..start + length).unwrap_or_default();
-                if here
-                    .get(..length)
-                    .is_some_and(|here| here.eq_ignore_ascii_case(bytes))
-                {
-                    met(literal.meaning, length);
+                if is_start || first.is_free {
+                    met(first.meaning, depth);
                 }
+                some = rest;
             }
-            if !self.marks.has_three || first_three(gram) == gram {
-                break;
+            let ([first, .., last] | [first @ last], Some(byte)) = (some, here.next()) else {
+                return;
+            };
+            let one = self.byte(first, depth);
+            if one != self.byte(last, depth) {
+                some = between(some, |literal| self.byte(literal, depth).cmp(&byte));
+            } else if one != byte {
+                return;
             }
         }
     }
+
+    fn byte(&self, literal: &Literal, depth: usize) -> u8 {
+        let byte = self.bytes.get(literal.start as usize + depth);
+        byte.copied().unwrap_or(0)
+    }
+}
+
+/// Those of `some`, which are in order, that are equal to what they are compared with.
+fn between<T>(some: &[T], compare: impl Fn(&T) -> Ordering) -> &[T] {
+    let from = some.partition_point(|one| compare(one).is_lt());
+    let rest = some.get(from..).unwrap_or_default();
+    let length = rest.partition_point(|one| compare(one).is_eq());
+    rest.get(..length).unwrap_or_default()
 }
 
 /// Literals met by their last bytes: for whoever reads a text as it comes.

@@ -38,12 +38,17 @@ pub(crate) struct Plan {
     free: [u64; 256],
     /// The bits of the open shapes that can begin inside of a word.
     inside: u64,
-    /// The same bits for the open shapes that can have the byte at that place of a match: most of what begins like a
-    /// match does not go on like one, and a look-up costs less than an automaton.
+    /// The same bits for the open shapes that can have the byte at the second, third, fourth place of a match: most of what
+    /// begins like a match does not go on like one, and a look-up costs less than an automaton.
+    next: [[u64; 256]; NEXT],
+    /// The same for places further on.
     further: Vec<(usize, [u64; 256])>,
     /// For each byte, the shapes without literal beginnings that can begin with it, and whether each is keyed.
     starting: Vec<Vec<(usize, bool)>>,
 }
+
+/// The places behind the first that are looked at wherever something may begin: the first of [`shape::PLACES`].
+const NEXT: usize = 3;
 
 /// A shape every match of which has `byte` within `reach` bytes of its start.
 struct Anchored {
@@ -237,7 +242,12 @@ impl Plan {
             first: [0; 256],
             free: [0; 256],
             inside: 0,
-            further: shape::PLACES.iter().map(|place| (*place, [0; 256])).collect(),
+            next: [[0; 256]; NEXT],
+            further: shape::PLACES
+                .iter()
+                .skip(NEXT)
+                .map(|place| (*place, [0; 256]))
+                .collect(),
             starting: Vec::new(),
         };
         plan.fill_tables(shapes);
@@ -280,7 +290,8 @@ impl Plan {
     fn fill_further(&mut self, shapes: &Shapes) {
         let open = self.open.iter().filter_map(|number| shapes.get(*number));
         for (at, shape) in (0usize..).zip(open) {
-            for ((_, table), can_stand) in self.further.iter_mut().zip(shape.places()) {
+            let further = self.further.iter_mut().map(|(_, table)| table);
+            for (table, can_stand) in self.next.iter_mut().chain(further).zip(shape.places()) {
                 for (bits, _) in table.iter_mut().zip(can_stand).filter(|(_, can)| **can) {
                     *bits |= bit(at);
                 }
@@ -297,6 +308,16 @@ impl Plan {
                 .filter_map(|number| Some((*number, shapes.get(*number)?)));
             Trie::new(met.map(|(number, shape)| (number, shape.beginnings(), shape.begins_anywhere())))
         })
+    }
+
+    /// The bits of the open shapes that can have these bytes, but for the first, at their first places.
+    #[inline(always)]
+    fn beyond(&self, head: [u8; 4]) -> u64 {
+        let mut bits = u64::MAX;
+        for (table, byte) in self.next.iter().zip(head.iter().skip(1)) {
+            bits &= table.get(usize::from(*byte)).copied().unwrap_or(0);
+        }
+        bits
     }
 
     /// Which of the open shapes of these bits can still match at a place.
@@ -394,6 +415,7 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
         if !is_start {
             possible &= self.plan.inside;
         }
+        possible &= self.plan.beyond(head);
         if possible != 0 {
             self.try_open(at, possible);
         }
