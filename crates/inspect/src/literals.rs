@@ -4,8 +4,6 @@
 //! Most of what is looked for begins a word. Such literals are in a table of their own, which is not asked inside of words:
 //! in prose that is four bytes out of five.
 
-use std::cmp::Ordering;
-
 /// A number that its owner gives a literal a meaning by.
 pub(crate) type Meaning = u32;
 
@@ -170,6 +168,9 @@ struct Table {
 
 struct Literal {
     gram: u32,
+    /// The four bytes behind the gram, folded, and those of their bits that count: a literal may be shorter.
+    rest: u32,
+    mask: u32,
     meaning: Meaning,
     /// Where it stands in the table's bytes.
     start: u32,
@@ -205,6 +206,10 @@ impl Table {
             }
             table.all.push(Literal {
                 gram,
+                rest: rest(literal),
+                mask: u32::MAX
+                    .checked_shr(u32::try_from(8_usize.saturating_sub(literal.len()) * 8).unwrap_or(0))
+                    .unwrap_or(0),
                 meaning,
                 start: u32::try_from(table.bytes.len()).unwrap_or(u32::MAX),
                 length: u8::try_from(literal.len()).unwrap_or(u8::MAX),
@@ -224,63 +229,43 @@ impl Table {
     fn verify(&self, here: &[u8], head: [u8; 4], is_start: bool, mut met: impl FnMut(Meaning, usize)) {
         let gram = fold(head);
         if self.marks.goes_on(here, gram) {
-            self.narrow(self.of_gram(gram), here, is_start, &mut met);
+            self.of_gram(gram, here, is_start, &mut met);
         }
         let three = first_three(gram);
         if three != gram && self.marks.ends(three) {
-            self.narrow(self.of_gram(three), here, is_start, &mut met);
+            self.of_gram(three, here, is_start, &mut met);
         }
     }
 
-    fn of_gram(&self, gram: u32) -> &[Literal] {
+    /// The literals of a gram with which `here` begins. Most are told from it by the four bytes behind the gram.
+    fn of_gram(&self, gram: u32, here: &[u8], is_start: bool, met: &mut impl FnMut(Meaning, usize)) {
+        let rest = rest(here);
         let bucket = bucket(gram);
         let place = |at: usize| self.buckets.get(at).map_or(0, |place| *place as usize);
         let all = self.all.get(place(bucket)..place(bucket + 1)).unwrap_or_default();
-        between(all, |literal| literal.gram.cmp(&gram))
-    }
-
-    /// The literals among `some`, which are in order, with which `here` begins: byte after byte, as in a tree.
-    fn narrow(
-        &self,
-        mut some: &[Literal],
-        here: &[u8],
-        is_start: bool,
-        met: &mut impl FnMut(Meaning, usize),
-    ) {
-        let mut here = here.iter().map(u8::to_ascii_lowercase);
-        for depth in 0.. {
-            while let [first, rest @ ..] = some
-                && usize::from(first.length) == depth
-            {
-                if is_start || first.is_free {
-                    met(first.meaning, depth);
+        for literal in all {
+            let is_alike = literal.gram == gram && (literal.rest ^ rest) & literal.mask == 0;
+            if is_alike && (is_start || literal.is_free) {
+                let (start, length) = (literal.start as usize, usize::from(literal.length));
+                let bytes = self.bytes.get(start..start + length).unwrap_or_default();
+                if here
+                    .get(..length)
+                    .is_some_and(|here| here.eq_ignore_ascii_case(bytes))
+                {
+                    met(literal.meaning, length);
                 }
-                some = rest;
-            }
-            let ([first, .., last] | [first @ last], Some(byte)) = (some, here.next()) else {
-                return;
-            };
-            let one = self.byte(first, depth);
-            if one != self.byte(last, depth) {
-                some = between(some, |literal| self.byte(literal, depth).cmp(&byte));
-            } else if one != byte {
-                return;
             }
         }
     }
-
-    fn byte(&self, literal: &Literal, depth: usize) -> u8 {
-        let byte = self.bytes.get(literal.start as usize + depth);
-        byte.copied().unwrap_or(0)
-    }
 }
 
-/// Those of `some`, which are in order, that are equal to what they are compared with.
-fn between<T>(some: &[T], compare: impl Fn(&T) -> Ordering) -> &[T] {
-    let from = some.partition_point(|one| compare(one).is_lt());
-    let rest = some.get(from..).unwrap_or_default();
-    let length = rest.partition_point(|one| compare(one).is_eq());
-    rest.get(..length).unwrap_or_default()
+/// The four bytes behind a gram, folded; zeros behind the end.
+fn rest(here: &[u8]) -> u32 {
+    let mut four = [0; 4];
+    for (slot, byte) in four.iter_mut().zip(here.iter().skip(4)) {
+        *slot = *byte;
+    }
+    fold(four)
 }
 
 /// Literals met by their last bytes: for whoever reads a text as it comes.
