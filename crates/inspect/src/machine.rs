@@ -72,6 +72,25 @@ impl State {
     }
 }
 
+/// What can come before a byte that every match has.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    /// So many bytes.
+    pub(crate) length: usize,
+    /// Which bytes.
+    pub(crate) within: Box<[bool; 256]>,
+}
+
+impl Reach {
+    /// The first place from which nothing but such bytes lead up to `at`, no further back than `from`.
+    pub(crate) fn begins(&self, bytes: &[u8], from: usize, at: usize) -> usize {
+        let from = at.saturating_sub(self.length).max(from);
+        let before = bytes.get(from..at).unwrap_or_default().iter().rev();
+        let leads = |byte: &&u8| self.within.get(usize::from(**byte)).copied().unwrap_or(false);
+        at - before.take_while(leads).count()
+    }
+}
+
 /// A compiled pattern.
 pub(crate) struct Machine {
     nfa: NFA,
@@ -344,37 +363,36 @@ impl Machine {
         places
     }
 
-    /// How many bytes of a match can come before its first `byte`; `None` where a match needs no such byte, or where there
-    /// is no bound.
-    pub(crate) fn reach(&self, byte: u8) -> Option<usize> {
+    /// What of a match can come before its first `byte`; `None` where a match needs no such byte, or where there is no bound.
+    pub(crate) fn reach(&self, byte: u8) -> Option<Reach> {
         let class = |byte: u8| self.classes.get(usize::from(byte));
         if (0..=u8::MAX).any(|other| other != byte && class(other) == class(byte)) {
             return None; // wherever it does, another byte does as well
         }
         let mut level = HashSet::from([self.start]);
+        let mut can_stand = vec![false; self.representatives.len()];
         for length in 0..=MAX_REACH {
             if level.len() > WIDE {
                 return None;
             }
             let mut next = HashSet::new();
             for state in level {
-                for other in self
-                    .representatives
-                    .iter()
-                    .copied()
-                    .filter(|other| *other != byte)
-                {
-                    let after = self.step(state, other);
+                let others = self.representatives.iter().zip(&mut can_stand);
+                for (other, can_stand) in others.filter(|(other, _)| **other != byte) {
+                    let after = self.step(state, *other);
                     if after.accepts() {
                         return None;
                     }
                     if !after.is_dead() {
+                        *can_stand = true;
                         next.insert(after);
                     }
                 }
             }
             if next.is_empty() {
-                return Some(length);
+                let of_class = |class: &u8| can_stand.get(usize::from(*class)).copied().unwrap_or(false);
+                let within = Box::new(self.classes.each_ref().map(of_class));
+                return Some(Reach { length, within });
             }
             level = next;
         }
@@ -613,11 +631,20 @@ mod tests {
     #[test]
     fn a_match_reaches_so_far_before_a_byte_that_it_needs() {
         let machine = Machine::new("[a-z]{1,9}@[a-z]+(?:[.]com)?").unwrap();
-        assert_eq!(machine.reach(b'@'), Some(9));
-        assert_eq!(machine.reach(b'.'), None, "not needed");
-        assert_eq!(machine.reach(b'a'), None, "not needed");
-        assert_eq!(Machine::new("[a-z]+@").unwrap().reach(b'@'), None, "no bound");
-        assert_eq!(Machine::new("[+][0-9]{7}").unwrap().reach(b'+'), Some(0));
+        let reach = machine.reach(b'@').unwrap();
+        assert_eq!(reach.length, 9);
+        assert_eq!(reach.begins(b"a, bc@", 0, 5), 3);
+        assert_eq!((reach.begins(b"abc@", 1, 3), reach.begins(b"@", 0, 0)), (1, 0));
+        let length = |pattern: &str, byte| {
+            Machine::new(pattern)
+                .unwrap()
+                .reach(byte)
+                .map(|reach| reach.length)
+        };
+        assert_eq!(machine.reach(b'.').map(|_| ()), None, "not needed");
+        assert_eq!(machine.reach(b'a').map(|_| ()), None, "not needed");
+        assert_eq!(length("[a-z]+@", b'@'), None, "no bound");
+        assert_eq!(length("[+][0-9]{7}", b'+'), Some(0));
     }
 
     #[test]

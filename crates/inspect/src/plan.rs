@@ -16,6 +16,7 @@ use crate::{
     hit::{Hit, tidy},
     joint::{self, Joint, Shapes},
     literals::{Endings, Literals, Meaning, Words},
+    machine::Reach,
     shape::{self, Shape},
     trie::Trie,
 };
@@ -50,11 +51,12 @@ pub(crate) struct Plan {
 /// The places behind the first that are looked at wherever something may begin: the first of [`shape::PLACES`].
 const NEXT: usize = 3;
 
-/// A shape every match of which has `byte` within `reach` bytes of its start.
+/// A shape every match of which has `byte`.
 struct Anchored {
     shape: usize,
     byte: u8,
-    reach: usize,
+    /// What comes before it.
+    reach: Reach,
 }
 
 /// Shapes of one rule that are tried near its keywords only.
@@ -113,8 +115,8 @@ impl Draft {
             match shape.anchor() {
                 Some((byte, reach)) => self.anchored.push(Anchored {
                     shape: number,
-                    byte,
-                    reach,
+                    byte: *byte,
+                    reach: reach.clone(),
                 }),
                 None => self.open.push(number),
             }
@@ -524,7 +526,7 @@ impl Anchored {
     fn try_before_each(&self, shape: &Shape, bytes: &[u8], mut attempt: impl FnMut(usize)) {
         let mut tried = 0;
         for at in memchr::memchr_iter(self.byte, bytes) {
-            let from = at.saturating_sub(self.reach).max(tried);
+            let from = self.reach.begins(bytes, tried, at);
             for (start, byte) in (from..=at).zip(bytes.get(from..).unwrap_or_default()) {
                 if shape.can_begin_with(*byte) {
                     attempt(start);

@@ -13,7 +13,7 @@ use crate::{
     keywords::Keywords,
     label::is_labelled,
     literals::LONGEST,
-    machine::{Capturing, Machine},
+    machine::{Capturing, Machine, Reach},
     prefix::Pattern,
     rule::{RuleError, Source},
     value::Lead,
@@ -56,7 +56,7 @@ pub(crate) struct Shape {
     first: [bool; 256],
     /// Bytes that stand in every match.
     required: Vec<u8>,
-    anchor: OnceLock<Option<(u8, usize)>>,
+    anchor: OnceLock<Option<(u8, Reach)>>,
     places: OnceLock<Vec<[bool; 256]>>,
 }
 
@@ -133,14 +133,15 @@ impl Shape {
             .as_ref()
     }
 
-    /// A byte that is rare and that every match has, and within how many bytes of its start.
-    pub(crate) fn anchor(&self) -> Option<(u8, usize)> {
+    /// A byte that is rare and that every match has, and what can come before it.
+    pub(crate) fn anchor(&self) -> Option<&(u8, Reach)> {
         let reach = |byte: &u8| Some((*byte, self.machine()?.reach(*byte)?));
-        *self.anchor.get_or_init(|| {
+        let first = || {
             RARE.iter()
                 .filter(|byte| self.required.contains(byte))
                 .find_map(reach)
-        })
+        };
+        self.anchor.get_or_init(first).as_ref()
     }
 
     /// For each of [`PLACES`], the bytes that can stand there in a match.
