@@ -417,9 +417,11 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
         if !is_start {
             possible &= self.plan.inside;
         }
-        possible &= self.plan.beyond(head);
         if possible != 0 {
-            self.try_open(at, possible);
+            possible &= self.plan.beyond(head);
+            if possible != 0 {
+                self.try_open(at, possible);
+            }
         }
     }
 
@@ -442,7 +444,7 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
                     .get(at.saturating_sub(bundle.reach.0)..to)
                     .unwrap_or_default();
                 let begins = |byte: &u8| bundle.first.get(usize::from(*byte)).copied().unwrap_or(false);
-                if around.iter().any(begins) {
+                if bundle.groups.len() == 1 || around.iter().any(begins) {
                     for group in &bundle.groups {
                         self.try_keyed(*group, at);
                     }
@@ -485,7 +487,7 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
             let until = if at == 63 { plan.open.len() } else { at + 1 };
             let numbers = plan.open.get(at..until).into_iter().flatten();
             for shape in numbers.filter_map(|number| shapes.get(*number)) {
-                if shape.can_begin_with(self.bytes.get(start).copied().unwrap_or(0)) {
+                if at < 63 || shape.can_begin_with(self.bytes.get(start).copied().unwrap_or(0)) {
                     self.attempt(shape, start);
                 }
             }
