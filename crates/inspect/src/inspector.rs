@@ -14,12 +14,12 @@ use crate::{
     hit::{Hit, tidy},
     joint::Shapes,
     link,
+    pieces::Pieces,
     plan::Plan,
     resolve::resolve,
     rule::File,
     selection::{Readers, Rules},
     shape::Shape,
-    trie::Trie,
     verdicts::{CacheStats, Verdicts, WORTH},
     views,
 };
@@ -149,6 +149,7 @@ impl Inspector {
                 shapes.push(Shape::new(number, kind, &rule.source, pattern)?);
             }
         }
+        shapes.shrink_to_fit();
         let runs_on = |channel: &Channel| {
             Rules::of(rules.len(), |at| {
                 rules.get(at).is_some_and(|rule| rule.channels.contains(channel))
@@ -542,9 +543,9 @@ impl Inspector {
         })
     }
 
-    /// The literal beginnings of a plan as a tree.
-    pub(crate) fn trie<'p>(&self, plan: &'p Plan) -> &'p Trie {
-        plan.trie(&self.shapes)
+    /// What a plan needs for a text that is read as it comes.
+    pub(crate) fn pieces<'p>(&self, plan: &'p Plan) -> &'p Pieces {
+        plan.pieces(&self.shapes)
     }
 
     /// The shape of that number.

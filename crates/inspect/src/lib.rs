@@ -19,6 +19,7 @@ mod link;
 mod literals;
 mod machine;
 mod own;
+mod pieces;
 mod plan;
 mod prefix;
 mod resolve;

@@ -15,10 +15,10 @@ use crate::{
     edge::Before,
     hit::{Hit, tidy},
     joint::{self, Joint, Shapes},
-    literals::{Endings, Literals, Meaning, Words},
+    literals::{Literals, Meaning, Words},
     machine::Reach,
+    pieces::Pieces,
     shape::{self, Shape},
-    trie::Trie,
 };
 
 /// What is run for one set of rules.
@@ -26,12 +26,11 @@ pub(crate) struct Plan {
     literals: Literals,
     bundles: Vec<Bundle>,
     /// Made when a stream is read for the first time.
-    trie: OnceLock<Trie>,
+    pieces: OnceLock<Pieces>,
     met: Vec<usize>,
     anchored: Vec<Anchored>,
     /// Shapes without beginnings that need a keyword near them, by their keywords.
     keyed: Vec<Keyed>,
-    endings: Endings,
     open: Vec<usize>,
     /// For each byte, a bit for each open shape that can begin with it; the last bit stands for all from the 64th on.
     first: [u64; 256],
@@ -44,8 +43,6 @@ pub(crate) struct Plan {
     next: [[u64; 256]; NEXT],
     /// The same for places further on.
     further: Vec<(usize, [u64; 256])>,
-    /// For each byte, the shapes without literal beginnings that can begin with it, and whether each is keyed.
-    starting: Vec<Vec<(usize, bool)>>,
 }
 
 /// The places behind the first that are looked at wherever something may begin: the first of [`shape::PLACES`].
@@ -96,7 +93,6 @@ struct Draft {
     met: Vec<usize>,
     /// For each literal, what it stands for and whether it may stand anywhere.
     literals: BTreeMap<Vec<u8>, (Vec<Stands>, bool)>,
-    keywords: Vec<(Vec<u8>, Meaning)>,
     anchored: Vec<Anchored>,
     keyed: Vec<Keyed>,
     open: Vec<usize>,
@@ -134,9 +130,7 @@ impl Draft {
             let word = word.to_ascii_lowercase().into_bytes();
             // A letter begins a word only where a word can begin; what is no letter may stand behind one.
             let is_free = !word.first().is_some_and(u8::is_ascii_alphabetic);
-            self.stand(word.clone(), Stands::Near(group), is_free);
-            self.keywords
-                .push((word, Meaning::try_from(group).unwrap_or(Meaning::MAX)));
+            self.stand(word, Stands::Near(group), is_free);
         }
         let before = match shape.near_after {
             0 => 0,
@@ -233,11 +227,10 @@ impl Plan {
         }
         let (literals, bundles) = draft.bundle();
         let mut plan = Plan {
-            trie: OnceLock::new(),
+            pieces: OnceLock::new(),
             met: draft.met,
             literals,
             bundles,
-            endings: Endings::new(&draft.keywords),
             anchored: draft.anchored,
             keyed: draft.keyed,
             open: draft.open,
@@ -250,7 +243,6 @@ impl Plan {
                 .skip(NEXT)
                 .map(|place| (*place, [0; 256]))
                 .collect(),
-            starting: Vec::new(),
         };
         plan.fill_tables(shapes);
         plan
@@ -273,20 +265,6 @@ impl Plan {
             }
         }
         self.fill_further(shapes);
-        let keyed = self
-            .keyed
-            .iter()
-            .flat_map(|keyed| &keyed.shapes)
-            .map(|number| (*number, true));
-        let anchored = self.anchored.iter().map(|anchored| (anchored.shape, false));
-        let others = self.open.iter().map(|number| (*number, false));
-        let all: Vec<(usize, bool)> = anchored.chain(others).chain(keyed).collect();
-        let beginning = |byte: u8| {
-            let begins =
-                |(number, _): &&(usize, bool)| shapes.get(*number).is_some_and(|s| s.can_begin_with(byte));
-            all.iter().filter(begins).copied().collect()
-        };
-        self.starting = (0..=u8::MAX).map(beginning).collect();
     }
 
     fn fill_further(&mut self, shapes: &Shapes) {
@@ -301,14 +279,17 @@ impl Plan {
         }
     }
 
-    /// The literal beginnings as a tree.
-    pub(crate) fn trie(&self, shapes: &Shapes) -> &Trie {
-        self.trie.get_or_init(|| {
-            let met = self
-                .met
-                .iter()
-                .filter_map(|number| Some((*number, shapes.get(*number)?)));
-            Trie::new(met.map(|(number, shape)| (number, shape.beginnings(), shape.begins_anywhere())))
+    /// What is needed besides where a text is read as it comes.
+    pub(crate) fn pieces(&self, shapes: &Shapes) -> &Pieces {
+        self.pieces.get_or_init(|| {
+            let anchored = self.anchored.iter().map(|anchored| anchored.shape);
+            let keyed: Vec<&[usize]> = self.keyed.iter().map(|keyed| keyed.shapes.as_slice()).collect();
+            Pieces::new(
+                shapes,
+                &self.met,
+                anchored.chain(self.open.iter().copied()),
+                &keyed,
+            )
         })
     }
 
@@ -379,20 +360,6 @@ impl Plan {
     /// Whether nothing is looked for.
     pub(crate) fn is_empty(&self) -> bool {
         self.met.is_empty() && self.anchored.is_empty() && self.keyed.is_empty() && self.open.is_empty()
-    }
-
-    /// The shapes without literal beginnings that can begin with `byte`, and whether each needs a keyword near it.
-    pub(crate) fn starting(&self, byte: u8) -> &[(usize, bool)] {
-        self.starting.get(usize::from(byte)).map_or(&[], Vec::as_slice)
-    }
-
-    /// The keyed shapes one of whose keywords ends at the end of `text`.
-    pub(crate) fn keyed_at_end(&self, text: &[u8], mut met: impl FnMut(usize)) {
-        self.endings.at_end(text, |group| {
-            let keyed = self.keyed.get(group as usize);
-            let shapes = keyed.into_iter().flat_map(|keyed| &keyed.shapes);
-            shapes.for_each(|shape| met(*shape));
-        });
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Shape {
     pattern: String,
     has_value: bool,
     /// Compiled when a beginning is met for the first time: most shapes never are.
-    machine: OnceLock<Option<Machine>>,
+    machine: OnceLock<Option<Box<Machine>>>,
     beginnings: Vec<Vec<u8>>,
     pub(crate) before: Edge,
     pub(crate) after: Edge,
@@ -49,7 +49,7 @@ pub(crate) struct Shape {
     /// How far before a match a keyword labels it; `None` where keywords need not be labels.
     label: Option<usize>,
     /// Finds the group `value` in a match; `None` where the pattern has none.
-    value: OnceLock<Option<Capturing>>,
+    value: OnceLock<Option<Box<Capturing>>>,
     /// Tells most of the same at less cost; `None` where it cannot.
     lead: OnceLock<Option<Lead>>,
     /// For each byte, whether a match can begin with it.
@@ -121,7 +121,7 @@ impl Shape {
         }
         if self.has_value {
             let value = Capturing::new(&self.pattern)?;
-            self.value.get_or_init(|| Some(value));
+            self.value.get_or_init(|| Some(Box::new(value)));
         }
         Ok(())
     }
@@ -129,8 +129,8 @@ impl Shape {
     /// The automaton. INVARIANT: there is one; a pattern too large to compile is refused before an inspector is used.
     pub(crate) fn machine(&self) -> Option<&Machine> {
         self.machine
-            .get_or_init(|| Machine::new(&self.pattern).ok())
-            .as_ref()
+            .get_or_init(|| Machine::new(&self.pattern).ok().map(Box::new))
+            .as_deref()
     }
 
     /// A byte that is rare and that every match has, and what can come before it.
@@ -219,7 +219,7 @@ impl Shape {
         if let Some(start) = lead.and_then(|lead| lead.end(matched.as_bytes())) {
             return Some(Span::new(whole.start + start, whole.end));
         }
-        let capturing = || Capturing::new(&self.pattern).ok();
+        let capturing = || Capturing::new(&self.pattern).ok().map(Box::new);
         let capturing = self.value.get_or_init(capturing).as_ref()?;
         let (start, end) = capturing.value(matched)?;
         Some(Span::new(whole.start + start, whole.start + end))

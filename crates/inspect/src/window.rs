@@ -19,6 +19,7 @@ use crate::{
     edge::{Before, Edge},
     hit::Hit,
     machine::State,
+    pieces::Pieces,
     plan::Plan,
     shape::Shape,
     trie::{Node, Trie},
@@ -127,7 +128,7 @@ impl Window {
             self.follow(inspector, &plan, byte, at, found);
             self.begin(inspector, &plan, byte, at, found);
             self.before = self.before.then(byte);
-            self.note_keywords(&plan, at + 1);
+            self.note_keywords(inspector.pieces(&plan), at + 1);
         }
         self.plan = Some(plan);
         self.release();
@@ -169,7 +170,7 @@ impl Window {
         if self.starts.is_empty() {
             return;
         }
-        let trie = inspector.trie(plan);
+        let trie = inspector.pieces(plan).trie();
         let mut starts = std::mem::take(&mut self.starts);
         let mut set_off = Vec::new();
         starts.retain_mut(|start| match &mut start.stage {
@@ -266,13 +267,13 @@ impl Window {
     }
 
     /// Notes the keywords that end at lane offset `end`.
-    fn note_keywords(&mut self, plan: &Plan, end: usize) {
+    fn note_keywords(&mut self, pieces: &Pieces, end: usize) {
         let known = end.saturating_sub(self.from);
         let Some(text) = self.text.as_bytes().get(..known) else {
             return;
         };
         let keywords = &mut self.keywords;
-        plan.keyed_at_end(text, |shape| {
+        pieces.keyed_at_end(text, |shape| {
             match keywords.iter_mut().find(|(known, _)| *known == shape) {
                 Some((_, last)) => *last = end,
                 None => keywords.push((shape, end)),
@@ -289,19 +290,20 @@ impl Window {
     /// Sets out from every shape that can begin with this byte.
     fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
         let before = self.before;
-        let trie = inspector.trie(plan);
-        if let Some(node) = trie.step(Trie::root(before.begins_word()), byte) {
+        let pieces = inspector.pieces(plan);
+        if let Some(node) = pieces.trie().step(Trie::root(before.begins_word()), byte) {
             self.starts.push(Start {
                 at,
                 stage: Stage::Beginning { node, before },
             });
         }
-        for (number, keyed) in plan.starting(byte) {
-            let Some(shape) = inspector.shape(*number) else {
+        for starting in pieces.starting(byte) {
+            let number = starting.shape();
+            let Some(shape) = inspector.shape(number) else {
                 continue;
             };
-            if shape.may_follow(before) && (!keyed || self.is_keyed(*number, shape, at)) {
-                let start = self.set_off(inspector, *number, before, at, at + 1, found);
+            if shape.may_follow(before) && (!starting.is_keyed || self.is_keyed(number, shape, at)) {
+                let start = self.set_off(inspector, number, before, at, at + 1, found);
                 self.starts.extend(start);
             }
         }
