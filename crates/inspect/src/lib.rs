@@ -5,6 +5,7 @@
 //! says up to where its verdict is final.
 
 mod around;
+mod byte_set;
 mod checks;
 pub mod corpus;
 mod cost;

@@ -16,6 +16,7 @@ use std::{
     },
 };
 
+use crate::byte_set::ByteSet;
 use regex_automata::{
     Anchored, Input,
     dfa::onepass,
@@ -73,12 +74,12 @@ impl State {
 }
 
 /// What can come before a byte that every match has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Reach {
     /// So many bytes.
     pub(crate) length: usize,
     /// Which bytes.
-    pub(crate) within: Box<[bool; 256]>,
+    pub(crate) within: ByteSet,
 }
 
 impl Reach {
@@ -86,7 +87,7 @@ impl Reach {
     pub(crate) fn begins(&self, bytes: &[u8], from: usize, at: usize) -> usize {
         let from = at.saturating_sub(self.length).max(from);
         let before = bytes.get(from..at).unwrap_or_default().iter().rev();
-        let leads = |byte: &&u8| self.within.get(usize::from(**byte)).copied().unwrap_or(false);
+        let leads = |byte: &&u8| self.within.has(**byte);
         at - before.take_while(leads).count()
     }
 }
@@ -337,11 +338,10 @@ impl Machine {
     }
 
     /// For each of the first `depth` places of a match, the bytes that can stand there; all where a match may be shorter.
-    pub(crate) fn places(&self, depth: usize) -> Vec<[bool; 256]> {
+    pub(crate) fn places(&self, depth: usize) -> Vec<ByteSet> {
         let mut level = HashSet::from([self.start]);
         let mut places = Vec::with_capacity(depth);
         while places.len() < depth && level.len() < WIDE && !level.iter().any(|state| state.accepts()) {
-            let mut place = [false; 256];
             let mut next = HashSet::new();
             let mut can_stand = vec![false; self.representatives.len()];
             for state in level {
@@ -353,14 +353,21 @@ impl Machine {
                     }
                 }
             }
-            for (flag, class) in place.iter_mut().zip(&self.classes) {
-                *flag = can_stand.get(usize::from(*class)).copied().unwrap_or(false);
-            }
-            places.push(place);
+            places.push(self.of_classes(&can_stand));
             level = next;
         }
-        places.resize(depth, [true; 256]);
+        places.resize(depth, ByteSet::ALL);
         places
+    }
+
+    /// The bytes of the classes that are marked.
+    fn of_classes(&self, marked: &[bool]) -> ByteSet {
+        let classes = (0..=u8::MAX).zip(&self.classes);
+        let in_marked = |class: &u8| marked.get(usize::from(*class)).copied().unwrap_or(false);
+        classes
+            .filter(|(_, class)| in_marked(class))
+            .map(|(byte, _)| byte)
+            .collect()
     }
 
     /// What of a match can come before its first `byte`; `None` where a match needs no such byte, or where there is no bound.
@@ -390,8 +397,7 @@ impl Machine {
                 }
             }
             if next.is_empty() {
-                let of_class = |class: &u8| can_stand.get(usize::from(*class)).copied().unwrap_or(false);
-                let within = Box::new(self.classes.each_ref().map(of_class));
+                let within = self.of_classes(&can_stand);
                 return Some(Reach { length, within });
             }
             level = next;
@@ -618,11 +624,7 @@ mod tests {
     #[test]
     fn what_can_stand_at_the_first_places() {
         let places = Machine::new("[ab]c|ade").unwrap().places(4);
-        let at = |place: usize| {
-            (0..=255u8)
-                .filter(|byte| places[place][usize::from(*byte)])
-                .count()
-        };
+        let at = |place: usize| places[place].iter().count();
         assert_eq!((at(0), at(1)), (2, 2));
         assert_eq!(at(2), 256, "a match may end before");
         assert_eq!(at(3), 256);

@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     around::{self, LONG},
+    byte_set::ByteSet,
     edge::Before,
     hit::{Hit, tidy},
     joint::{self, Joint, Shapes},
@@ -61,7 +62,7 @@ struct Keyed {
     shapes: Vec<usize>,
     rule: usize,
     /// The bytes that a match can begin with.
-    first: [bool; 256],
+    first: ByteSet,
     /// How far before and how far behind a keyword a match may begin.
     reach: (usize, usize),
 }
@@ -75,7 +76,7 @@ struct Bundle {
     /// Groups of keyed shapes whose keyword it is.
     groups: Vec<usize>,
     /// The bytes that a match of one of those groups can begin with, and how far from the keyword.
-    first: [bool; 256],
+    first: ByteSet,
     reach: (usize, usize),
 }
 
@@ -112,7 +113,7 @@ impl Draft {
                 Some((byte, reach)) => self.anchored.push(Anchored {
                     shape: number,
                     byte: *byte,
-                    reach: reach.clone(),
+                    reach: *reach,
                 }),
                 None => self.open.push(number),
             }
@@ -139,7 +140,7 @@ impl Draft {
         let mut keyed = Keyed {
             shapes: vec![number],
             rule: shape.rule,
-            first: [false; 256],
+            first: ByteSet::default(),
             reach: (before, shape.near),
         };
         keyed.begin_with(shape);
@@ -180,7 +181,7 @@ impl Draft {
             shapes: Vec::new(),
             joints: Vec::new(),
             groups: Vec::new(),
-            first: [false; 256],
+            first: ByteSet::default(),
             reach: (0, 0),
         };
         for stands in stands {
@@ -191,9 +192,7 @@ impl Draft {
                     let Some(keyed) = self.keyed.get(*group) else {
                         continue;
                     };
-                    for (first, also) in bundle.first.iter_mut().zip(&keyed.first) {
-                        *first |= also;
-                    }
+                    bundle.first.add_all(keyed.first);
                     bundle.reach.0 = bundle.reach.0.max(keyed.reach.0);
                     bundle.reach.1 = bundle.reach.1.max(keyed.reach.1);
                 }
@@ -207,9 +206,7 @@ impl Draft {
 
 impl Keyed {
     fn begin_with(&mut self, shape: &Shape) {
-        for (byte, first) in (0..=u8::MAX).zip(&mut self.first) {
-            *first |= shape.can_begin_with(byte);
-        }
+        self.first.add_all(shape.first());
     }
 }
 
@@ -272,8 +269,10 @@ impl Plan {
         for (at, shape) in (0usize..).zip(open) {
             let further = self.further.iter_mut().map(|(_, table)| table);
             for (table, can_stand) in self.next.iter_mut().chain(further).zip(shape.places()) {
-                for (bits, _) in table.iter_mut().zip(can_stand).filter(|(_, can)| **can) {
-                    *bits |= bit(at);
+                for byte in can_stand.iter() {
+                    if let Some(bits) = table.get_mut(usize::from(byte)) {
+                        *bits |= bit(at);
+                    }
                 }
             }
         }
@@ -410,7 +409,7 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
                     .bytes
                     .get(at.saturating_sub(bundle.reach.0)..to)
                     .unwrap_or_default();
-                let begins = |byte: &u8| bundle.first.get(usize::from(*byte)).copied().unwrap_or(false);
+                let begins = |byte: &u8| bundle.first.has(*byte);
                 if bundle.groups.len() == 1 || around.iter().any(begins) {
                     for group in &bundle.groups {
                         self.try_keyed(*group, at);
@@ -478,7 +477,7 @@ impl<F: FnMut(&Shape, usize)> Walk<'_, F> {
         let to = (at + keyed.reach.1 + 1).min(bytes.len()).max(from);
         *tried = to;
         for (start, byte) in (from..to).zip(bytes.get(from..).unwrap_or_default()) {
-            if !keyed.first.get(usize::from(*byte)).copied().unwrap_or(false) {
+            if !keyed.first.has(*byte) {
                 continue;
             }
             for shape in keyed.shapes.iter().filter_map(|number| shapes.get(*number)) {

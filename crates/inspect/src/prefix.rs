@@ -2,6 +2,7 @@
 //!
 //! Nothing is compiled for it, so rules that are never met cost a parse and no automaton.
 
+use crate::byte_set::ByteSet;
 use regex_syntax::{
     ParserBuilder,
     hir::{Class, Hir, HirKind},
@@ -43,8 +44,8 @@ impl Pattern {
     }
 
     /// The bytes that a match can begin with.
-    pub(crate) fn first(&self) -> [bool; 256] {
-        let mut first = [false; 256];
+    pub(crate) fn first(&self) -> ByteSet {
+        let mut first = ByteSet::default();
         first_of(&self.hir, &mut first);
         first
     }
@@ -99,20 +100,20 @@ fn required_by(hir: &Hir) -> Vec<u8> {
 }
 
 /// Marks the first bytes; says whether the expression can be empty.
-fn first_of(hir: &Hir, first: &mut [bool; 256]) -> bool {
-    let mut mark = |byte: u8| {
-        if let Some(flag) = first.get_mut(usize::from(byte)) {
-            *flag = true;
-        }
-    };
+fn first_of(hir: &Hir, first: &mut ByteSet) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => true,
         HirKind::Literal(literal) => {
-            literal.0.first().copied().into_iter().for_each(mark);
+            literal
+                .0
+                .first()
+                .copied()
+                .into_iter()
+                .for_each(|byte| first.add(byte));
             false
         }
         HirKind::Class(class) => {
-            each_first_byte(class, &mut mark);
+            each_first_byte(class, &mut |byte| first.add(byte));
             false
         }
         HirKind::Repetition(repetition) => first_of(&repetition.sub, first) || repetition.min == 0,
@@ -352,10 +353,7 @@ mod tests {
     fn first_bytes() {
         let first = |pattern: &str| {
             let first = Pattern::parse(pattern).unwrap().first();
-            (0..=255u8)
-                .filter(|byte| first[usize::from(*byte)])
-                .map(char::from)
-                .collect::<String>()
+            first.iter().map(char::from).collect::<String>()
         };
         assert_eq!(first("a?[b-d]x"), "abcd");
         assert_eq!(first("(?:a|b?c)|d+"), "abcd");

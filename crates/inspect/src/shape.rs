@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::{
     around::{BEFORE, Check, Match},
+    byte_set::ByteSet,
     edge::{Before, Edge},
     hit::Hit,
     keywords::Keywords,
@@ -52,12 +53,12 @@ pub(crate) struct Shape {
     value: OnceLock<Option<Box<Capturing>>>,
     /// Tells most of the same at less cost; `None` where it cannot.
     lead: OnceLock<Option<Lead>>,
-    /// For each byte, whether a match can begin with it.
-    first: [bool; 256],
+    /// The bytes that a match can begin with.
+    first: ByteSet,
     /// Bytes that stand in every match.
     required: Vec<u8>,
     anchor: OnceLock<Option<(u8, Reach)>>,
-    places: OnceLock<Vec<[bool; 256]>>,
+    places: OnceLock<Vec<ByteSet>>,
 }
 
 /// The places of a match that are looked at before its automaton is set off.
@@ -145,14 +146,14 @@ impl Shape {
     }
 
     /// For each of [`PLACES`], the bytes that can stand there in a match.
-    pub(crate) fn places(&self) -> &[[bool; 256]] {
+    pub(crate) fn places(&self) -> &[ByteSet] {
         self.places.get_or_init(|| {
             let depth = PLACES.last().map_or(0, |place| place + 1);
             let all = self.machine().map(|machine| machine.places(depth));
             let all = all.unwrap_or_default();
             PLACES
                 .iter()
-                .map(|place| all.get(*place).copied().unwrap_or([true; 256]))
+                .map(|place| all.get(*place).copied().unwrap_or(ByteSet::ALL))
                 .collect()
         })
     }
@@ -167,9 +168,14 @@ impl Shape {
         &self.beginnings
     }
 
+    /// The bytes that a match can begin with.
+    pub(crate) fn first(&self) -> ByteSet {
+        self.first
+    }
+
     /// Whether a match can begin with `byte`.
     pub(crate) fn can_begin_with(&self, byte: u8) -> bool {
-        self.first.get(usize::from(byte)).copied().unwrap_or(false)
+        self.first.has(byte)
     }
 
     /// Whether the verdict depends on what stands behind a match.

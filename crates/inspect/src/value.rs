@@ -6,13 +6,13 @@
 
 use regex_syntax::ast::{Ast, GroupKind, parse::Parser};
 
-use crate::{machine::Machine, prefix::Pattern};
+use crate::{byte_set::ByteSet, machine::Machine, prefix::Pattern};
 
 /// What stands before the group `value` that a pattern ends with.
 pub(crate) struct Lead {
     machine: Machine,
     /// The bytes that the value can begin with.
-    first: [bool; 256],
+    first: ByteSet,
 }
 
 impl Lead {
@@ -42,7 +42,7 @@ impl Lead {
     /// Where the value begins in a match; nothing where it could begin at several places.
     pub(crate) fn end(&self, matched: &[u8]) -> Option<usize> {
         let (mut at, mut found, mut several) = (0, None, false);
-        let begins = |byte: &u8| self.first.get(usize::from(*byte)).copied().unwrap_or(false);
+        let begins = |byte: &u8| self.first.has(*byte);
         let bytes = matched.iter().copied();
         self.machine.walk(self.machine.start(), bytes, |state| {
             at += 1;
