@@ -132,6 +132,7 @@ impl Running {
             store: Arc::clone(&store),
             client: Client::new(config.settings.timeouts.connect),
             metrics: Arc::new(Metrics::new()),
+            mask_key: random_key()?,
         });
         if config.settings.upstreams.is_empty() {
             tracing::warn!(
@@ -256,9 +257,7 @@ fn inspector(own: &[Source]) -> Result<Arc<Inspector>, StartError> {
             None => Inspector::built_in()?,
         },
     };
-    let mut key = [0; 16];
-    getrandom::fill(&mut key)?;
-    Ok(Arc::new(inspector.with_cache(key, REMEMBERED)))
+    Ok(Arc::new(inspector.with_cache(random_key()?, REMEMBERED)))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -293,6 +292,12 @@ async fn keep_house(services: Arc<Services>, stopped: watch::Receiver<bool>) {
             tracing::error!(%error, "usage could not be written; it is tried again");
         }
     }
+}
+
+fn random_key() -> Result<[u8; 16], StartError> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key)?;
+    Ok(key)
 }
 
 /// 32 random bytes, fit for a header, a cookie and a link.

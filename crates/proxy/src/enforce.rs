@@ -6,99 +6,13 @@ use portcullis_core::{Action, Finding, Located, PartId, Severity, Span};
 use portcullis_dialect::{Edit, Reading};
 use portcullis_policy::Ruling;
 
+use crate::masks::Masks;
+
 /// What takes the place of a stretch of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Replacement {
     pub span: Span,
     pub text: String,
-}
-
-/// Values of a request that were replaced by placeholders, so that the client that sent them gets them back.
-///
-/// It lives as long as the request; nothing of it is kept anywhere else. The same value has the same placeholder all through
-/// a request, and, as a conversation is sent again whole, in its later turns too.
-#[derive(Debug, Default)]
-pub(crate) struct Masks {
-    /// Placeholder and value.
-    entries: Vec<(String, String)>,
-}
-
-impl Masks {
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    fn placeholder(&mut self, kind: &str, value: &str) -> String {
-        let prefix = format!("[{kind}_");
-        let mut same_kind = 0usize;
-        for (placeholder, known) in &self.entries {
-            if placeholder.starts_with(&prefix) {
-                same_kind += 1;
-                if known == value {
-                    return placeholder.clone();
-                }
-            }
-        }
-        let placeholder = format!("{prefix}{}]", same_kind + 1);
-        self.entries.push((placeholder.clone(), value.to_owned()));
-        placeholder
-    }
-
-    /// Where placeholders stand in `text` at or after `from`, and the values to put back.
-    pub fn restorations(&self, text: &str, from: usize) -> Vec<Replacement> {
-        let mut found = Vec::new();
-        if self.entries.is_empty() {
-            return found;
-        }
-        let mut at = from;
-        while let Some(open) = text.get(at..).and_then(|rest| rest.find('[')) {
-            let start = at.saturating_add(open);
-            let rest = text.get(start..).unwrap_or("");
-            match self
-                .entries
-                .iter()
-                .find(|(placeholder, _)| rest.starts_with(placeholder.as_str()))
-            {
-                Some((placeholder, value)) => {
-                    let end = start.saturating_add(placeholder.len());
-                    found.push(Replacement {
-                        span: Span::new(start, end),
-                        text: value.clone(),
-                    });
-                    at = end;
-                }
-                None => at = start.saturating_add(1),
-            }
-        }
-        found
-    }
-
-    /// The first byte of `text` from which a placeholder could still be completed by more text.
-    pub fn pending(&self, text: &str) -> usize {
-        let longest = self
-            .entries
-            .iter()
-            .map(|(placeholder, _)| placeholder.len())
-            .max()
-            .unwrap_or(0);
-        let bytes = text.as_bytes();
-        let tail = bytes.len().saturating_sub(longest);
-        let candidates = bytes
-            .iter()
-            .enumerate()
-            .skip(tail)
-            .filter(|(_, byte)| **byte == b'[')
-            .map(|(at, _)| at);
-        for at in candidates {
-            let rest = bytes.get(at..).unwrap_or(&[]);
-            if self.entries.iter().any(|(placeholder, _)| {
-                rest.len() < placeholder.len() && placeholder.as_bytes().starts_with(rest)
-            }) {
-                return at;
-            }
-        }
-        bytes.len()
-    }
 }
 
 /// A finding with the action that was ruled, if that action changes text.
@@ -137,9 +51,9 @@ pub(crate) fn merge(
         let whole = span == change.finding.span;
         let text = match (&mut masks, change.action) {
             _ if change.continued => String::new(),
-            (Some(masks), Action::Mask) if whole => {
-                masks.placeholder(kind, text.get(span.start..span.end).unwrap_or(""))
-            }
+            (Some(masks), Action::Mask) if whole => masks
+                .placeholder(kind, text.get(span.start..span.end).unwrap_or(""))
+                .to_owned(),
             (_, Action::Strip) => left_by(kind).to_owned(),
             _ => format!("[{kind}]"),
         };
@@ -291,34 +205,5 @@ mod tests {
         );
         let left: Vec<_> = merged.iter().map(|one| (one.span, one.text.as_str())).collect();
         assert_eq!(left, [(Span::new(6, 20), ""), (Span::new(30, 45), "[link]")]);
-    }
-
-    #[test]
-    fn a_value_has_one_placeholder_and_gets_back() {
-        let mut masks = Masks::default();
-        let text = "ann bob ann";
-        let found = [
-            finding("NAME", 0, 3),
-            finding("NAME", 4, 7),
-            finding("NAME", 8, 11),
-        ];
-        let changes = found.iter().map(|f| change(f, Action::Mask)).collect();
-        let merged = merge(changes, text, Some(&mut masks));
-        let texts: Vec<_> = merged
-            .iter()
-            .map(|replacement| replacement.text.as_str())
-            .collect();
-        assert_eq!(texts, ["[NAME_1]", "[NAME_2]", "[NAME_1]"]);
-        let back = masks.restorations("hi [NAME_2], [NAME_3]", 0);
-        assert_eq!(
-            back,
-            [Replacement {
-                span: Span::new(3, 11),
-                text: "bob".into()
-            }]
-        );
-        assert_eq!(masks.pending("hi [NAME"), 3);
-        assert_eq!(masks.pending("hi [NAME_1] x"), 13);
-        assert_eq!(masks.pending("hi [other"), 9);
     }
 }

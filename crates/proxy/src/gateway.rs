@@ -29,6 +29,9 @@ pub struct Services {
     pub client: Client,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What the placeholders of masked values are made with. It must be random: whoever knows it can tell which placeholder
+    /// a value has.
+    pub mask_key: [u8; 16],
 }
 
 /// A server that models are asked at.

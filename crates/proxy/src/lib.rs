@@ -7,6 +7,7 @@ mod body;
 mod enforce;
 mod gateway;
 mod headers;
+mod masks;
 mod metrics;
 mod models;
 mod pipeline;

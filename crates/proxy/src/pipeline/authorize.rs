@@ -7,7 +7,8 @@ use portcullis_policy::{Denial, Facts, decide};
 
 use super::inspect_input::Inspected;
 use super::parse::Asked;
-use crate::enforce::{self, Masks};
+use crate::enforce;
+use crate::masks::Masks;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
 
@@ -90,7 +91,8 @@ pub(super) async fn authorize(
     }
     judge_outside(&asked, &outside, record)?;
     let bound_to = owned_state(gw, &asked).await?;
-    let mut masks = Masks::default();
+    let mailboxes = asks_for_mailboxes(reading.document());
+    let mut masks = Masks::new(gw.services.mask_key, &asked.principal.key, mailboxes);
     let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, Some(&mut masks));
     edits.extend(reading.strip_extensions());
     if findings.iter().any(|located| reading.is_key(located.part)) {
@@ -105,6 +107,23 @@ pub(super) async fn authorize(
         masks,
         bound_to,
     })
+}
+
+/// Whether a schema in the request (of a tool's arguments, of the reply) wants a mailbox somewhere. A model that is held to it
+/// could not write another placeholder there.
+fn asks_for_mailboxes(document: &Document) -> bool {
+    let mut open = vec![document.root()];
+    while let Some(node) = open.pop() {
+        for (key, value) in document.members(node) {
+            let is_format = document.as_str(key) == Some("format");
+            if is_format && matches!(document.as_str(value), Some("email" | "idn-email")) {
+                return true;
+            }
+            open.push(value);
+        }
+        open.extend(document.items(node));
+    }
+    false
 }
 
 /// Judges what was found besides the body. Nothing can be replaced in a path or a header: what would be is refused.

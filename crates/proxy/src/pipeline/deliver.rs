@@ -18,8 +18,9 @@ use super::forward::{Answer, Forwarded};
 use super::inspect_input::scan;
 use super::stream::Guarded;
 use crate::body::BodyError;
-use crate::enforce::{self, Masks};
+use crate::enforce;
 use crate::gateway::Guard;
+use crate::masks::Masks;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal, body};
 
@@ -201,7 +202,8 @@ async fn buffered(
         )
         .await?;
     }
-    let findings = scan(gw, &behind.guard, Direction::Output, &reading, record);
+    let mut findings = scan(gw, &behind.guard, Direction::Output, &reading, record);
+    behind.masks.spare(&reading, &mut findings);
     let facts = Facts {
         direction: Direction::Output,
         principal_models: &[],
@@ -259,7 +261,7 @@ pub(super) fn restore(
     }
     let mut edits = Vec::new();
     for part in reading.parts().filter(|part| within(part.id)) {
-        for found in masks.restorations(part.text, 0) {
+        for found in masks.restorations(part.text) {
             // What a finding covers is gone already.
             let covered = findings
                 .iter()

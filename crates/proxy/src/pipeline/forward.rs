@@ -11,8 +11,8 @@ use portcullis_dialect::{Api, Method};
 
 use super::authorize::{Authorized, Outgoing};
 use super::parse::Asked;
-use crate::enforce::Masks;
 use crate::gateway::Target;
+use crate::masks::Masks;
 use crate::record::Record;
 use crate::upstream::SendError;
 use crate::{Gateway, Refusal, headers, models};

@@ -144,6 +144,7 @@ impl Bench {
             store: Arc::clone(&store),
             client: Client::new(Duration::from_secs(5)),
             metrics: Arc::new(Metrics::new()),
+            mask_key: [5; 16],
         });
         let mut settings = plan.settings;
         settings.profiles.push(plan.profile);
@@ -184,6 +185,25 @@ impl Bench {
     /// Tells the upstream its next answers.
     pub fn script(&self, script: Script) {
         self.upstream.scripts.lock().unwrap().push_back(script);
+    }
+
+    /// The body that was sent upstream last; it and those before it are forgotten.
+    pub fn last_sent(&self) -> serde_json::Value {
+        let all = std::mem::take(&mut *self.upstream.received.lock().unwrap());
+        serde_json::from_slice(&all.last().unwrap().body).unwrap()
+    }
+
+    /// Sends a request and tells the first placeholder of that kind in what goes upstream for it.
+    pub async fn placeholder(&self, path: &str, request: &str, kind: &str) -> String {
+        self.script(Script::json("{}".to_owned()));
+        self.post(path, request.to_owned()).await;
+        let received = self.received();
+        let sent = String::from_utf8_lossy(&received.last().unwrap().body).into_owned();
+        let begin = sent
+            .find(&format!("[{kind}_1_"))
+            .unwrap_or_else(|| panic!("nothing is masked: {sent}"));
+        let end = sent[begin..].find(']').unwrap();
+        sent[begin..=begin + end].to_owned()
     }
 
     pub fn received(&self) -> Vec<Received> {

@@ -322,10 +322,13 @@ async fn a_stream_with_nothing_to_change_is_passed_on_byte_for_byte() {
 #[tokio::test]
 async fn values_come_back_in_a_stream_to_who_sent_them() {
     let bench = Bench::new().await;
-    let said = "Sent to [EMAIL_ADDRESS_1], not to [EMAIL_ADDRESS_2].";
-    for deltas in cuts(said) {
+    let request = json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "Mail anna.kowalska@example.com"}]});
+    let masked = bench
+        .placeholder("/v1/chat/completions", &request.to_string(), "EMAIL_ADDRESS")
+        .await;
+    let said = format!("Sent to {masked}, not to [EMAIL_ADDRESS_2].");
+    for deltas in cuts(&said) {
         bench.script(Script::sse(chat_text(&deltas)));
-        let request = json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "Mail anna.kowalska@example.com"}]});
         let answer = bench.post("/v1/chat/completions", request.to_string()).await;
         assert_eq!(
             collected(&answer.body),
@@ -333,6 +336,99 @@ async fn values_come_back_in_a_stream_to_who_sent_them() {
             "{deltas:?}"
         );
     }
+}
+
+/// Texts of values and of what could be taken for a part of a placeholder, and where their replies are cut.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        // xorshift64: the same texts on every run.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+
+    fn text(&mut self) -> String {
+        const PIECES: &[&str] = &[
+            "anna.kowalska@example.com",
+            "o.brien@mail.example.org",
+            "4111 1111 1111 1111",
+            "DE89 3704 0044 0532 0130 00",
+            " ",
+            ", ",
+            "\n",
+            " [",
+            "] ",
+            "] [",
+            "\\ ",
+            " \\[",
+            "** ",
+            " \"",
+            "\" ",
+            " EMAIL_ADDRESS_1_ ",
+            "[EMAIL_ADDRESS_1] ",
+            " [EMAIL_",
+            " email address 1 ",
+            " [CREDIT_CARD_",
+            "1_",
+            " né ",
+            " 漢字 ",
+            "]",
+            "[",
+        ];
+        (0..=self.roll(12))
+            .map(|_| PIECES[self.roll(PIECES.len())])
+            .collect::<Vec<_>>()
+            .join("")
+    }
+
+    fn cut<'a>(&mut self, mut text: &'a str) -> Vec<&'a str> {
+        let most = 1 + self.roll(9);
+        let mut pieces = Vec::new();
+        while !text.is_empty() {
+            let length = text
+                .char_indices()
+                .nth(1 + self.roll(most))
+                .map_or(text.len(), |(at, _)| at);
+            let (piece, rest) = text.split_at(length);
+            pieces.push(piece);
+            text = rest;
+        }
+        pieces
+    }
+}
+
+/// The law of masks: what a model repeats comes back to who sent it as it was, whatever stands around it and however the
+/// reply is cut. `PORTCULLIS_CASES` says on how many texts; each is said by every dialect.
+#[tokio::test]
+async fn what_was_masked_comes_back_as_it_was_however_the_reply_is_cut() {
+    let cases = std::env::var("PORTCULLIS_CASES").map_or(30, |cases| cases.parse().unwrap());
+    let bench = Bench::new().await;
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut masked = 0;
+    for _ in 0..cases {
+        let text = dice.text();
+        for wire in wires() {
+            let request = wire
+                .request
+                .to_string()
+                .replace("\"x\"", &json!(text).to_string());
+            bench.script(Script::sse((wire.text)(&["ok"])));
+            bench.post(wire.path, request.clone()).await;
+            let sent = bench.last_sent();
+            let said = ["/messages/0/content", "/contents/0/parts/0/text", "/input"]
+                .iter()
+                .find_map(|place| sent.pointer(place).and_then(Value::as_str))
+                .unwrap();
+            masked += usize::from(said != text);
+            bench.script(Script::sse((wire.text)(&dice.cut(said))));
+            let answer = bench.post(wire.path, request).await;
+            assert_eq!(collected(&answer.body), text, "{}: {said:?}", wire.path);
+        }
+    }
+    assert!(masked > cases, "most texts hold values");
 }
 
 #[tokio::test]

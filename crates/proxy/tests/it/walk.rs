@@ -79,14 +79,14 @@ async fn the_clients_credential_stays_here_and_the_gateways_own_goes_up() {
 #[tokio::test]
 async fn values_are_masked_upwards_and_given_back_to_who_sent_them() {
     let bench = Bench::new().await;
-    bench.script(Script::json(reply(
-        "I wrote to [EMAIL_ADDRESS_1]; and boss@example.org is cc.",
-    )));
-    let answer = bench
-        .post(CHAT, chat(&format!("Write to {MAIL}, twice: {MAIL}")))
-        .await;
-    let sent = String::from_utf8(bench.received()[0].body.to_vec()).unwrap();
-    assert_eq!(sent, chat("Write to [EMAIL_ADDRESS_1], twice: [EMAIL_ADDRESS_1]"));
+    let request = chat(&format!("Write to {MAIL}, twice: {MAIL}"));
+    let masked = bench.placeholder(CHAT, &request, "EMAIL_ADDRESS").await;
+    bench.script(Script::json(reply(&format!(
+        "I wrote to {masked}; and boss@example.org is cc."
+    ))));
+    let answer = bench.post(CHAT, request).await;
+    let sent = String::from_utf8(bench.received()[1].body.to_vec()).unwrap();
+    assert_eq!(sent, chat(&format!("Write to {masked}, twice: {masked}")));
     assert_eq!(
         answer.text(),
         reply(&format!("I wrote to {MAIL}; and [EMAIL_ADDRESS] is cc."))
@@ -258,7 +258,11 @@ async fn bodies_are_decoded_under_the_cap_and_counted_by_what_they_become() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let up = &bench.received()[0];
     assert!(!up.headers.contains_key("content-encoding"));
-    assert_eq!(up.body, chat("[EMAIL_ADDRESS_1]"));
+    let sent = String::from_utf8(up.body.to_vec()).unwrap();
+    assert!(
+        sent.contains("[EMAIL_ADDRESS_1_") && !sent.contains(MAIL),
+        "{sent}"
+    );
 
     let large = chat(&"a ".repeat(40 * 1024));
     for (body, encoding) in [(Bytes::from(large.clone()), None), (gzip(&large), Some("gzip"))] {

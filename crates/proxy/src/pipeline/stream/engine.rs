@@ -20,8 +20,9 @@ use portcullis_policy::{Facts, Verdict, decide};
 use super::super::deliver::restore;
 use super::super::inspect_input::scan;
 use super::lane::{Judge, LaneState};
-use crate::enforce::{self, Masks};
+use crate::enforce;
 use crate::gateway::Guard;
+use crate::masks::Masks;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
 
@@ -236,9 +237,10 @@ impl Engine {
         }
         record.inspected(texts, bytes);
         let whole = reading.parts().filter(|part| !reading.is_delta(part.id));
-        let findings = self.gateway.inspector.inspect(whole, |part| {
+        let mut findings = self.gateway.inspector.inspect(whole, |part| {
             guard.selection(Direction::Output, part.channel, part.origin)
         });
+        self.masks.spare(reading, &mut findings);
         let mut edits = Vec::new();
         if !findings.is_empty() || !reading.uninspectable().is_empty() {
             let verdict = judge(&self.guard, &findings, reading.uninspectable());
@@ -292,7 +294,7 @@ impl Engine {
             if !self.masks.is_empty() {
                 lane.text.push_str(part.text);
             }
-            let found = std::mem::take(&mut self.found);
+            let found = lane.spare(&self.masks, std::mem::take(&mut self.found));
             if !found.is_empty() {
                 let changes = judge_lane(&self.guard, lane, found, record, || reading.path(part.id))?;
                 lane.change(changes);
@@ -335,6 +337,7 @@ impl Engine {
             } else if let Judge::Window(window) = &mut lane.judge {
                 let mut found = Vec::new();
                 window.finish(&self.gateway.inspector, &mut found);
+                let found = lane.spare(&self.masks, found);
                 let changes = judge_lane(&self.guard, lane, found, record, || whence.to_owned())?;
                 lane.change(changes);
             }
@@ -516,7 +519,8 @@ fn judge_arguments(
         ),
     };
     let reading = Reading::whole(document, Channel::ToolCall);
-    let findings = scan(gateway, guard, Direction::Output, &reading, record);
+    let mut findings = scan(gateway, guard, Direction::Output, &reading, record);
+    masks.spare(&reading, &mut findings);
     let verdict = judge(guard, &findings, &[]);
     record.judged(Direction::Output, &reading, &findings, &verdict);
     if verdict.refusal.is_some() {

@@ -3,7 +3,8 @@
 use portcullis_core::{Action, Channel, Finding, Lane, Origin, Span};
 use portcullis_inspect::Window;
 
-use crate::enforce::{Change, Masks, Replacement, merge};
+use crate::enforce::{Change, Replacement, merge};
+use crate::masks::{Masks, lies_in};
 
 /// Where a lane's text is judged.
 pub(super) enum Judge {
@@ -61,6 +62,26 @@ impl LaneState {
         }
     }
 
+    /// Of what was found, what is not inside of a placeholder: those are the gateway's own words.
+    pub fn spare(&self, masks: &Masks, mut found: Vec<Finding>) -> Vec<Finding> {
+        if !masks.is_empty() && !found.is_empty() {
+            let placeholders = self.placeholders(masks);
+            found.retain(|finding| !lies_in(finding.span, &placeholders));
+        }
+        found
+    }
+
+    /// Where placeholders stand in the text that is kept, and the values to put back.
+    fn placeholders(&self, masks: &Masks) -> Vec<Replacement> {
+        let moved = |at: usize| at.saturating_add(self.text_from);
+        let all = masks.restorations(&self.text).into_iter();
+        all.map(|found| Replacement {
+            span: Span::new(moved(found.span.start), moved(found.span.end)),
+            text: found.text,
+        })
+        .collect()
+    }
+
     /// Adds findings that change the text. What overlaps is replaced as one, however far apart the findings came.
     pub fn change(&mut self, new: Vec<(Finding, Action)>) {
         if !new.is_empty() {
@@ -86,9 +107,15 @@ impl LaneState {
         }
     }
 
-    /// Works out the replacements. Where a finding covers a placeholder, the finding wins.
+    /// Works out the replacements. Where a finding covers a placeholder, the finding wins; where it is inside of one, it is
+    /// about the gateway's own words.
     fn arrange(&mut self) {
-        let changes = self.changes.iter().map(|(finding, action)| Change {
+        let restored = &self.restored;
+        let meant = self
+            .changes
+            .iter()
+            .filter(|(finding, _)| !lies_in(finding.span, restored));
+        let changes = meant.map(|(finding, action)| Change {
             finding,
             action: *action,
             continued: false,
@@ -114,38 +141,16 @@ impl LaneState {
             self.final_to = self.judged_to;
             return;
         }
-        let found = masks.restorations(&self.text, 0);
-        let found = found.into_iter().map(|replacement| Replacement {
-            span: Span::new(
-                replacement.span.start.saturating_add(self.text_from),
-                replacement.span.end.saturating_add(self.text_from),
-            ),
-            text: replacement.text,
-        });
-        let found: Vec<Replacement> = found
-            .filter(|replacement| replacement.span.end <= self.judged_to)
-            .collect();
-        let pending = if self.closed {
-            self.text.len()
-        } else {
-            masks.pending(&self.text)
+        let pending = match self.closed {
+            true => self.text.len(),
+            false => masks.pending(&self.text),
         };
-        // A placeholder that is complete but whose last bytes the detectors still hold must not be cut in two.
-        let open = masks
-            .restorations(&self.text, 0)
-            .into_iter()
-            .map(|replacement| replacement.span);
-        let open = open.map(|span| {
-            (
-                span.start.saturating_add(self.text_from),
-                span.end.saturating_add(self.text_from),
-            )
-        });
-        let cut = open
-            .filter(|(_, end)| *end > self.judged_to)
-            .map(|(start, _)| start)
-            .min();
         let limit = self.judged_to.min(self.text_from.saturating_add(pending));
+        // A placeholder that may go on, or whose last bytes the detectors still hold, must not be cut in two.
+        let all = self.placeholders(masks).into_iter();
+        let (found, open): (Vec<Replacement>, Vec<Replacement>) =
+            all.partition(|replacement| replacement.span.end <= limit);
+        let cut = open.iter().map(|replacement| replacement.span.start).min();
         self.final_to = self.final_to.max(cut.map_or(limit, |start| limit.min(start)));
         self.restore(found);
         let keep = self.final_to.saturating_sub(self.text_from);
