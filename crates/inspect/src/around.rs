@@ -24,6 +24,8 @@ pub(crate) enum Check {
     Left(fn(&Match<'_>) -> Option<Span>),
     /// Depends on what stands on both sides; may narrow the span.
     Around(fn(&Match<'_>) -> Option<Span>),
+    /// Two in one: the first is asked about the first character alone, before more is read; the second is as `Left`.
+    Begun(fn(&Match<'_>) -> bool, fn(&Match<'_>) -> Option<Span>),
 }
 
 /// A value that a pattern matched, in its text.

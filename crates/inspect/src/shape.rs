@@ -17,7 +17,7 @@ use crate::{
     machine::{Capturing, Machine, Reach},
     prefix::Pattern,
     rule::{RuleError, Source},
-    value::Lead,
+    value::{Begins, Lead},
 };
 use portcullis_core::Span;
 
@@ -188,6 +188,12 @@ impl Shape {
     /// Of all places where the automaton accepts, the last one counts that nothing bars and that passes the check:
     /// a card number followed by another number is still a card number.
     pub(crate) fn find(&self, text: &str, start: usize) -> Option<Span> {
+        if let Some(Check::Begun(begins, _)) = self.check {
+            let first = Span::new(start, start + text.get(start..)?.chars().next()?.len_utf8());
+            if !begins(&Match::new(text, first, first)) {
+                return None;
+            }
+        }
         let machine = self.machine()?;
         let mut ends = [0; TRIED];
         let mut accepted = 0;
@@ -202,11 +208,16 @@ impl Shape {
                 accepted += 1;
             }
         });
-        let costs = self.has_value || matches!(self.check, Some(Check::Left(_) | Check::Around(_)));
+        let costs = self.has_value || !matches!(self.check, None | Some(Check::Value(_)));
         let tried = if costs { TRIED_AT_A_COST } else { TRIED };
+        let longest = ends.get(accepted.checked_sub(1)? % TRIED)?;
+        let begins = match self.has_value {
+            false => None,
+            true => self.begins(text.get(start..*longest)?),
+        };
         let last = (0..accepted).rev().take(tried);
         last.filter_map(|at| ends.get(at % TRIED))
-            .find_map(|end| self.judge(text, Span::new(start, *end)))
+            .find_map(|end| self.judge(text, Span::new(start, *end), begins.as_ref()))
     }
 
     /// How many bytes the automaton reads from `start` on.
@@ -218,23 +229,27 @@ impl Shape {
         read
     }
 
-    /// Where the group `value` stands in a match.
-    fn value(&self, text: &str, whole: Span) -> Option<Span> {
+    /// Where the group `value` can begin in a match and in the shorter ones that begin where it does.
+    fn begins<'a>(&'a self, longest: &'a str) -> Option<Begins<'a>> {
         let lead = self.lead.get_or_init(|| Lead::of(&self.pattern)).as_ref();
-        let matched = text.get(whole.start..whole.end)?;
-        if let Some(start) = lead.and_then(|lead| lead.end(matched.as_bytes())) {
+        lead?.begins(longest)
+    }
+
+    /// Where the group `value` stands in a match.
+    fn value(&self, text: &str, whole: Span, begins: Option<&Begins<'_>>) -> Option<Span> {
+        if let Some(start) = begins.and_then(|begins| begins.of(whole.len())) {
             return Some(Span::new(whole.start + start, whole.end));
         }
         let capturing = || Capturing::new(&self.pattern).ok().map(Box::new);
         let capturing = self.value.get_or_init(capturing).as_ref()?;
-        let (start, end) = capturing.value(matched)?;
+        let (start, end) = capturing.value(text.get(whole.start..whole.end)?)?;
         Some(Span::new(whole.start + start, whole.start + end))
     }
 
-    fn judge(&self, text: &str, whole: Span) -> Option<Span> {
+    fn judge(&self, text: &str, whole: Span, begins: Option<&Begins<'_>>) -> Option<Span> {
         let span = match self.has_value {
             false => whole,
-            true => self.value(text, whole)?,
+            true => self.value(text, whole, begins)?,
         };
         let found = Match::new(text, whole, span);
         if self.entropy > 0.0 && entropy(found.value()) < self.entropy {
@@ -243,7 +258,7 @@ impl Shape {
         let passed = match self.check {
             None => Some(span),
             Some(Check::Value(check)) => check(found.value()).then_some(span),
-            Some(Check::Left(check) | Check::Around(check)) => check(&found),
+            Some(Check::Left(check) | Check::Around(check) | Check::Begun(_, check)) => check(&found),
         };
         passed.filter(|_| self.is_named(&found))
     }

@@ -1,18 +1,40 @@
-//! Where the group `value` begins in a match, where what stands before it leaves no choice.
+//! Where the group `value` begins in a match.
 //!
 //! Most patterns with such a group are a label and a value behind it, and a match is tried at several ends. A matcher that
-//! captures groups would read the whole of each; the label's own automaton reads the label, and where it can end before
-//! what a value can begin with at one place only, that is the place. It does not decide between several.
+//! captures groups would read the whole of each; the label's own automaton reads the label once, and where it can end before
+//! what a value can begin with at one place only, that is the place. Where there are several, the matcher is asked about the
+//! label alone: what it prefers is the place if a value goes on from there to the end of the match.
+
+use std::cell::OnceCell;
 
 use regex_syntax::ast::{Ast, GroupKind, parse::Parser};
 
-use crate::{byte_set::ByteSet, machine::Machine, prefix::Pattern};
+use crate::{
+    byte_set::ByteSet,
+    machine::{Capturing, Machine},
+    prefix::Pattern,
+};
 
 /// What stands before the group `value` that a pattern ends with.
 pub(crate) struct Lead {
     machine: Machine,
+    /// Says which end of a label is preferred to its others.
+    preferring: Capturing,
+    value: Machine,
     /// The bytes that the value can begin with.
     first: ByteSet,
+}
+
+/// Where a value can begin in the matches that begin at one place.
+pub(crate) struct Begins<'a> {
+    lead: &'a Lead,
+    /// The longest of the matches.
+    longest: &'a str,
+    /// The first two places, and the last.
+    first: usize,
+    second: Option<usize>,
+    last: usize,
+    preferred: OnceCell<Option<usize>>,
 }
 
 impl Lead {
@@ -32,26 +54,65 @@ impl Lead {
         }
         let value = group.ast.span();
         let value = pattern.get(value.start.offset..value.end.offset)?;
+        let label = pattern.get(..group.span.start.offset)?;
         Some(Lead {
-            machine: Machine::new(pattern.get(..group.span.start.offset)?).ok()?,
+            machine: Machine::new(label).ok()?,
+            preferring: Capturing::new(&format!("(?<value>{label})(?su:.)*")).ok()?,
+            value: Machine::new(value).ok()?,
             // One that can be empty begins with nothing: it does not parse.
             first: Pattern::parse(value).ok()?.first(),
         })
     }
 
-    /// Where the value begins in a match; nothing where it could begin at several places.
-    pub(crate) fn end(&self, matched: &[u8]) -> Option<usize> {
-        let (mut at, mut found, mut several) = (0, None, false);
+    /// Where the value can begin in a match and in the shorter ones that begin where it does.
+    pub(crate) fn begins<'a>(&'a self, longest: &'a str) -> Option<Begins<'a>> {
+        let (mut at, mut first, mut second, mut last) = (0, None, None, 0);
+        let matched = longest.as_bytes();
         let begins = |byte: &u8| self.first.has(*byte);
-        let bytes = matched.iter().copied();
-        self.machine.walk(self.machine.start(), bytes, |state| {
-            at += 1;
-            if state.accepts() && matched.get(at).is_some_and(begins) {
-                several |= found.is_some();
-                found = Some(at);
-            }
-        });
-        found.filter(|_| !several)
+        self.machine
+            .walk(self.machine.start(), matched.iter().copied(), |state| {
+                at += 1;
+                if state.accepts() && matched.get(at).is_some_and(begins) {
+                    second = second.or(first.map(|_| at));
+                    first = first.or(Some(at));
+                    last = at;
+                }
+            });
+        Some(Begins {
+            lead: self,
+            longest,
+            first: first?,
+            second,
+            last,
+            preferred: OnceCell::new(),
+        })
+    }
+
+    /// Whether a value stands there.
+    fn is_value(&self, text: &[u8]) -> bool {
+        let (mut at, mut is_value) = (0, false);
+        self.value
+            .walk(self.value.start(), text.iter().copied(), |state| {
+                at += 1;
+                is_value = at == text.len() && state.accepts();
+            });
+        is_value
+    }
+}
+
+impl Begins<'_> {
+    /// Where the value begins in the match of that length; nothing where that is not known.
+    pub(crate) fn of(&self, length: usize) -> Option<usize> {
+        if self.second.is_none_or(|second| second >= length) {
+            return Some(self.first).filter(|first| *first < length);
+        }
+        let preferred = || {
+            let label = self.longest.get(..self.last)?;
+            self.lead.preferring.value(label).map(|(_, end)| end)
+        };
+        let at = (*self.preferred.get_or_init(preferred))?;
+        let value = self.longest.as_bytes().get(at..length)?;
+        self.lead.is_value(value).then_some(at)
     }
 }
 
@@ -61,15 +122,18 @@ mod tests {
     use crate::machine::Capturing;
 
     #[test]
-    fn a_value_begins_where_its_label_must_end() {
+    fn a_value_begins_where_its_label_ends() {
         for (pattern, text, start) in [
             ("(?i:name)[:=] ?\"?(?<value>[a-z]+)", "Name: \"jane", Some(7)),
-            ("(?:at|at the) ?(?<value>[a-z ]+)", "at the end", None),
+            ("(?:at|at the) ?(?<value>[a-z ]+)", "at the end", Some(3)),
+            ("(?:at the|at) ?(?<value>[a-z ]+)", "at the end", Some(7)),
+            ("(?:at the e|at) ?(?<value>[a-z ]{6,})", "at the end", None),
             ("(?:at|at the) (?<value>[a-z]+)", "at the", Some(3)),
             ("(?:my|his) (?<value>[0-9]+(?:-[0-9])?)", "his 12-3", Some(4)),
         ] {
             let lead = Lead::of(pattern).unwrap();
-            assert_eq!(lead.end(text.as_bytes()), start, "{pattern}");
+            let found = lead.begins(text).and_then(|begins| begins.of(text.len()));
+            assert_eq!(found, start, "{pattern}");
             let captured = Capturing::new(pattern).unwrap().value(text);
             assert!(start.is_none_or(|start| captured == Some((start, text.len()))));
         }

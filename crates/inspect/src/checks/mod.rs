@@ -67,3 +67,16 @@ pub(crate) fn named(name: &str) -> Option<Check> {
 pub(crate) fn digits(text: &str) -> impl DoubleEndedIterator<Item = u32> + Clone {
     text.chars().filter_map(|character| character.to_digit(10))
 }
+
+/// Asks about a word in small letters. Most words are short and ASCII, and nothing is allocated for them.
+fn in_small_letters<T>(word: &str, ask: impl FnOnce(&str) -> T) -> T {
+    let mut small = [0; 24];
+    match small.get_mut(..word.len()) {
+        Some(small) if word.is_ascii() => {
+            small.copy_from_slice(word.as_bytes());
+            small.make_ascii_lowercase();
+            ask(std::str::from_utf8(small).unwrap_or_default())
+        }
+        _ => ask(&word.to_lowercase()),
+    }
+}

@@ -20,7 +20,7 @@ pub(super) static CHECKS: &[(&str, Check)] = &[
     ("script_definition", Check::Left(script_definition)),
     ("in_tag", Check::Left(in_tag)),
     ("in_style", Check::Left(in_style)),
-    ("run", Check::Left(run)),
+    ("run", Check::Begun(begins_run, run)),
     ("unconditional_sql", Check::Value(unconditional_sql)),
     ("sql_breakout", Check::Left(sql_breakout)),
     ("whole_path", Check::Around(whole_path)),
@@ -193,22 +193,35 @@ const PIECES: usize = 4;
 /// So many tag characters make a flag of a flag.
 const FLAG: usize = 7;
 
-/// Runs of characters that are not shown, from their beginning on, unless an emoji is made of them.
+/// Whether a piece of a run of characters that are not shown begins with a character.
+fn begins_run(first: &Match<'_>) -> bool {
+    let Some(sort) = first.value().chars().next().and_then(hidden) else {
+        return false;
+    };
+    let mut before = first.before(4 * PIECE * PIECES + 4);
+    let mut earlier = 0;
+    while sort != Hidden::Return && earlier < PIECE * PIECES {
+        let length = match before.as_bytes() {
+            [.., 0xf3, 0xa0, 0x80 | 0x81, _] if sort == Hidden::Tag => 4,
+            _ => match before.chars().next_back() {
+                Some(c) if hidden(c) == Some(sort) => c.len_utf8(),
+                _ => break,
+            },
+        };
+        earlier += 1;
+        before = before.get(..before.len() - length).unwrap_or_default();
+    }
+    earlier % PIECE == 0
+}
+
+/// Runs of characters that are not shown, unless an emoji is made of them.
 fn run(found: &Match<'_>) -> Option<Span> {
     let value = found.value();
-    let sort = value.chars().next().and_then(hidden)?;
-    let before = found.before(4 * PIECE * PIECES + 4);
-    let earlier = before
-        .chars()
-        .rev()
-        .take(PIECE * PIECES)
-        .take_while(|c| hidden(*c) == Some(sort))
-        .count();
-    let is_flag = sort == Hidden::Tag && before.ends_with('\u{1f3f4}') && value.chars().count() <= FLAG;
+    let is_tag = value.chars().next().and_then(hidden)? == Hidden::Tag;
+    let is_flag = is_tag && found.before(4).ends_with('\u{1f3f4}') && value.chars().count() <= FLAG;
     let is_doubled =
         value.chars().count() <= 3 && value.chars().all(|c| matches!(c, '\u{fe0e}' | '\u{fe0f}'));
-    let begins = sort == Hidden::Return || earlier % PIECE == 0;
-    (begins && !is_flag && !is_doubled).then(|| found.span())
+    (!is_flag && !is_doubled).then(|| found.span())
 }
 
 /// Characters that are not shown, by the runs that they make.

@@ -3,8 +3,11 @@
 //! No list of names: what a name looks like (capitals, particles, titles, the lengths of names in scripts without
 //! capitals) and what is none (words that stand in the same places) decide.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use portcullis_core::Span;
 
+use super::in_small_letters;
 use crate::around::{Check, Match};
 
 /// The checks of this file.
@@ -63,13 +66,41 @@ const PARTICLES: &str = " de da do dos das del della delle dello di du des d la 
 const SUFFIXES: &str = " jr sr ii iii iv md phd dds dvm esq ba bsc beng msc ma mba mkom mpd msi mti mm mfarm mak mkes spd st se sh skom spsi ssos \
     sip sked ssi sgz spt si amd ssos srl sfarm shum skm skep sikom iak ijd spd.i cpa rn llb llm jd dphil frcs pmp ";
 
-/// Whether a list (words between blanks) has the word.
-fn has(list: &str, word: &str) -> bool {
-    list.match_indices(word).any(|(at, word)| {
-        let bytes = list.as_bytes();
-        at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b' ')
-            && bytes.get(at + word.len()) == Some(&b' ')
-    })
+/// What a word is in a name, a bit for each list that has it.
+type Kinds = u8;
+const IS_NONE: Kinds = 1;
+const IS_TITLE: Kinds = 2;
+const IS_PARTICLE: Kinds = 4;
+const IS_SUFFIX: Kinds = 8;
+
+/// The words of those lists.
+static WORDS: LazyLock<HashMap<&str, Kinds>> = LazyLock::new(|| {
+    let lists = [
+        (NONE, IS_NONE),
+        (TITLES, IS_TITLE),
+        (PARTICLES, IS_PARTICLE),
+        (SUFFIXES, IS_SUFFIX),
+    ];
+    let mut words = HashMap::new();
+    for (list, kind) in lists {
+        for word in list.split(' ').filter(|word| !word.is_empty()) {
+            *words.entry(word).or_default() |= kind;
+        }
+    }
+    words
+});
+
+fn kinds(word: &str) -> Kinds {
+    in_small_letters(word, |word| WORDS.get(word).copied().unwrap_or(0))
+}
+
+/// Whether letters behind a name are one of the suffixes, dots aside.
+fn is_suffix(word: &str, kinds: Kinds) -> bool {
+    let kinds = match word.contains('.') {
+        true => self::kinds(&word.replace('.', "")),
+        false => kinds,
+    };
+    kinds & IS_SUFFIX != 0
 }
 
 /// A name at the beginning of a text.
@@ -95,11 +126,11 @@ fn read(text: &str) -> Option<Name> {
         let from = at;
         at += token.len() + 1;
         let bare = token.trim_end_matches([',', '.', ':', ';', '!', '\'', '’', '-']);
-        let lower = bare.to_lowercase();
+        let (kinds, upper) = (kinds(bare), starts_upper(bare));
         let ended =
             token.ends_with([',', ';', ':', '!']) || (token.ends_with('.') && bare.chars().count() > 3);
-        let is_title = name.words == 0 && has(TITLES, &lower) && starts_upper(bare);
-        let is_suffix = name.words > 0 && has(SUFFIXES, &lower.replace('.', "")) && starts_upper(bare);
+        let is_title = name.words == 0 && upper && kinds & IS_TITLE != 0;
+        let is_suffix = name.words > 0 && upper && is_suffix(bare, kinds);
         if bare.is_empty() {
             break;
         } else if is_title {
@@ -108,11 +139,11 @@ fn read(text: &str) -> Option<Name> {
             name.end = from
                 + bare.len()
                 + usize::from(token.get(bare.len()..).is_some_and(|rest| rest.starts_with('.')));
-        } else if name.words > 0 && has(PARTICLES, &lower) && !starts_upper(bare) {
+        } else if name.words > 0 && kinds & IS_PARTICLE != 0 && !upper {
             // A part of the name if a name follows: the end is not moved.
         } else if capitals && !is_capitals(bare) && text.find(' ').is_some_and(|first| first < 4) {
             break; // `SUN Ireland` is a firm's, `DUPONT Jean` somebody's name
-        } else if is_name_word(bare, token, name.words, capitals) {
+        } else if kinds & IS_NONE == 0 && is_name_word(bare, token, name.words, capitals) {
             capitals = name.words == 0 && is_capitals(bare);
             name.words += 1;
             let initial = bare.chars().count() == 1
@@ -126,7 +157,7 @@ fn read(text: &str) -> Option<Name> {
         let suffix_follows = token.ends_with(',')
             && text.get(at..).is_some_and(|rest| {
                 let next = rest.split([' ', ',']).next().unwrap_or_default();
-                next.contains('.') && has(SUFFIXES, &next.replace('.', "").to_lowercase())
+                next.contains('.') && self::is_suffix(next, 0)
             });
         if (ended && !is_title && !suffix_follows) || name.words == 5 {
             break;
@@ -150,13 +181,12 @@ fn is_capitals(word: &str) -> bool {
 /// Whether a word can be one of a name: a capital and small letters, parts joined by dashes or apostrophes, an initial with
 /// its dot; in capitals throughout only after another such.
 fn is_name_word(bare: &str, token: &str, before: usize, capitals: bool) -> bool {
-    let lower = bare.to_lowercase();
-    if has(NONE, &lower) {
+    if !starts_upper(bare) {
         return false;
     }
     let count = bare.chars().count();
     if count == 1 {
-        return token.starts_with(bare) && token.len() > bare.len() && starts_upper(bare);
+        return token.starts_with(bare) && token.len() > bare.len();
     }
     let mut parts = bare.split(['-', '\'', '’']).filter(|part| !part.is_empty());
     let sound = parts.all(|part| {
@@ -175,7 +205,7 @@ fn is_name_word(bare: &str, token: &str, before: usize, capitals: bool) -> bool 
         .count();
     let joined = bare.matches(['-', '\'', '’']).count();
     let shape = is_capitals(bare) && (before == 0 || capitals) || inner <= joined + 1 && !is_capitals(bare);
-    starts_upper(bare) && sound && shape && count <= 24 && !bare.contains('.')
+    sound && shape && count <= 24 && !bare.contains('.')
 }
 
 /// Surnames of Korea, by their first syllable.

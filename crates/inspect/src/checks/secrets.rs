@@ -410,22 +410,22 @@ fn is_letter(byte: u8) -> bool {
 
 /// The words of a name in a program, in lower case: `dbPassword2` is `db`, `password`, `2`.
 pub(super) fn words(name: &str) -> impl Iterator<Item = String> + '_ {
+    pieces(name).map(str::to_lowercase)
+}
+
+/// The same as they are written.
+pub(super) fn pieces(name: &str) -> impl Iterator<Item = &str> {
     let bytes = name.as_bytes();
-    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
-    let mut starts = vec![0];
-    for at in 1..bytes.len() {
-        let (before, here) = (byte(at - 1), byte(at));
+    let mut start = 0;
+    let ends = (1..=bytes.len()).filter(move |at| {
+        let (Some(before), Some(here)) = (bytes.get(at - 1), bytes.get(*at)) else {
+            return true;
+        };
         let hump = before.is_ascii_lowercase() && here.is_ascii_uppercase();
-        if (hump || is_letter(before) != is_letter(here)) && name.is_char_boundary(at) {
-            starts.push(at);
-        }
-    }
-    let ends: Vec<usize> = starts.iter().skip(1).copied().chain([bytes.len()]).collect();
-    let pieces = starts.into_iter().zip(ends);
-    pieces
-        .filter_map(move |(start, end)| name.get(start..end))
+        (hump || is_letter(*before) != is_letter(*here)) && name.is_char_boundary(*at)
+    });
+    ends.filter_map(move |end| name.get(std::mem::replace(&mut start, end)..end))
         .filter(|word| word.bytes().any(is_letter))
-        .map(str::to_lowercase)
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use crate::{
     keywords::Keywords,
 };
 
-use super::secrets::{distinct, generated, is_drawn, is_placeholder, words};
+use super::{
+    in_small_letters,
+    secrets::{distinct, generated, is_drawn, is_placeholder, pieces},
+};
 
 /// The checks of this file.
 pub(super) static CHECKS: &[(&str, Check)] = &[
@@ -66,7 +69,7 @@ enum Joined {
 
 /// A name, a value, and how they are joined.
 struct Given<'a> {
-    name: String,
+    name: &'a str,
     value: &'a str,
     joined: Joined,
     quoted: bool,
@@ -254,7 +257,7 @@ fn secret(found: &Match<'_>) -> Option<Span> {
     let good = match given.joined {
         Joined::Assigned => token || (is_strong(value) && value.len() >= 10),
         Joined::Said => token || (is_strong(value) && value.len() >= 8),
-        Joined::Beside => token && long && (given.quoted || is_called_out(&given.name) || is_mixed(value)),
+        Joined::Beside => token && long && (given.quoted || is_called_out(given.name) || is_mixed(value)),
     };
     good.then_some(given.span)
 }
@@ -285,8 +288,7 @@ fn is_uuid_of_a_plain_token(given: &Given<'_>) -> bool {
 /// Takes a match apart; nothing where the name is not that of a secret or the value refers to one.
 fn read<'a>(found: &Match<'a>) -> Option<Given<'a>> {
     let whole = found.whole();
-    let at = whole.rfind(found.value())?;
-    let lead = whole.get(..at)?;
+    let lead = whole.get(..found.span().start - found.whole_span().start)?;
     let part_of_name =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     let ends = lead
@@ -303,10 +305,10 @@ fn read<'a>(found: &Match<'a>) -> Option<Given<'a>> {
                 .and_then(|rest| rest.chars().next())
                 .map_or(1, char::len_utf8)
         });
-    let name = format!("{}{head}", prior.get(begins..).unwrap_or_default());
-    let all: Vec<String> = words(&name).collect();
-    let about = all.last().is_some_and(|last| ABOUT.contains(last.as_str()));
-    if about || all.iter().any(|word| OTHER.contains(word.as_str())) {
+    let name = around.get(begins..prior.len() + head.len())?;
+    let among = |words: &HashSet<&str>, word: &str| in_small_letters(word, |word| words.contains(word));
+    let about = pieces(name).last().is_some_and(|last| among(&ABOUT, last));
+    if about || pieces(name).any(|word| among(&OTHER, word)) {
         return None;
     }
     let quoted = join.ends_with(['"', '\'', '`']);
