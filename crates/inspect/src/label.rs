@@ -68,18 +68,26 @@ pub(crate) fn is_labelled(found: &Match<'_>, words: &Keywords, near: usize, near
 
 /// Whether a number goes on beside the match: `203.162.20/8230` in `209.203.162.20/8230`. A comma may part cells.
 fn is_piece(found: &Match<'_>, near_after: usize) -> bool {
-    let joins = |byte: &u8| matches!(byte, b'.' | b'-' | b'/');
-    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let value = found.value().as_bytes();
-    let left = match found.before(2).as_bytes() {
-        [first, second] => joins(second) && first.is_ascii_digit() && digit(value.first()),
+    let left = match (found.before(2).as_bytes(), value.first()) {
+        ([first, second], Some(next)) => goes_on(*first, *second, *next),
         _ => false,
     };
-    let right = match found.after(2).as_bytes() {
-        [first, second] if near_after > 0 => joins(first) && second.is_ascii_digit() && digit(value.last()),
+    let right = match (value.last(), found.after(2).as_bytes()) {
+        (Some(last), [first, second]) if near_after > 0 => goes_on(*last, *first, *second),
         _ => false,
     };
     left || right
+}
+
+/// Whether a number that began before goes on at a place of a text.
+pub(crate) fn is_continued(text: &[u8], at: usize) -> bool {
+    let around = at.checked_sub(2).and_then(|from| text.get(from..=at));
+    matches!(around, Some([first, second, next]) if goes_on(*first, *second, *next))
+}
+
+fn goes_on(last: u8, joint: u8, next: u8) -> bool {
+    matches!(joint, b'.' | b'-' | b'/') && last.is_ascii_digit() && next.is_ascii_digit()
 }
 
 /// Whether `word`, which stands at `at` of `text`, is a word of its own there. An abbreviation in capitals of up to four

@@ -12,7 +12,7 @@ use crate::{
     edge::{Before, Edge},
     hit::Hit,
     keywords::Keywords,
-    label::is_labelled,
+    label::{is_continued, is_labelled},
     literals::LONGEST,
     machine::{Capturing, Machine, Reach},
     prefix::Pattern,
@@ -52,7 +52,7 @@ pub(crate) struct Shape {
     /// Finds the group `value` in a match; `None` where the pattern has none.
     value: OnceLock<Option<Box<Capturing>>>,
     /// Tells most of the same at less cost; `None` where it cannot.
-    lead: OnceLock<Option<Lead>>,
+    lead: OnceLock<Option<Box<Lead>>>,
     /// The bytes that a match can begin with.
     first: ByteSet,
     /// Bytes that stand in every match.
@@ -188,11 +188,8 @@ impl Shape {
     /// Of all places where the automaton accepts, the last one counts that nothing bars and that passes the check:
     /// a card number followed by another number is still a card number.
     pub(crate) fn find(&self, text: &str, start: usize) -> Option<Span> {
-        if let Some(Check::Begun(begins, _)) = self.check {
-            let first = Span::new(start, start + text.get(start..)?.chars().next()?.len_utf8());
-            if !begins(&Match::new(text, first, first)) {
-                return None;
-            }
+        if !self.may_begin(text, start) {
+            return None;
         }
         let machine = self.machine()?;
         let mut ends = [0; TRIED];
@@ -220,6 +217,23 @@ impl Shape {
             .find_map(|end| self.judge(text, Span::new(start, *end), begins.as_ref()))
     }
 
+    /// Whether what stands before `start` and the first character leave a match to be found: what would be refused at every
+    /// end is refused before the automaton reads on.
+    fn may_begin(&self, text: &str, start: usize) -> bool {
+        // With a group, what a label stands before is not known yet.
+        if self.label.is_some() && !self.has_value && is_continued(text.as_bytes(), start) {
+            return false;
+        }
+        let Some(Check::Begun(begins, _)) = self.check else {
+            return true;
+        };
+        let first = text.get(start..).and_then(|rest| rest.chars().next());
+        first.is_some_and(|first| {
+            let first = Span::new(start, start + first.len_utf8());
+            begins(&Match::new(text, first, first))
+        })
+    }
+
     /// How many bytes the automaton reads from `start` on.
     pub(crate) fn reads(&self, bytes: &[u8], start: usize) -> usize {
         let Some(machine) = self.machine() else { return 0 };
@@ -231,7 +245,10 @@ impl Shape {
 
     /// Where the group `value` can begin in a match and in the shorter ones that begin where it does.
     fn begins<'a>(&'a self, longest: &'a str) -> Option<Begins<'a>> {
-        let lead = self.lead.get_or_init(|| Lead::of(&self.pattern)).as_ref();
+        let lead = self
+            .lead
+            .get_or_init(|| Lead::of(&self.pattern).map(Box::new))
+            .as_ref();
         lead?.begins(longest)
     }
 

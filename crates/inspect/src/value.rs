@@ -5,7 +5,7 @@
 //! what a value can begin with at one place only, that is the place. Where there are several, the matcher is asked about the
 //! label alone: what it prefers is the place if a value goes on from there to the end of the match.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, sync::OnceLock};
 
 use regex_syntax::ast::{Ast, GroupKind, parse::Parser};
 
@@ -17,12 +17,20 @@ use crate::{
 
 /// What stands before the group `value` that a pattern ends with.
 pub(crate) struct Lead {
+    label: String,
     machine: Machine,
-    /// Says which end of a label is preferred to its others.
-    preferring: Capturing,
-    value: Machine,
+    value: String,
+    /// What is needed where a label has several ends.
+    several: OnceLock<Option<Box<Several>>>,
     /// The bytes that the value can begin with.
     first: ByteSet,
+}
+
+/// What decides between several ends of a label.
+struct Several {
+    /// Says which is preferred.
+    preferring: Capturing,
+    value: Machine,
 }
 
 /// Where a value can begin in the matches that begin at one place.
@@ -56,9 +64,10 @@ impl Lead {
         let value = pattern.get(value.start.offset..value.end.offset)?;
         let label = pattern.get(..group.span.start.offset)?;
         Some(Lead {
+            label: label.to_owned(),
             machine: Machine::new(label).ok()?,
-            preferring: Capturing::new(&format!("(?<value>{label})(?su:.)*")).ok()?,
-            value: Machine::new(value).ok()?,
+            value: value.to_owned(),
+            several: OnceLock::new(),
             // One that can be empty begins with nothing: it does not parse.
             first: Pattern::parse(value).ok()?.first(),
         })
@@ -88,6 +97,18 @@ impl Lead {
         })
     }
 
+    fn several(&self) -> Option<&Several> {
+        let several = || {
+            Some(Box::new(Several {
+                preferring: Capturing::new(&format!("(?<value>{})(?su:.)*", self.label)).ok()?,
+                value: Machine::new(&self.value).ok()?,
+            }))
+        };
+        self.several.get_or_init(several).as_deref()
+    }
+}
+
+impl Several {
     /// Whether a value stands there.
     fn is_value(&self, text: &[u8]) -> bool {
         let (mut at, mut is_value) = (0, false);
@@ -106,13 +127,14 @@ impl Begins<'_> {
         if self.second.is_none_or(|second| second >= length) {
             return Some(self.first).filter(|first| *first < length);
         }
+        let several = self.lead.several()?;
         let preferred = || {
             let label = self.longest.get(..self.last)?;
-            self.lead.preferring.value(label).map(|(_, end)| end)
+            several.preferring.value(label).map(|(_, end)| end)
         };
         let at = (*self.preferred.get_or_init(preferred))?;
         let value = self.longest.as_bytes().get(at..length)?;
-        self.lead.is_value(value).then_some(at)
+        several.is_value(value).then_some(at)
     }
 }
 

@@ -198,18 +198,25 @@ fn begins_run(first: &Match<'_>) -> bool {
     let Some(sort) = first.value().chars().next().and_then(hidden) else {
         return false;
     };
-    let mut before = first.before(4 * PIECE * PIECES + 4);
+    if sort == Hidden::Return {
+        return true;
+    }
+    let mut before = first.before(4 * PIECE * PIECES);
+    // Behind so many tag characters there is nothing to count.
+    let tags = before.as_bytes().chunks_exact(4);
+    if sort == Hidden::Tag && tags.len() == PIECE * PIECES {
+        let tag = |bytes: &[u8]| matches!(bytes, [0xf3, 0xa0, 0x80 | 0x81, _]);
+        if tags.fold(true, |all, bytes| all & tag(bytes)) {
+            return true;
+        }
+    }
     let mut earlier = 0;
-    while sort != Hidden::Return && earlier < PIECE * PIECES {
-        let length = match before.as_bytes() {
-            [.., 0xf3, 0xa0, 0x80 | 0x81, _] if sort == Hidden::Tag => 4,
-            _ => match before.chars().next_back() {
-                Some(c) if hidden(c) == Some(sort) => c.len_utf8(),
-                _ => break,
-            },
+    while earlier < PIECE * PIECES {
+        let Some(c) = before.chars().next_back().filter(|c| hidden(*c) == Some(sort)) else {
+            break;
         };
         earlier += 1;
-        before = before.get(..before.len() - length).unwrap_or_default();
+        before = before.get(..before.len() - c.len_utf8()).unwrap_or_default();
     }
     earlier % PIECE == 0
 }
