@@ -220,9 +220,18 @@ impl Shape {
     /// Whether what stands before `start` and the first character leave a match to be found: what would be refused at every
     /// end is refused before the automaton reads on.
     fn may_begin(&self, text: &str, start: usize) -> bool {
+        // What a label belongs to is tried wherever it could begin, in the turn of many rules: most of it goes on like none.
         // With a group, what a label stands before is not known yet.
-        if self.label.is_some() && !self.has_value && is_continued(text.as_bytes(), start) {
-            return false;
+        if self.label.is_some() {
+            let bytes = text.as_bytes();
+            let cannot = |(place, can_stand): (&usize, &ByteSet)| {
+                let byte = bytes.get(start + place);
+                byte.is_some_and(|byte| !can_stand.has(*byte))
+            };
+            let continued = !self.has_value && is_continued(bytes, start);
+            if continued || PLACES.iter().zip(self.places()).any(cannot) {
+                return false;
+            }
         }
         let Some(Check::Begun(begins, _)) = self.check else {
             return true;
