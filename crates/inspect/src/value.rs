@@ -42,7 +42,14 @@ pub(crate) struct Begins<'a> {
     first: usize,
     second: Option<usize>,
     last: usize,
-    preferred: OnceCell<Option<usize>>,
+    preferred: OnceCell<Option<Preferred>>,
+}
+
+/// The preferred end of a label.
+struct Preferred {
+    at: usize,
+    /// Of the places behind each byte from there on, whether a value ends there.
+    ends: Vec<bool>,
 }
 
 impl Lead {
@@ -109,15 +116,14 @@ impl Lead {
 }
 
 impl Several {
-    /// Whether a value stands there.
-    fn is_value(&self, text: &[u8]) -> bool {
-        let (mut at, mut is_value) = (0, false);
+    /// Of the places behind each of the bytes, whether a value ends there.
+    fn ends(&self, text: &[u8]) -> Vec<bool> {
+        let mut ends = Vec::with_capacity(text.len());
         self.value
             .walk(self.value.start(), text.iter().copied(), |state| {
-                at += 1;
-                is_value = at == text.len() && state.accepts();
+                ends.push(state.accepts());
             });
-        is_value
+        ends
     }
 }
 
@@ -130,11 +136,14 @@ impl Begins<'_> {
         let several = self.lead.several()?;
         let preferred = || {
             let label = self.longest.get(..self.last)?;
-            several.preferring.value(label).map(|(_, end)| end)
+            let (_, at) = several.preferring.value(label)?;
+            let ends = several.ends(self.longest.as_bytes().get(at..)?);
+            Some(Preferred { at, ends })
         };
-        let at = (*self.preferred.get_or_init(preferred))?;
-        let value = self.longest.as_bytes().get(at..length)?;
-        several.is_value(value).then_some(at)
+        let preferred = self.preferred.get_or_init(preferred).as_ref()?;
+        let end = length.checked_sub(preferred.at + 1)?;
+        let ends_there = preferred.ends.get(end).copied().unwrap_or(false);
+        ends_there.then_some(preferred.at)
     }
 }
 

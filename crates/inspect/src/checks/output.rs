@@ -201,7 +201,7 @@ fn begins_run(first: &Match<'_>) -> bool {
     if sort == Hidden::Return {
         return true;
     }
-    let mut before = first.before(4 * PIECE * PIECES);
+    let before = first.before(4 * PIECE * PIECES);
     // Behind so many tag characters there is nothing to count.
     let tags = before.as_bytes().chunks_exact(4);
     if sort == Hidden::Tag && tags.len() == PIECE * PIECES {
@@ -210,14 +210,13 @@ fn begins_run(first: &Match<'_>) -> bool {
             return true;
         }
     }
-    let mut earlier = 0;
-    while earlier < PIECE * PIECES {
-        let Some(c) = before.chars().next_back().filter(|c| hidden(*c) == Some(sort)) else {
-            break;
-        };
-        earlier += 1;
-        before = before.get(..before.len() - c.len_utf8()).unwrap_or_default();
-    }
+    let alike = |c: &char| hidden(*c) == Some(sort);
+    let earlier = before
+        .chars()
+        .rev()
+        .take(PIECE * PIECES)
+        .take_while(alike)
+        .count();
     earlier % PIECE == 0
 }
 

@@ -136,7 +136,7 @@ proptest! {
             let prefix = ["sk-", "ghp_", "glpat-", "hf_", "npm_", "r8_", "whsec_", "dop_v1_", "api_org_", "xai-"]
                 .iter().any(|prefix| text[offset..].starts_with(&prefix[..1]));
             // A label belongs to the match, though not to what is found.
-            let label = ["psw", "pswd", "passw", "pw"].iter().any(|label| text[offset..].trim_end() == *label);
+            let label = ["psw", "pswd", "passw", "pw", "pwd"].iter().any(|label| text[offset..].trim_end_matches([' ', '.']) == *label);
             prop_assert!(reached || prefix || label, "{:?} held of {text:?}", &text[offset..]);
         }
     }
