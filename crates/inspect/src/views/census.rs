@@ -18,54 +18,56 @@ pub(crate) mod cue {
     pub(crate) const ENTITY: u64 = 1 << 6;
     /// An equals sign and two hexadecimal digits.
     pub(crate) const QUOTED: u64 = 1 << 9;
-    /// Two hexadecimal digits, a separator and two more.
-    pub(crate) const GROUPS: u64 = 1 << 14 | 1 << 34;
-    /// Fifteen characters of base64 in a row.
-    pub(crate) const LONG: u64 = 1 << 29;
+    /// Two hexadecimal digits, a separator and two more, or one after a blank.
+    pub(crate) const GROUPS: u64 = 1 << 14;
     /// What begins a tag or a comment.
-    pub(crate) const TAG: u64 = 1 << 36;
+    pub(crate) const TAG: u64 = 1 << 16;
     /// A sign of emphasis within a word.
-    pub(crate) const EMPHASIS: u64 = 1 << 39;
+    pub(crate) const EMPHASIS: u64 = 1 << 19;
     /// A hyphen at the end of a line.
-    pub(crate) const HYPHEN: u64 = 1 << 42;
+    pub(crate) const HYPHEN: u64 = 1 << 22;
     /// What may stand for a letter among letters, or begins a word.
-    pub(crate) const LEET: u64 = 1 << 45 | 1 << 48;
+    pub(crate) const LEET: u64 = 1 << 25 | 1 << 28;
     /// Two letters that stand apart.
-    pub(crate) const SPACED: u64 = 1 << 53 | 1 << 62;
+    pub(crate) const SPACED: u64 = 1 << 33 | 1 << 40;
     /// Points and dashes apart.
-    pub(crate) const MORSE: u64 = 1 << 58;
-    /// A character that is not ASCII.
-    pub(crate) const NON_ASCII: u64 = 1 << 63;
-
+    pub(crate) const MORSE: u64 = 1 << 36;
+    /// Signs that set one or two letters apart.
+    pub(crate) const PIECES: u64 = 1 << 44;
     pub(super) const FINAL: u64 = ESCAPE
         | PERCENT
         | ENTITY
         | QUOTED
         | GROUPS
-        | LONG
         | TAG
         | EMPHASIS
         | HYPHEN
         | LEET
         | SPACED
         | MORSE
-        | NON_ASCII;
+        | PIECES;
+
+    /// What may be a word backward.
+    pub(super) const MAYBE_BACKWARD: u64 = 1 << 47 | 1 << 51 | 1 << 55 | 1 << 59 | 1 << 63;
 
     // The bits of places within sequences are free for what is told in other ways.
 
     /// A common word backward.
     pub(crate) const BACKWARD: u64 = 1 << 0;
-    /// Signs that set one or two letters apart.
-    pub(crate) const PIECES: u64 = 1 << 2;
+    /// Fifteen characters of base64 in a row.
+    pub(crate) const LONG: u64 = 1 << 2;
     /// Letters as no language has them, or hardly any letters where there should be.
     pub(crate) const STRANGE: u64 = 1 << 3;
     /// Many signs and few blanks.
     pub(crate) const DENSE: u64 = 1 << 5;
+    /// Characters as they stand for letters under ROT47.
+    pub(crate) const PRINTABLE: u64 = 1 << 7;
+    /// A character that is not ASCII.
+    pub(crate) const NON_ASCII: u64 = 1 << 8;
 }
 
 const HEX: &str = "0123456789abcdefABCDEF";
 const SEPARATOR: &str = " ,:-;\n\t";
-const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_";
 const LETTER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ANY_LETTER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const MARK: &str = "*`~|^";
@@ -73,15 +75,13 @@ const APART: &str = " .-_*/|,~+:;\n\t";
 const LEET: &str = "0134578@$!|+";
 const CODE: &str = ".-_";
 
-/// The sequences: for each place the bytes that may stand there. `*` after a class of ASCII adds every other byte.
+/// The sequences: for each place the bytes that may stand there.
 const SEQUENCES: &[&[&str]] = &[
     &["\\", "nrtbfvae0123456789uUx\"'\\/\n\r"],
     &["%", HEX, HEX],
     &["&", "#abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"],
     &["=", "0123456789ABCDEF", "0123456789ABCDEF"],
-    &[HEX, HEX, SEPARATOR, HEX, HEX],
-    &[BASE64; 15],
-    &[HEX, HEX, ",;", " ", HEX],
+    &[HEX, HEX, SEPARATOR, "0123456789abcdefABCDEF ", HEX],
     &["<", "!/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"],
     &[
         ANY_LETTER,
@@ -100,11 +100,18 @@ const SEQUENCES: &[&[&str]] = &[
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz1",
     ],
     &[APART, LETTER, APART, LETTER, APART],
-    &[CODE, CODE, " ", CODE, CODE],
+    &[CODE, " ", CODE],
     &[" ", LETTER, " ", "*/|-.,~+_:"],
+    &[".-_*|~^/", LETTER, LETTER, ".-_*|~^/"],
+    // What words backward look like, several in one: where one may stand, [`BACKWARD`] tells.
+    &[" \n\"'(.", "dDtTgGlL", "nNtT"],
+    &[" \n.", "eElL", "hHlL", "tTaA"],
+    &["nN", "oO", "iI", "tTcC"],
+    &["tTmMsS", "pPeE", "mMtTgGlL", "oOsSrRuU"],
+    &["eElLrR", "rRaAuUgG", "oOeEnN", "nNvVyYuU"],
 ];
 
-/// Sequences of the second state: words backward, then pieces of words.
+/// Words backward, or enough of them.
 const BACKWARD: &[&[&str]] = &[
     &[" \n.", "eE", "hH", "tT"],
     &[" \n\"'(.", "dDtTgGlL", "nNtT"],
@@ -119,8 +126,9 @@ const BACKWARD: &[&[&str]] = &[
     &["rR", "uU", "oO", "yY"],
     &["nN", "eE", "gG", "nN", "uU"],
     &["nN", "oO", "iI", "cC", "cC"],
-    &[".-_*|~^/", LETTER, LETTER, ".-_*|~^/"],
 ];
+/// No sequence is longer.
+const LONGEST: usize = 5;
 
 /// The kinds of bytes that are counted, eight bits each, above sixteen for how common letters are.
 mod count {
@@ -128,6 +136,7 @@ mod count {
     pub(super) const INSIDE: u32 = 24;
     pub(super) const BLANKS: u32 = 32;
     pub(super) const SIGNS: u32 = 40;
+    pub(super) const NON_ASCII: u32 = 48;
 
     pub(super) fn of(counts: u64, kind: u32) -> u64 {
         counts >> kind & 0xff
@@ -157,7 +166,6 @@ struct Tables {
     counts: [u64; 256],
     begin_first: u64,
     begin_second: u64,
-    pieces: u64,
     backward: u64,
 }
 
@@ -165,15 +173,14 @@ static TABLES: Tables = tables();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
 const fn tables() -> Tables {
-    let (mut first, begin_first, _) = sequences(SEQUENCES);
+    let (first, begin_first, _) = sequences(SEQUENCES);
     let (second, begin_second, final_second) = sequences(BACKWARD);
-    let pieces = 1 << (63 - final_second.leading_zeros());
     let mut counts = [0; 256];
     let mut byte = 0usize;
     while byte < 256 {
         let c = byte as u8;
         if c >= 0x80 {
-            first[byte] |= cue::NON_ASCII;
+            counts[byte] += 1 << count::NON_ASCII;
         }
         if c.is_ascii_alphabetic() {
             counts[byte] += (1 << count::LETTERS) + COMMON[(c.to_ascii_lowercase() - b'a') as usize] as u64;
@@ -193,10 +200,9 @@ const fn tables() -> Tables {
         first,
         second,
         counts,
-        begin_first: begin_first | cue::NON_ASCII,
+        begin_first,
         begin_second,
-        pieces,
-        backward: final_second & !pieces,
+        backward: final_second,
     }
 }
 
@@ -226,30 +232,53 @@ const fn sequences(sequences: &[&[&str]]) -> ([u64; 256], u64, u64) {
 
 impl Census {
     pub(crate) fn of(text: &[u8]) -> Census {
-        let mut blocks = Vec::with_capacity(text.len() / BLOCK + 1);
-        let (mut first, mut second, mut all) = (0u64, 0u64, 0);
-        let tables = &TABLES;
-        let look = |table: &[u64; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(0);
-        for block in text.chunks(BLOCK) {
-            let (mut met_first, mut met_second, mut counts) = (0, 0, 0);
-            for byte in block {
-                first = ((first << 1) | tables.begin_first) & look(&tables.first, *byte);
-                second = ((second << 1) | tables.begin_second) & look(&tables.second, *byte);
-                counts += look(&tables.counts, *byte);
-                met_first |= first;
-                met_second |= second;
+        let (whole, last) = text.as_chunks::<BLOCK>();
+        let mut blocks = vec![0; whole.len() + usize::from(!last.is_empty())];
+        // Each byte waits for the one before it: two halves are read at once, so that neither waits alone.
+        let half = whole.len() / 2;
+        let (early, late) = whole.split_at(half);
+        let (met_early, met_late) = blocks.split_at_mut(half);
+        let (mut state, mut late_state) = (0, state_before(text, half * BLOCK));
+        let both = early
+            .iter()
+            .zip(late)
+            .zip(met_early.iter_mut().zip(met_late.iter_mut()));
+        for ((one, other), (met_one, met_other)) in both {
+            let (mut one_met, mut other_met) = (Met::default(), Met::default());
+            for (byte, other_byte) in one.iter().zip(other) {
+                state = one_met.add(state, *byte);
+                late_state = other_met.add(late_state, *other_byte);
             }
-            let mut met = met_first & cue::FINAL;
-            if met_second & tables.backward != 0 {
-                met |= cue::BACKWARD;
-            }
-            if met_second & tables.pieces != 0 {
-                met |= cue::PIECES;
-            }
-            met |= judge(counts, block.len());
-            all |= met;
-            blocks.push(met);
+            (*met_one, *met_other) = (one_met.cues(BLOCK), other_met.cues(BLOCK));
         }
+        let odd = late
+            .get(half..)
+            .unwrap_or_default()
+            .iter()
+            .map(<[u8; BLOCK]>::as_slice);
+        let rest = odd.chain([last]).zip(met_late.iter_mut().skip(half));
+        for (block, slot) in rest {
+            let mut met = Met::default();
+            late_state = block.iter().fold(late_state, |state, byte| met.add(state, *byte));
+            *slot = met.cues(block.len());
+        }
+        let (mut before, mut maybe_before) = (0, 0);
+        for (at, met) in blocks.iter_mut().enumerate() {
+            let start = at * BLOCK;
+            // What tells that a word may stand there may end a byte before it does.
+            let maybe = *met & cue::MAYBE_BACKWARD;
+            *met ^= maybe;
+            if maybe | maybe_before != 0 {
+                *met |= backward(text, start);
+            }
+            maybe_before = maybe;
+            let held = whole.get(at).map_or_else(|| in_base64(&padded(last)), in_base64);
+            if has_long(before, held) {
+                *met |= cue::LONG;
+            }
+            before = held;
+        }
+        let all = blocks.iter().fold(0, |all, met| all | met);
         Census { blocks, all }
     }
 
@@ -269,6 +298,87 @@ impl Census {
             Some((start * BLOCK, at * BLOCK))
         })
     }
+}
+
+/// What is met in a block.
+#[derive(Default)]
+struct Met {
+    bits: u64,
+    counts: u64,
+}
+
+impl Met {
+    /// Adds a byte; the state that it leaves. No count comes near its bound within a block.
+    #[inline]
+    fn add(&mut self, state: u64, byte: u8) -> u64 {
+        let look = |table: &[u64; 256]| table.get(usize::from(byte)).copied().unwrap_or(0);
+        let state = ((state << 1) | TABLES.begin_first) & look(&TABLES.first);
+        self.bits |= state;
+        self.counts = self.counts.wrapping_add(look(&TABLES.counts));
+        state
+    }
+
+    /// The cues, when all of a block of so many bytes was added.
+    fn cues(&self, length: usize) -> u64 {
+        self.bits & (cue::FINAL | cue::MAYBE_BACKWARD) | judge(self.counts, length)
+    }
+}
+
+/// The state that what stands before `at` leaves.
+fn state_before(text: &[u8], at: usize) -> u64 {
+    let before = text.get(at.saturating_sub(LONGEST)..at).unwrap_or_default();
+    let mut met = Met::default();
+    before.iter().fold(0, |state, byte| met.add(state, *byte))
+}
+
+/// Whether a word backward ends in the block that begins at `start`.
+fn backward(text: &[u8], start: usize) -> u64 {
+    let from = start.saturating_sub(LONGEST - 1);
+    let block = text.get(from..).unwrap_or_default();
+    let (mut state, mut met) = (0u64, 0);
+    for (at, byte) in (from..).zip(block.iter().take(start - from + BLOCK)) {
+        let bits = TABLES.second.get(usize::from(*byte)).copied().unwrap_or(0);
+        state = ((state << 1) | TABLES.begin_second) & bits;
+        met |= if at < start { 0 } else { state };
+    }
+    if met & TABLES.backward == 0 {
+        0
+    } else {
+        cue::BACKWARD
+    }
+}
+
+/// A block, filled up.
+fn padded(last: &[u8]) -> [u8; BLOCK] {
+    let mut block = [b' '; BLOCK];
+    block.iter_mut().zip(last).for_each(|(slot, byte)| *slot = *byte);
+    block
+}
+
+/// A bit for each byte of a block, the first one lowest, that may stand in base64.
+fn in_base64(block: &[u8; BLOCK]) -> u64 {
+    let held = block.map(|byte| {
+        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        // From the slash to the nine.
+        let other = byte.wrapping_sub(b'/') < 11;
+        u8::from(letter | other | (byte == b'+') | (byte == b'-') | (byte == b'_'))
+    });
+    let (eights, _) = held.as_chunks::<8>();
+    // The lowest bits of eight bytes, moved beside each other by one multiplication.
+    eights.iter().rev().fold(0, |all, eight| {
+        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        all << 8 | bits
+    })
+}
+
+/// Whether fifteen bits in a row end among the later ones.
+fn has_long(before: u64, bits: u64) -> bool {
+    let all = u128::from(bits) << 64 | u128::from(before);
+    let two = all & all >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    // Where such a run begins; it ends fourteen bits on.
+    (eight & eight >> 7) >> 50 != 0
 }
 
 /// How common a letter is, in the units of [`is_strange`]; zero of what is none.
@@ -309,6 +419,12 @@ fn judge(counts: u64, length: usize) -> u64 {
     let mut met = 0;
     if rotated || inside {
         met |= cue::STRANGE;
+    }
+    if inside {
+        met |= cue::PRINTABLE;
+    }
+    if count::of(counts, count::NON_ASCII) > 0 {
+        met |= cue::NON_ASCII;
     }
     if dense {
         met |= cue::DENSE;
@@ -357,5 +473,23 @@ mod tests {
             );
         }
         assert_eq!(Census::of(filler.repeat(20).as_bytes()).all, 0);
+    }
+
+    #[test]
+    fn cues_are_met_wherever_blocks_begin() {
+        let long = "A".repeat(15);
+        let backward = BACKWARD.iter().map(|word| {
+            let first = |class: &&str| class.chars().next_back();
+            (word.iter().filter_map(first).collect::<String>(), cue::BACKWARD)
+        });
+        let others = [(long, cue::LONG), ("%41".to_owned(), cue::PERCENT)];
+        for (text, expected) in backward.chain(others) {
+            for at in 0..300 {
+                let around = format!("{}{text}{}", ",".repeat(at), ",".repeat(320 - at));
+                let block = (at + text.len() - 1) / BLOCK * BLOCK;
+                let places: Vec<_> = Census::of(around.as_bytes()).places(expected).collect();
+                assert_eq!(places, [(block, block + BLOCK)], "{text} at {at}");
+            }
+        }
     }
 }

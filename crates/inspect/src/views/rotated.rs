@@ -34,11 +34,15 @@ const LANGUAGES: [[u16; 26]; 4] = [
 const LEAST: usize = 12;
 /// A text is judged in pieces of so many bytes.
 const PIECE: usize = 1024;
+/// So far around what looks moved, words must tell that it is.
+const NEAR: usize = 16;
 /// How much more likely, in sixteenths of a bit a letter, a shift must make a text.
 const MARGIN: i32 = 4;
 /// So many keys are tried, and so many known words of at least three letters one must give.
 const TRIED: usize = 6;
 const WORDS: usize = 2;
+/// These are tried whatever letters say.
+const OFTEN: [Key; 2] = [Key::Shift(13), Key::Mirror];
 /// No longer word is known.
 const LONGEST: usize = 20;
 
@@ -65,22 +69,27 @@ impl View for Rotated {
 
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let (mut first, mut second) = (Draft::new(), Draft::new());
-        for (from, to) in source.census.places(cue::STRANGE) {
+        for (from, met) in source.census.places(cue::STRANGE) {
             let mut at = from.saturating_sub(64);
-            let to = (to + 64).min(source.text.len());
+            let to = (met + 64).min(source.text.len());
             while at < to {
                 let start = (at..).find(|at| source.text.is_char_boundary(*at)).unwrap_or(to);
                 let end = (start + PIECE).min(to);
                 let end = (end..)
                     .find(|end| source.text.is_char_boundary(*end))
                     .unwrap_or(source.text.len());
+                at = end.max(at + 1);
+                let near = Span::new(start.max(from.saturating_sub(NEAR)), end.min(met + NEAR));
+                let printable = source.census.any(cue::PRINTABLE);
+                if !printable && told_by_words(words_around(source.text.as_bytes(), near)).is_empty() {
+                    continue;
+                }
                 let piece = source.text.get(start..end).unwrap_or_default();
-                let keys = keys(piece);
+                let keys = keys(piece, printable);
                 let drafts = [&mut first, &mut second];
                 for (key, draft) in keys.into_iter().flatten().zip(drafts) {
                     undo(draft, piece, start, key);
                 }
-                at = end.max(at + 1);
             }
         }
         out.extend([first, second].into_iter().filter(|draft| !draft.text.is_empty()));
@@ -89,7 +98,7 @@ impl View for Rotated {
     fn disguise(&self, text: &str) -> Option<String> {
         let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
         let written: String = text.chars().map(|c| Key::Shift(13).read(c)).collect();
-        (letters >= 24 && keys(&written).contains(&Some(Key::Shift(13)))).then_some(written)
+        (letters >= 24 && keys(&written, false).contains(&Some(Key::Shift(13)))).then_some(written)
     }
 }
 
@@ -145,40 +154,52 @@ impl Key {
 }
 
 /// The two likeliest keys of a piece, if it looks as if it had one.
-fn keys(piece: &str) -> [Option<Key>; 2] {
-    if is_printable_rotation(piece) {
+fn keys(piece: &str, printable: bool) -> [Option<Key>; 2] {
+    if printable && is_printable_rotation(piece) {
         return [Some(Key::Printable), None];
     }
-    let Some((counts, total)) = strange_letters(piece) else {
+    // Which of them is right, words tell: letters alone are too few, or mixed with others.
+    let mut told = told_by_words(piece.as_bytes());
+    let letters = if told.is_empty() {
+        None
+    } else {
+        strange_letters(piece)
+    };
+    let Some((counts, total)) = letters else {
         return [None, None];
     };
-    let mut mirrored = counts;
+    let likeliest = match told.as_slice() {
+        [(_, key)] if OFTEN.contains(key) => Vec::new(),
+        _ => likeliest(&counts, total),
+    };
+    let tried = || likeliest.iter().chain(&OFTEN);
+    told.retain(|(_, key)| tried().any(|tried| tried == key));
+    told.sort_by_key(|(known, key)| {
+        let rank = tried().position(|tried| tried == key);
+        (std::cmp::Reverse(*known), rank)
+    });
+    let mut told = told.into_iter().map(|(_, key)| key);
+    [told.next(), told.next()]
+}
+
+/// The likeliest keys, the first one first, that letters met so often have.
+fn likeliest(counts: &[i16; 26], total: i32) -> Vec<Key> {
+    let mut mirrored = *counts;
     mirrored.reverse();
     let likely = |key: Key| match key {
-        Key::Shift(shift) => likelihood(&counts, usize::from(shift)),
+        Key::Shift(shift) => likelihood(counts, usize::from(shift)),
         _ => likelihood(&mirrored, 0),
     };
-    let mut ranked: [(i32, Key); 26] = std::array::from_fn(|at| {
-        let key = u8::try_from(at + 1).ok().filter(|shift| *shift < 26);
-        let key = key.map_or(Key::Mirror, Key::Shift);
-        (likely(key), key)
-    });
-    ranked.sort_by_key(|(likely, _)| std::cmp::Reverse(*likely));
     let least = likely(Key::Shift(0)) + MARGIN * total;
-    let likeliest = ranked.iter().filter(|(likely, _)| *likely > least);
-    let likeliest = likeliest.map(|(_, key)| *key).take(TRIED);
-    // Which of them is right, words tell: letters alone are too few, or mixed with others.
-    let mut told = [(0, Key::Shift(13)); TRIED + 2];
-    let keys = likeliest.chain([Key::Shift(13), Key::Mirror]);
-    told.iter_mut().zip(keys).for_each(|(slot, key)| *slot = (0, key));
-    count_known_words(piece, &mut told);
-    told.sort_by_key(|(known, _)| std::cmp::Reverse(*known));
-    let mut told = told
-        .iter()
-        .filter(|(known, _)| *known >= WORDS)
-        .map(|(_, key)| *key);
-    let first = told.next();
-    [first, told.find(|key| Some(*key) != first)]
+    let ranked = all_keys().map(|key| (likely(key), key));
+    let mut ranked: Vec<(i32, Key)> = ranked.filter(|(likely, _)| *likely > least).collect();
+    ranked.sort_by_key(|(likely, _)| std::cmp::Reverse(*likely));
+    ranked.into_iter().map(|(_, key)| key).take(TRIED).collect()
+}
+
+/// Every key that moves letters.
+fn all_keys() -> impl Iterator<Item = Key> {
+    (1..26).map(Key::Shift).chain([Key::Mirror])
 }
 
 /// How often each letter stands in the strange words of a piece, and how many there are: what stands around a moved text is
@@ -223,12 +244,66 @@ fn likelihood(counts: &[i16; 26], shift: usize) -> i32 {
     LOGARITHMS.iter().map(of).max().unwrap_or(0)
 }
 
-/// Counts the known words that a piece holds under each key, of its first ones.
-fn count_known_words(piece: &str, keys: &mut [(usize, Key)]) {
-    let words = piece.as_bytes().split(|byte| !byte.is_ascii_alphabetic());
-    let words = words.filter(|word| (3..=LONGEST).contains(&word.len())).take(64);
-    for word in words {
-        let possible = UNDER.get(begins(word, |letter| letter)).copied().unwrap_or(0);
+/// The words of a piece that may be known: its first ones.
+fn some_words(piece: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let words = piece.split(|byte| !byte.is_ascii_alphabetic());
+    words.filter(|word| (3..=LONGEST).contains(&word.len())).take(64)
+}
+
+/// The bits of the keys but the one that moves nothing under which enough words of a piece may be known.
+fn possible_keys(piece: &[u8]) -> u32 {
+    let under = &*UNDER;
+    let (mut once, mut twice) = (0, 0);
+    let mut add = |end: usize, length: usize| {
+        if (3..=LONGEST).contains(&length) {
+            let word = piece.get(end.wrapping_sub(length)..end).unwrap_or_default();
+            let keys = under.keys(word);
+            twice |= once & keys;
+            once |= keys;
+        }
+    };
+    let mut length = 0usize;
+    for (at, byte) in piece.iter().enumerate() {
+        if byte.is_ascii_alphabetic() {
+            length = length.wrapping_add(1);
+        } else {
+            add(at, length);
+            length = 0;
+        }
+    }
+    add(piece.len(), length);
+    const { assert!(WORDS == 2) };
+    twice & !1
+}
+
+/// The keys under which enough words of a piece are known, and how many are.
+fn told_by_words(piece: &[u8]) -> Vec<(usize, Key)> {
+    let possible = possible_keys(piece);
+    if possible == 0 {
+        return Vec::new();
+    }
+    let keys = all_keys().filter(|key| possible >> key.number() & 1 == 1);
+    let mut told: Vec<(usize, Key)> = keys.map(|key| (0, key)).collect();
+    count_known_words(piece, possible, &mut told);
+    told.retain(|(known, _)| *known >= WORDS);
+    told
+}
+
+/// The words that `span` touches.
+fn words_around(bytes: &[u8], span: Span) -> &[u8] {
+    let letter = |byte: &&u8| byte.is_ascii_alphabetic();
+    let before = bytes.get(..span.start).unwrap_or_default().iter().rev();
+    let start = span.start - before.take(LONGEST).take_while(letter).count();
+    let behind = bytes.get(span.end..).unwrap_or_default().iter();
+    let end = span.end + behind.take(LONGEST).take_while(letter).count();
+    bytes.get(start..end).unwrap_or_default()
+}
+
+/// Counts the known words that a piece holds under each key.
+fn count_known_words(piece: &[u8], possible: u32, keys: &mut [(usize, Key)]) {
+    let under = &*UNDER;
+    for word in some_words(piece) {
+        let possible = possible & under.keys(word);
         if possible == 0 {
             continue;
         }
@@ -241,31 +316,53 @@ fn count_known_words(piece: &str, keys: &mut [(usize, Key)]) {
     }
 }
 
-/// For each length and two letters that a word begins with, a bit for each key under which a known word begins so: one look
-/// instead of one for each key.
-static UNDER: LazyLock<Vec<u32>> = LazyLock::new(|| {
-    let mut under = vec![0; (LONGEST + 1) * 26 * 26];
+/// For each length and two letters that a word begins or ends with, a bit for each key under which a known word does so: two
+/// looks instead of one for each key.
+struct Under {
+    beginnings: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+static UNDER: LazyLock<Under> = LazyLock::new(|| {
+    let none = || vec![0; (LONGEST + 1) << 10];
+    let mut under = Under {
+        beginnings: none(),
+        ends: none(),
+    };
     let lengths = 3..=LONGEST;
     for word in words::all().filter(|word| lengths.contains(&word.len()) && word.is_ascii()) {
         let keys = (0..26).map(Key::Shift).chain([Key::Mirror]);
         for key in keys {
             // What this key makes of the word, the opposite one makes into it.
-            let place = begins(word, |letter| key.read_small(letter));
-            if let Some(keys) = under.get_mut(place) {
-                *keys |= 1 << key.opposite().number();
+            let (beginning, end) = ends(word, |letter| key.read_small(letter));
+            for (table, place) in [(&mut under.beginnings, beginning), (&mut under.ends, end)] {
+                let keys = table.get_mut(place);
+                keys.into_iter()
+                    .for_each(|keys| *keys |= 1 << key.opposite().number());
             }
         }
     }
     under
 });
 
-/// The place of a word in [`UNDER`].
-fn begins(word: &[u8], read: impl Fn(u8) -> u8) -> usize {
-    let letter = |at: usize| {
-        let letter = word.get(at).map_or(b'a', |letter| read(*letter));
-        usize::from((letter | 0x20).wrapping_sub(b'a'))
+impl Under {
+    /// The keys under which a word may be known.
+    fn keys(&self, word: &[u8]) -> u32 {
+        let (beginning, end) = ends(word, |letter| letter);
+        let of = |table: &[u32], place: usize| table.get(place).copied().unwrap_or(0);
+        of(&self.beginnings, beginning) & of(&self.ends, end)
+    }
+}
+
+/// The places of a word's beginning and end in the tables.
+#[inline]
+fn ends(word: &[u8], read: impl Fn(u8) -> u8) -> (usize, usize) {
+    let ([first, second, ..], [.., before, last]) = (word, word) else {
+        return (0, 0);
     };
-    (word.len() * 26 + letter(0)) * 26 + letter(1)
+    let letter = |letter: u8| usize::from(read(letter) & 31);
+    let place = |one: u8, other: u8| word.len() << 10 | letter(one) << 5 | letter(other);
+    (place(*first, *second), place(*before, *last))
 }
 
 /// Lower-case letters under ROT47 are the characters from `2` to `K`.

@@ -2,7 +2,11 @@
 //!
 //! Where a disguise can be undone in several ways, or may be none at all, the way counts that gives these words.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{
+    collections::HashSet,
+    hash::{BuildHasherDefault, Hasher},
+    sync::LazyLock,
+};
 
 /// The longest word in characters.
 const LONGEST: usize = 20;
@@ -10,11 +14,34 @@ const LONGEST: usize = 20;
 pub(super) const ROOM: usize = 32;
 
 struct Known {
-    words: HashSet<&'static [u8]>,
+    words: HashSet<&'static [u8], BuildHasherDefault<Short>>,
     /// For each two letters that words begin with, a bit for each length that such words have, and the same of those they
     /// end with: what is no word is told by that, nearly always.
     beginnings: [u32; 1024],
     ends: [u32; 1024],
+}
+
+/// A hash for short words (FNV-1a). Nobody chooses what is in the set, so that it need not be secret.
+struct Short(u64);
+
+impl Default for Short {
+    fn default() -> Short {
+        Short(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Short {
+    fn write(&mut self, bytes: &[u8]) {
+        let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        self.0 = bytes.iter().fold(self.0, add);
+    }
+
+    // The length of a word says nothing that its letters do not.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
