@@ -25,33 +25,34 @@ pub(crate) struct Change<'a> {
 }
 
 /// Merges overlapping changes of one text into replacements, in order. Where several findings overlap, their union is replaced
-/// and named after the strictest, then the worst, then the longest of them.
+/// and named after the strictest, then the worst, then the longest of them. It is given back only if all of it would be.
 pub(crate) fn merge(
     mut changes: Vec<Change<'_>>,
     text: &str,
     mut masks: Option<&mut Masks>,
 ) -> Vec<Replacement> {
     changes.sort_by_key(|change| (change.finding.span.start, change.finding.span.end));
-    let mut groups: Vec<(Span, Change<'_>)> = Vec::with_capacity(changes.len());
+    let mut groups: Vec<(Span, bool, Change<'_>)> = Vec::with_capacity(changes.len());
     for change in changes {
+        let is_masked = change.action == Action::Mask;
         match groups.last_mut() {
-            Some((span, named)) if change.finding.span.start < span.end => {
+            Some((span, all_masked, named)) if change.finding.span.start < span.end => {
                 span.end = span.end.max(change.finding.span.end);
+                *all_masked &= is_masked;
                 let continued = named.continued && change.continued;
                 if weight(&change) > weight(named) {
                     *named = change;
                 }
                 named.continued = continued;
             }
-            _ => groups.push((change.finding.span, change)),
+            _ => groups.push((change.finding.span, is_masked, change)),
         }
     }
-    let replacement = |(span, change): (Span, Change<'_>)| {
+    let replacement = |(span, all_masked, change): (Span, bool, Change<'_>)| {
         let kind = change.finding.kind.as_str();
-        let whole = span == change.finding.span;
         let text = match (&mut masks, change.action) {
             _ if change.continued => String::new(),
-            (Some(masks), Action::Mask) if whole => masks
+            (Some(masks), Action::Mask) if all_masked => masks
                 .placeholder(kind, text.get(span.start..span.end).unwrap_or(""))
                 .to_owned(),
             (_, Action::Strip) => left_by(kind).to_owned(),
@@ -185,6 +186,20 @@ mod tests {
                 }
             ]
         );
+    }
+
+    #[test]
+    fn what_overlaps_is_masked_as_one_if_all_of_it_is() {
+        let (a, b) = (finding("A", 0, 5), finding("B", 3, 8));
+        let texts = |second: Action| {
+            let mut masks = Masks::default();
+            let changes = vec![change(&a, Action::Mask), change(&b, second)];
+            let merged = merge(changes, "0123456789", Some(&mut masks));
+            (merged.len(), merged.first().map(|one| one.span), masks.is_empty())
+        };
+        let whole = Some(Span::new(0, 8));
+        assert_eq!(texts(Action::Mask), (1, whole, false));
+        assert_eq!(texts(Action::Redact), (1, whole, true));
     }
 
     #[test]
