@@ -133,15 +133,11 @@ impl Draft {
             let is_free = !word.first().is_some_and(u8::is_ascii_alphabetic);
             self.stand(word, Stands::Near(group), is_free);
         }
-        let before = match shape.near_after {
-            0 => 0,
-            near => near + LONG,
-        };
         let mut keyed = Keyed {
             shapes: vec![number],
             rule: shape.rule,
             first: ByteSet::default(),
-            reach: (before, shape.near),
+            reach: (0, shape.near),
         };
         keyed.begin_with(shape);
         self.keyed.push(keyed);
@@ -207,6 +203,9 @@ impl Draft {
 impl Keyed {
     fn begin_with(&mut self, shape: &Shape) {
         self.first.add_all(shape.first());
+        if shape.near_after > 0 {
+            self.reach.0 = self.reach.0.max(shape.near_after + shape.longest.min(LONG));
+        }
     }
 }
 

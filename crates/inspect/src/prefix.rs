@@ -43,6 +43,11 @@ impl Pattern {
         }
     }
 
+    /// How many bytes a match may have; `None` where there is no bound.
+    pub(crate) fn longest(&self) -> Option<usize> {
+        self.hir.properties().maximum_len()
+    }
+
     /// The bytes that a match can begin with.
     pub(crate) fn first(&self) -> ByteSet {
         let mut first = ByteSet::default();

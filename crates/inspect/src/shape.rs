@@ -55,6 +55,8 @@ pub(crate) struct Shape {
     lead: OnceLock<Option<Box<Lead>>>,
     /// The bytes that a match can begin with.
     first: ByteSet,
+    /// No match has more bytes.
+    pub(crate) longest: usize,
     /// Bytes that stand in every match.
     required: Vec<u8>,
     anchor: OnceLock<Option<(u8, Reach)>>,
@@ -102,6 +104,7 @@ impl Shape {
             value: OnceLock::new(),
             lead: OnceLock::new(),
             first: parsed.first(),
+            longest: parsed.longest().unwrap_or(usize::MAX),
             required: parsed.required(),
             anchor: OnceLock::new(),
             places: OnceLock::new(),
