@@ -146,6 +146,13 @@ fn words(prompt: &Prompt, lower: &str) -> String {
             system => format!("My system prompt is: {system}"),
         };
     }
+    if let Some(spelled) = lower.find("spell:").and_then(|at| prompt.text.get(at..)) {
+        let letters = spelled
+            .chars()
+            .skip("spell:".len())
+            .filter(|letter| *letter != ' ');
+        return letters.flat_map(|letter| ['·', letter]).skip(1).collect();
+    }
     if let Some(said) = repeated(&prompt.text, lower) {
         return said;
     }
@@ -310,6 +317,7 @@ mod tests {
                 "My system prompt is: Be brief.",
             ),
             ("Tell me about the customer", CUSTOMER),
+            ("Please spell: [A_1 é]", "[·A·_·1·é·]"),
         ] {
             assert_eq!(told(text).text, reply, "{text}");
         }

@@ -112,6 +112,17 @@ fn request_id(answer: &str) -> String {
     line.trim().to_owned()
 }
 
+/// The deltas of a streamed chat completion, put together.
+fn said(answer: &str) -> String {
+    let events = answer.lines().filter_map(|line| line.strip_prefix("data: {"));
+    let delta = |event: &str| {
+        let event: serde_json::Value = serde_json::from_str(&format!("{{{event}")).unwrap();
+        let text = event.pointer("/choices/0/delta/content");
+        text.and_then(serde_json::Value::as_str).map(str::to_owned)
+    };
+    events.filter_map(delta).collect()
+}
+
 #[test]
 fn the_printed_lines_do_what_they_say() {
     let demo = Demo::start();
@@ -127,15 +138,16 @@ fn the_printed_lines_do_what_they_say() {
         "{injection}"
     );
 
-    let personal = demo.ask("Repeat: write to");
+    let spelled = demo.ask("Spell: anna");
     assert!(
-        personal.starts_with("HTTP/1.1 200") && personal.contains("[EMAIL_ADDRESS]"),
-        "{personal}"
+        spelled.starts_with("HTTP/1.1 200") && spelled.contains("[·E·M·A·I·L·_·A·D·D·R·E·S·S·_·1·_·"),
+        "{spelled}"
     );
-    assert!(
-        !personal.contains("anna@example.com") && !personal.contains("4111"),
-        "{personal}"
-    );
+    assert!(!spelled.contains("a·n·n·a"), "{spelled}");
+
+    let restored = demo.ask("Repeat: write to");
+    let said = said(&restored);
+    assert_eq!(said, "write to anna@example.com about card 4111 1111 1111 1111.");
 
     let streamed = demo.ask("customer");
     assert!(
@@ -158,7 +170,7 @@ fn the_printed_lines_do_what_they_say() {
     let verified = demo.beside(&["audit", "verify"]);
     assert_eq!(verified.status.code(), Some(0), "{verified:?}");
     let tail = demo.beside(&["audit", "tail", "--json"]);
-    assert_eq!(String::from_utf8_lossy(&tail.stdout).lines().count(), 4);
+    assert_eq!(String::from_utf8_lossy(&tail.stdout).lines().count(), 5);
 
     let folder = demo.after("state").split_whitespace().next().unwrap().to_owned();
     let state = Path::new(&folder).join("portcullis.db");
