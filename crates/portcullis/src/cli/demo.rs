@@ -9,7 +9,7 @@ use portcullis_store::NewKey;
 use tokio::net::TcpListener;
 
 use super::out::{Out, table};
-use super::serve::{Signals, runtime};
+use super::serve::{Signals, runtime, take_small_pages};
 use super::{Failure, Outcome};
 use crate::clock::now_ms;
 use crate::config::{Credentials, FILE_NAME, Source, load};
@@ -32,6 +32,7 @@ pub struct Args {
 
 /// Shows everything at work.
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
+    take_small_pages();
     let folder = tempfile::Builder::new().prefix("portcullis-demo-").tempdir()?;
     let shown = runtime()?.block_on(show(args, folder.path()));
     // Also where the demo failed: what it wrote holds nothing that anybody wants to keep.

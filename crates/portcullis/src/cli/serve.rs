@@ -21,6 +21,7 @@ impl From<StartError> for Failure {
 
 /// Serves.
 pub fn run(_: &Args, source: &Source) -> Result<Outcome, Failure> {
+    take_small_pages();
     let config = load(source, Credentials::Fetch)?;
     runtime()?.block_on(async {
         // Before anything serves, so that no early signal is lost.
@@ -35,6 +36,15 @@ pub fn run(_: &Args, source: &Source) -> Result<Outcome, Failure> {
         signals.drain(running).await;
         Ok(Outcome::Done)
     })
+}
+
+/// Tells the kernel not to back memory by pages of 2 MiB: a gateway that is idle would hold a third more than it needs, as
+/// what was freed inside of such a page is never given back. Scanning is as fast either way.
+pub fn take_small_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "large pages stay in use");
+    }
 }
 
 /// A runtime for serving: one thread a core.
