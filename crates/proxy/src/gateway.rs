@@ -13,7 +13,7 @@ use portcullis_policy::{Place, Profile};
 use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use thiserror::Error;
 
-use crate::{Client, Metrics};
+use crate::{Client, Kept, Metrics};
 
 /// What lives as long as the process: state, connections, counters. A reload keeps them.
 pub struct Services {
@@ -32,6 +32,8 @@ pub struct Services {
     /// What the placeholders of masked values are made with. It must be random: whoever knows it can tell which placeholder
     /// a value has.
     pub mask_key: [u8; 16],
+    /// Masked values of conversations that a provider stores.
+    pub kept: Kept,
 }
 
 /// A server that models are asked at.

@@ -7,6 +7,7 @@ mod body;
 mod enforce;
 mod gateway;
 mod headers;
+mod kept;
 mod masks;
 mod metrics;
 mod models;
@@ -17,6 +18,7 @@ mod server;
 mod upstream;
 
 pub use gateway::{Gateway, GroupLimit, Route, Services, Settings, SettingsError, Timeouts, Upstream};
+pub use kept::Kept;
 pub use metrics::Metrics;
 pub use refusal::{Code, Refusal};
 pub use server::{Server, serve};

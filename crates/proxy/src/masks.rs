@@ -50,6 +50,19 @@ struct Form {
     longest: usize,
 }
 
+/// A value of an earlier turn, and what its placeholder is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// What it is.
+    pub kind: Box<str>,
+    /// Which one of its kind.
+    pub number: usize,
+    /// The value.
+    pub value: Box<str>,
+    /// The tag.
+    pub tag: Box<str>,
+}
+
 /// A value and its placeholder.
 #[derive(Debug)]
 struct Entry {
@@ -97,16 +110,51 @@ impl Masks {
         self.entries.get(at).map_or("", |entry| &entry.placeholder)
     }
 
-    fn add(&mut self, kind: &str, value: &str, tag: String) -> usize {
-        let form = self
-            .forms
+    /// Every value and what its placeholder is made of: for later turns.
+    pub fn known(&self) -> Vec<Known> {
+        let known = |(tag, at): (&String, &usize)| {
+            let entry = self.entries.get(*at)?;
+            Some(Known {
+                kind: self.forms.get(entry.form)?.kind.as_str().into(),
+                number: entry.number,
+                value: entry.value.as_str().into(),
+                tag: tag.as_str().into(),
+            })
+        };
+        self.by_tag.iter().filter_map(known).collect()
+    }
+
+    /// Adds the values of an earlier turn.
+    pub fn recall(&mut self, values: &[Known]) {
+        for known in values
             .iter()
-            .position(|form| form.kind == kind)
-            .unwrap_or_else(|| {
-                self.forms
-                    .push(Form::new(kind, self.mailboxes && kind == "EMAIL_ADDRESS"));
-                self.forms.len().saturating_sub(1)
-            });
+            .filter(|known| !self.by_tag.contains_key(&*known.tag))
+            .collect::<Vec<_>>()
+        {
+            let before = known.number.saturating_sub(1);
+            let form = self.form(&known.kind);
+            let count = self
+                .forms
+                .get_mut(form)
+                .map(|form| std::mem::replace(&mut form.count, before));
+            self.add(&known.kind, &known.value, known.tag.to_string());
+            if let (Some(form), Some(count)) = (self.forms.get_mut(form), count) {
+                form.count = form.count.max(count);
+            }
+        }
+    }
+
+    fn form(&mut self, kind: &str) -> usize {
+        let known = self.forms.iter().position(|form| form.kind == kind);
+        known.unwrap_or_else(|| {
+            self.forms
+                .push(Form::new(kind, self.mailboxes && kind == "EMAIL_ADDRESS"));
+            self.forms.len().saturating_sub(1)
+        })
+    }
+
+    fn add(&mut self, kind: &str, value: &str, tag: String) -> usize {
+        let form = self.form(kind);
         let at = self.entries.len();
         if let Some(known) = self.forms.get_mut(form) {
             known.count = known.count.saturating_add(1);
@@ -399,6 +447,20 @@ mod tests {
             another.starts_with("[NAME_1_") && another[8..] != first[10..],
             "{another}"
         );
+    }
+
+    #[test]
+    fn an_earlier_turn_is_recalled() {
+        let mut first = masks(false);
+        let ann = first.placeholder("PERSON", "ann").to_owned();
+        let bob = first.placeholder("PERSON", "bob").to_owned();
+        let mut later = masks(false);
+        later.recall(&first.known());
+        later.recall(&first.known());
+        assert_eq!(restored(&later, &format!("{ann}, {bob}")), "ann, bob");
+        assert_eq!(later.placeholder("PERSON", "bob"), bob);
+        assert!(later.placeholder("PERSON", "eve").starts_with("[PERSON_3_"));
+        assert_eq!(later.known().len(), 3);
     }
 
     #[test]

@@ -92,7 +92,11 @@ pub(super) async fn authorize(
     judge_outside(&asked, &outside, record)?;
     let bound_to = owned_state(gw, &asked).await?;
     let mailboxes = asks_for_mailboxes(reading.document());
-    let mut masks = Masks::new(gw.services.mask_key, &asked.principal.key, mailboxes);
+    let owner = &asked.principal.key;
+    let mut masks = Masks::new(gw.services.mask_key, owner, mailboxes);
+    for state in &asked.call.state {
+        masks.recall(&gw.services.kept.recall(owner, &state.id));
+    }
     let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, Some(&mut masks));
     edits.extend(reading.strip_extensions());
     if findings.iter().any(|located| reading.is_key(located.part)) {

@@ -193,6 +193,8 @@ async fn buffered(
         record.used(usage);
     }
     for state in exchange.stored(document) {
+        let (owner, values) = (&behind.principal.key, behind.masks.known());
+        gw.services.kept.keep(owner, &state.id, &values);
         remember(
             gw,
             &behind.principal.key,

@@ -152,6 +152,7 @@ impl Guarded {
 
     fn remember(&mut self) {
         for state in self.engine.take_stored() {
+            self.engine.keep(&state);
             let (gateway, (principal, upstream)) = (Arc::clone(&self.gateway), self.engine.maker());
             let model = self.record.audit.model.clone();
             tokio::spawn(async move {

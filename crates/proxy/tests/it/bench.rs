@@ -17,7 +17,7 @@ use portcullis_core::{AuditRecord, Glob, KeyId, RequestId, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Inspector;
 use portcullis_policy::Profile;
-use portcullis_proxy::{Client, Gateway, Metrics, Route, Server, Services, Settings, Upstream, serve};
+use portcullis_proxy::{Client, Gateway, Kept, Metrics, Route, Server, Services, Settings, Upstream, serve};
 use portcullis_store::{AuditLog, Keyring, Meters, NewKey, SigningKey, Store, load_or_create_signing_key};
 use tokio::net::TcpListener;
 
@@ -145,6 +145,7 @@ impl Bench {
             client: Client::new(Duration::from_secs(5)),
             metrics: Arc::new(Metrics::new()),
             mask_key: [5; 16],
+            kept: Kept::default(),
         });
         let mut settings = plan.settings;
         settings.profiles.push(plan.profile);

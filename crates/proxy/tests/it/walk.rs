@@ -736,3 +736,51 @@ async fn links_to_other_hosts_are_stripped_and_allowed_ones_pass_byte_for_byte()
         );
     }
 }
+
+#[tokio::test]
+async fn a_stored_conversation_gives_values_of_earlier_turns_back() {
+    let bench = Bench::new().await;
+    let stored = |id: &str, text: &str| {
+        serde_json::json!({"id": id, "object": "response", "created_at": 1, "status": "completed", "model": "gpt-4o", "store": true,
+            "output": [{"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": text, "annotations": []}]}]})
+        .to_string()
+    };
+    let said = |answer: &str| {
+        let reply: serde_json::Value = serde_json::from_str(answer).unwrap();
+        reply["output"][0]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = serde_json::json!({"model": "gpt-4o", "input": format!("Mail {MAIL}")}).to_string();
+    bench.script(Script::json(stored("resp_1", "ok")));
+    bench.post("/v1/responses", first).await;
+    let sent = bench.last_sent();
+    let masked = sent["input"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("Mail ")
+        .to_owned();
+    assert!(masked.starts_with("[EMAIL_ADDRESS_1_"), "{masked}");
+
+    // The turn after it sends nothing of the first, nor does the one after that.
+    for (id, previous) in [("resp_2", "resp_1"), ("resp_3", "resp_2")] {
+        bench.script(Script::json(stored(id, &format!("Sent to {masked}."))));
+        let next = serde_json::json!({"model": "gpt-4o", "input": "whom?", "previous_response_id": previous});
+        let answer = bench.post("/v1/responses", next.to_string()).await;
+        assert_eq!(said(&answer.text()), format!("Sent to {MAIL}."));
+    }
+    bench.script(Script::json(stored("resp_3", &format!("Sent to {masked}."))));
+    let answer = bench.get("/v1/responses/resp_3").await;
+    assert_eq!(said(&answer.text()), format!("Sent to {MAIL}."));
+
+    bench.script(Script::json(stored("resp_9", &format!("Sent to {masked}."))));
+    let answer = bench
+        .post("/v1/responses", r#"{"model":"gpt-4o","input":"whom?"}"#)
+        .await;
+    assert_eq!(
+        said(&answer.text()),
+        format!("Sent to {masked}."),
+        "another conversation"
+    );
+}

@@ -118,6 +118,12 @@ impl Engine {
         self.maker.clone()
     }
 
+    /// Keeps what was masked for later turns of a conversation that the provider stores.
+    pub fn keep(&self, state: &StateRef) {
+        let kept = &self.gateway.services.kept;
+        kept.keep(&self.maker.0.key, &state.id, &self.masks.known());
+    }
+
     /// State that the provider says it stored, not yet taken.
     pub fn take_stored(&mut self) -> Vec<StateRef> {
         std::mem::take(&mut self.stored)
