@@ -768,18 +768,18 @@ async fn a_stored_conversation_gives_values_of_earlier_turns_back() {
         bench.script(Script::json(stored(id, &format!("Sent to {masked}."))));
         let next = serde_json::json!({"model": "gpt-4o", "input": "whom?", "previous_response_id": previous});
         let answer = bench.post("/v1/responses", next.to_string()).await;
-        assert_eq!(said(&answer.text()), format!("Sent to {MAIL}."));
+        assert_eq!(said(answer.text()), format!("Sent to {MAIL}."));
     }
     bench.script(Script::json(stored("resp_3", &format!("Sent to {masked}."))));
     let answer = bench.get("/v1/responses/resp_3").await;
-    assert_eq!(said(&answer.text()), format!("Sent to {MAIL}."));
+    assert_eq!(said(answer.text()), format!("Sent to {MAIL}."));
 
     bench.script(Script::json(stored("resp_9", &format!("Sent to {masked}."))));
     let answer = bench
         .post("/v1/responses", r#"{"model":"gpt-4o","input":"whom?"}"#)
         .await;
     assert_eq!(
-        said(&answer.text()),
+        said(answer.text()),
         format!("Sent to {masked}."),
         "another conversation"
     );
