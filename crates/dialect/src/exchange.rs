@@ -197,6 +197,10 @@ pub struct Progress {
     pub sequence: u64,
     /// Whether anything was passed on yet.
     pub begun: bool,
+    /// Items that were passed on whole, as they were written, if the dialect repeats them at the end.
+    pub items: Vec<String>,
+    /// The id of the message that is open and its text so far, if the dialect repeats it at the end.
+    pub message: Option<(String, String)>,
 }
 
 /// Why a reply is withheld and what the client is told.
@@ -331,6 +335,33 @@ pub trait Exchange: Sync {
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
         let _ = (progress, cut);
         String::new()
+    }
+
+    /// The last events of a stream that has said all that it may say: as the model's own limit would end it (`length`,
+    /// `max_tokens`). Nothing is said in them; the text of `cut` is not used.
+    fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        let _ = (progress, cut);
+        String::new()
+    }
+
+    /// A whole reply that says as much as it may: the text of `cut` alone, ended as the model's own limit would end it. The id is
+    /// that of the request: it is not the reply that the model gave. `None` where the endpoint gives no reply of a model, so that
+    /// nothing limits it.
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        let _ = (reply, cut);
+        None
+    }
+
+    /// The list in a reply whose items are alternatives to each other, if there is one: whoever tells a reply as one text tells the
+    /// first.
+    fn alternatives(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Where an event that brings text also says why the text ended: it did not, where it is cut.
+    fn finishes(&self, event: &Document) -> Vec<NodeId> {
+        let _ = event;
+        Vec::new()
     }
 
     /// The last event of a stream that failed: an error in the shape that the dialect's SDKs raise.

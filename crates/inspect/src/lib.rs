@@ -18,6 +18,7 @@ mod keywords;
 mod label;
 mod link;
 mod literals;
+mod loops;
 mod machine;
 mod own;
 mod pieces;
@@ -35,6 +36,7 @@ mod window;
 
 pub use inspector::Inspector;
 pub use link::host;
+pub use loops::Loops;
 pub use rule::{Rule, RuleError, Source};
 pub use selection::Selection;
 pub use verdicts::CacheStats;

@@ -107,7 +107,7 @@ pub struct Links {
     pub otherwise: Action,
 }
 
-/// Actions on what acts when a reply is rendered or run.
+/// Actions on what acts when a reply is rendered or run, and limits on what it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutputActions {
@@ -123,6 +123,10 @@ pub struct OutputActions {
     pub sql: Action,
     /// Shell commands that destroy or let somebody in.
     pub shell: Action,
+    /// Characters that a reply may have; 0 is any number.
+    pub max_chars: u32,
+    /// Characters of the same over and over that a reply may have; 0 is any number.
+    pub max_repeated: u32,
 }
 
 /// Actions on content that cannot be read: `allow`, `flag` or `block`. There is no text to redact, so a stricter action
@@ -217,6 +221,11 @@ impl Default for Links {
     }
 }
 
+impl OutputActions {
+    /// Some two thousand tokens: more than anybody asks for, less than anybody pays for.
+    pub const MAX_REPEATED: u32 = 8192;
+}
+
 impl Default for OutputActions {
     fn default() -> OutputActions {
         OutputActions {
@@ -226,6 +235,8 @@ impl Default for OutputActions {
             invisible: Action::Strip,
             sql: Action::Allow,
             shell: Action::Allow,
+            max_chars: 0,
+            max_repeated: OutputActions::MAX_REPEATED,
         }
     }
 }

@@ -9,6 +9,7 @@ mod forward;
 mod guard;
 mod inspect_input;
 mod label;
+mod limits;
 mod parse;
 mod receive;
 mod stream;

@@ -52,6 +52,57 @@ fn a_withheld_reply_is_readable_and_says_so() {
 }
 
 #[test]
+fn a_shortened_reply_is_readable_and_says_no_more_than_it_may() {
+    for case in cases::all() {
+        let Some(reply) = &case.reply else { continue };
+        let reply = Document::read(reply.clone()).unwrap();
+        let Some(short) = case.exchange.shortened(&reply, &CUT) else {
+            continue;
+        };
+        let document = Document::read(Bytes::from(short.clone())).unwrap();
+        let reading = Reading::of(document.clone(), |place| case.exchange.label(Body::Reply, place));
+        let said: Vec<&str> = reading
+            .parts()
+            .filter(|part| !matches!(part.channel, Channel::Identifier | Channel::ToolDefinition))
+            .map(|part| part.text)
+            .collect();
+        assert_eq!(said, [CUT.text], "{}: {short}", case.name);
+        assert_eq!(
+            case.exchange.usage(&document),
+            case.exchange.usage(&reply),
+            "{}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn a_stream_can_stop_after_every_event() {
+    for case in cases::all() {
+        let events = case.events();
+        let mut progress = Progress::default();
+        for number in 0..=events.len() {
+            let last = case.exchange.stopped(&progress, &CUT);
+            assert!(!last.contains("withheld"), "{}: {last}", case.name);
+            for frame in cases::frames(last.as_bytes()) {
+                let data = frame.data.expect("a last event has data");
+                if &data[..] == b"[DONE]" {
+                    continue;
+                }
+                let document = Document::read(data)
+                    .unwrap_or_else(|error| panic!("{} after {number} events: {error}: {last}", case.name));
+                let reading = Reading::of(document, |place| case.exchange.label(Body::Event, place));
+                let unknown = reading.parts().find(|part| part.channel == Channel::Unknown);
+                assert!(unknown.is_none(), "{}: {last}", case.name);
+            }
+            if let Some(event) = events.get(number) {
+                case.exchange.progress(event, &mut progress);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_stream_can_be_cut_after_every_event() {
     for case in cases::all() {
         let events = case.events();

@@ -15,7 +15,8 @@ impl Rule for Output {
 
     fn about(&self) -> &'static str {
         "Scripts in links, active markup, terminal escapes, invisible text, and SQL and shell fragments in a reply follow the \
-         settings of `output`. In the arguments of tool calls, scripts and markup are data and pass."
+         settings of `output`. In the arguments of tool calls, scripts and markup are data and pass. \
+         What goes beyond `output.max_chars` or `output.max_repeated` is cut off."
     }
 
     fn on_finding(&self, profile: &Profile, place: &Place<'_>) -> Option<Ruling> {
@@ -33,6 +34,8 @@ impl Rule for Output {
             "text.invisible" => ("output.invisible", output.invisible, false),
             "code.sql" => ("output.sql", output.sql, false),
             "code.shell" => ("output.shell", output.shell, false),
+            "output.length" => ("output.max_chars", limit(output.max_chars), false),
+            "output.loop" => ("output.max_repeated", limit(output.max_repeated), false),
             _ => return None,
         };
         Some(if only_shown && !is_shown(place) {
@@ -41,4 +44,9 @@ impl Rule for Output {
             profile.says(setting, in_reply(action))
         })
     }
+}
+
+/// What is done about a text that goes beyond a limit: the rest of it is taken away.
+const fn limit(most: u32) -> Action {
+    if most == 0 { Action::Allow } else { Action::Redact }
 }

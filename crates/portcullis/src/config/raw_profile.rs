@@ -169,7 +169,7 @@ pub struct RawLinks {
     pub otherwise: RawOutputAction,
 }
 
-/// What acts when a reply is rendered or run. Tags and links in the arguments of tool calls are data and pass.
+/// What acts when a reply is rendered or run, and how much it may say. Tags and links in the arguments of tool calls are data and pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Output")]
@@ -186,6 +186,12 @@ pub struct RawOutput {
     pub sql: RawOutputAction,
     /// Shell commands that destroy data, fetch and run code, or let somebody in.
     pub shell: RawOutputAction,
+    /// Characters that a reply may have, reasoning and arguments of tool calls included; 0 is any number. What would be more is cut off,
+    /// and the reply ends as at the model's own limit.
+    pub max_chars: u32,
+    /// Characters of the same word, line or block over and over that a reply may have; 0 is any number. What has no words (rulers,
+    /// zeros, markup) may be four times as long. The reply ends there as at the model's own limit.
+    pub max_repeated: u32,
 }
 
 /// Content that no detector can read, by what it is.
@@ -266,6 +272,8 @@ impl RawProfile {
                 invisible: self.output.invisible.into(),
                 sql: self.output.sql.into(),
                 shell: self.output.shell.into(),
+                max_chars: self.output.max_chars,
+                max_repeated: self.output.max_repeated,
             },
             uninspectable: UninspectableActions {
                 image: self.uninspectable.image.into(),
@@ -328,6 +336,8 @@ impl Default for RawOutput {
             invisible: RawOutputAction::Strip,
             sql: RawOutputAction::Allow,
             shell: RawOutputAction::Allow,
+            max_chars: 0,
+            max_repeated: OutputActions::MAX_REPEATED,
         }
     }
 }

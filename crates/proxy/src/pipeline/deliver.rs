@@ -16,6 +16,7 @@ use portcullis_store::Admission;
 
 use super::forward::{Answer, Forwarded};
 use super::inspect_input::scan;
+use super::limits;
 use super::stream::Guarded;
 use crate::body::BodyError;
 use crate::enforce;
@@ -242,6 +243,12 @@ async fn buffered(
         }));
     }
     edits.extend(restore(&reading, &findings, &behind.masks, |_| true));
+    if status.is_success()
+        && let Some(short) = limits::shortened(&behind.guard, exchange, &reading, &edits, record)
+    {
+        record.end(Outcome::Completed, 200);
+        return Ok(json(StatusCode::OK, Bytes::from(short)));
+    }
     let outcome = if status.is_success() {
         Outcome::Completed
     } else {

@@ -130,7 +130,17 @@ impl Guarded {
     fn stop(&mut self, stop: &Stop) {
         self.upstream = None;
         let request_id = self.record.audit.request_id.to_string();
+        let cut = Cut {
+            request_id: &request_id,
+            text: WITHHELD,
+        };
         let refusal = match stop {
+            Stop::Length => {
+                self.record.end(Outcome::Completed, 200);
+                let last = self.engine.stopped(&cut);
+                self.ready.push_back(Bytes::from(last));
+                return;
+            }
             Stop::Content | Stop::Overgrown => Refusal::Content,
             Stop::Unreadable => Refusal::Unreadable,
             Stop::Broken => Refusal::Upstream("its stream broke off"),
@@ -142,10 +152,7 @@ impl Guarded {
         let last = if refusal.is_upstream() {
             self.engine.broken(&refusal, &request_id)
         } else {
-            self.engine.cut(&Cut {
-                request_id: &request_id,
-                text: WITHHELD,
-            })
+            self.engine.cut(&cut)
         };
         self.ready.push_back(Bytes::from(last));
     }

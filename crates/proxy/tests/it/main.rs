@@ -11,6 +11,7 @@
 
 mod bench;
 mod coverage;
+mod limits;
 mod recorded;
 mod streams;
 mod walk;

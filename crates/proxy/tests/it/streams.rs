@@ -10,11 +10,11 @@ use crate::bench::{Bench, Plan, Script};
 use crate::recorded::{Events, cases};
 
 /// A streaming endpoint, how its deltas are written, and where they are read.
-struct Wire {
-    path: &'static str,
-    request: Value,
-    text: fn(&[&str]) -> String,
-    arguments: fn(&[&str]) -> String,
+pub struct Wire {
+    pub path: &'static str,
+    pub request: Value,
+    pub text: fn(&[&str]) -> String,
+    pub arguments: fn(&[&str]) -> String,
 }
 
 fn sse(events: &[Value]) -> String {
@@ -141,7 +141,7 @@ fn responses_text(deltas: &[&str]) -> String {
     named(&events)
 }
 
-fn wires() -> Vec<Wire> {
+pub fn wires() -> Vec<Wire> {
     let user = json!([{"role": "user", "content": "x"}]);
     vec![
         Wire {
@@ -172,7 +172,7 @@ fn wires() -> Vec<Wire> {
 }
 
 /// The text of all deltas of a stream, as a client puts it together.
-fn collected(stream: &Bytes) -> String {
+pub fn collected(stream: &Bytes) -> String {
     let mut out = String::new();
     for (_, data) in Events::of(stream).data() {
         let event: Value = serde_json::from_slice(data).unwrap();
@@ -195,7 +195,7 @@ fn collected(stream: &Bytes) -> String {
 }
 
 /// All ways to cut a text into three, at characters.
-fn cuts(text: &str) -> Vec<Vec<&str>> {
+pub fn cuts(text: &str) -> Vec<Vec<&str>> {
     let marks: Vec<usize> = text
         .char_indices()
         .map(|(at, _)| at)

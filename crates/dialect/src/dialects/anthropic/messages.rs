@@ -106,6 +106,20 @@ impl Exchange for Messages {
         )
     }
 
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        Some(message_of(
+            cut.request_id,
+            reply.str_at(&["model"]).unwrap_or(""),
+            &format!(r#"{{"type":"text","text":{}}}"#, quoted(cut.text)),
+            r#""max_tokens""#,
+            &counts(reply),
+        ))
+    }
+
+    fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        stream::stopped(progress, cut)
+    }
+
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
         stream::cut(progress, cut)
     }

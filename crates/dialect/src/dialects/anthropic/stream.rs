@@ -123,6 +123,15 @@ pub fn progress(event: &Document, progress: &mut Progress) {
 
 /// The end of a stream that is cut: the open block is closed, a block says why, the message ends with a refusal.
 pub fn cut(progress: &Progress, cut: &Cut<'_>) -> String {
+    end(progress, cut, Some(cut.text), "refusal")
+}
+
+/// The end of a stream that has said all that it may: the open block is closed, the message ends.
+pub fn stopped(progress: &Progress, cut: &Cut<'_>) -> String {
+    end(progress, cut, None, "max_tokens")
+}
+
+fn end(progress: &Progress, cut: &Cut<'_>, text: Option<&str>, reason: &str) -> String {
     let mut events = String::new();
     let mut say = |name: &str, data: &str| {
         events.push_str(&format!("event: {name}\ndata: {{\"type\":\"{name}\"{data}}}\n\n"));
@@ -140,22 +149,24 @@ pub fn cut(progress: &Progress, cut: &Cut<'_>) -> String {
     if let Some(open) = progress.open {
         say("content_block_stop", &format!(",\"index\":{open}"));
     }
-    let index = progress.sequence;
-    say(
-        "content_block_start",
-        &format!(",\"index\":{index},\"content_block\":{{\"type\":\"text\",\"text\":\"\"}}"),
-    );
-    say(
-        "content_block_delta",
-        &format!(
-            ",\"index\":{index},\"delta\":{{\"type\":\"text_delta\",\"text\":{}}}",
-            quoted(cut.text)
-        ),
-    );
-    say("content_block_stop", &format!(",\"index\":{index}"));
+    if let Some(text) = text {
+        let index = progress.sequence;
+        let (text, at) = (quoted(text), format!(",\"index\":{index}"));
+        say(
+            "content_block_start",
+            &format!("{at},\"content_block\":{{\"type\":\"text\",\"text\":\"\"}}"),
+        );
+        say(
+            "content_block_delta",
+            &format!("{at},\"delta\":{{\"type\":\"text_delta\",\"text\":{text}}}"),
+        );
+        say("content_block_stop", &at);
+    }
     say(
         "message_delta",
-        ",\"delta\":{\"stop_reason\":\"refusal\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":0}",
+        &format!(
+            ",\"delta\":{{\"stop_reason\":\"{reason}\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":0}}"
+        ),
     );
     say("message_stop", "");
     events

@@ -57,14 +57,15 @@ impl Exchange for Generate {
     }
 
     fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
-        let text = |name| trail::at(reply, &[name]).and_then(|node| reply.as_str(node));
-        let usage = facts::usage(reply).map_or_else(String::new, |usage| counts(&usage));
-        refusal(
-            cut.text,
-            &usage,
-            text("modelVersion").unwrap_or(""),
-            text("responseId").unwrap_or(cut.request_id),
-        )
+        whole(reply, cut, "SAFETY")
+    }
+
+    fn alternatives(&self) -> Option<&'static str> {
+        Some("candidates")
+    }
+
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        Some(whole(reply, cut, "MAX_TOKENS"))
     }
 }
 
@@ -129,18 +130,48 @@ impl Exchange for StreamGenerate {
     }
 
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
-        let id = match progress.id.as_str() {
-            "" => cut.request_id,
-            id => id,
-        };
-        format!("data: {}\n\n", refusal(cut.text, "", &progress.model, id))
+        last(progress, cut, cut.text, "SAFETY")
+    }
+
+    fn alternatives(&self) -> Option<&'static str> {
+        Generate.alternatives()
+    }
+
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        Generate.shortened(reply, cut)
+    }
+
+    fn finishes(&self, event: &Document) -> Vec<NodeId> {
+        reply::finishes(event)
+    }
+
+    fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        last(progress, cut, "", "MAX_TOKENS")
     }
 }
 
+/// A reply of one text in the place of another.
+fn whole(reply: &Document, cut: &Cut<'_>, finish: &str) -> String {
+    let text = |name| trail::at(reply, &[name]).and_then(|node| reply.as_str(node));
+    let usage = facts::usage(reply).map_or_else(String::new, |usage| counts(&usage));
+    let model = text("modelVersion").unwrap_or("");
+    let id = text("responseId").unwrap_or(cut.request_id);
+    ended(cut.text, finish, &usage, model, id)
+}
+
+/// The last chunk of a stream.
+fn last(progress: &Progress, cut: &Cut<'_>, text: &str, finish: &str) -> String {
+    let id = match progress.id.as_str() {
+        "" => cut.request_id,
+        id => id,
+    };
+    format!("data: {}\n\n", ended(text, finish, "", &progress.model, id))
+}
+
 /// A reply, or a last chunk, that was stopped. `usage` is a member with its comma, or nothing.
-fn refusal(text: &str, usage: &str, model: &str, id: &str) -> String {
+fn ended(text: &str, finish: &str, usage: &str, model: &str, id: &str) -> String {
     format!(
-        r#"{{"candidates":[{{"content":{{"parts":[{{"text":{}}}],"role":"model"}},"finishReason":"SAFETY","index":0}}],{usage}"modelVersion":{},"responseId":{}}}"#,
+        r#"{{"candidates":[{{"content":{{"parts":[{{"text":{}}}],"role":"model"}},"finishReason":"{finish}","index":0}}],{usage}"modelVersion":{},"responseId":{}}}"#,
         quoted(text),
         quoted(model),
         quoted(id),

@@ -159,6 +159,13 @@ pub fn splittable(event: &Document) -> bool {
             .is_some_and(|text| event.sort(text) == Sort::String)
 }
 
+/// Where candidates say why they finished.
+pub fn finishes(event: &Document) -> Vec<NodeId> {
+    candidates(event)
+        .filter_map(|(_, candidate)| trail::member(event, candidate, "finishReason"))
+        .collect()
+}
+
 /// The probabilities of tokens, which tell the text once more.
 pub fn echoes(document: &Document) -> Vec<NodeId> {
     candidates(document)

@@ -124,16 +124,24 @@ impl Exchange for Chat {
     }
 
     fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
-        let usage = reply
-            .at(&["usage"])
-            .map_or("null", |usage| facts::wire(reply, usage));
-        format!(
-            r#"{{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{"role":"assistant","content":{},"refusal":null}},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{usage}}}"#,
-            quoted(cut.request_id),
-            facts::created(reply),
-            quoted(reply.str_at(&["model"]).unwrap_or("")),
-            quoted(cut.text),
-        )
+        whole(reply, cut, "content_filter")
+    }
+
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        Some(whole(reply, cut, "length"))
+    }
+
+    fn alternatives(&self) -> Option<&'static str> {
+        Some("choices")
+    }
+
+    fn finishes(&self, event: &Document) -> Vec<NodeId> {
+        choices::finishes(event)
+    }
+
+    fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        let head = choices::head(progress, cut, "chat.completion.chunk");
+        format!("data: {head},\"delta\":{{}},\"finish_reason\":\"length\"}}]}}\n\ndata: [DONE]\n\n")
     }
 
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
@@ -148,4 +156,18 @@ impl Exchange for Chat {
             quoted(cut.text),
         )
     }
+}
+
+/// A reply of one text.
+fn whole(reply: &Document, cut: &Cut<'_>, finish: &str) -> String {
+    let usage = reply
+        .at(&["usage"])
+        .map_or("null", |usage| facts::wire(reply, usage));
+    format!(
+        r#"{{"id":{},"object":"chat.completion","created":{},"model":{},"choices":[{{"index":0,"message":{{"role":"assistant","content":{},"refusal":null}},"logprobs":null,"finish_reason":"{finish}"}}],"usage":{usage}}}"#,
+        quoted(cut.request_id),
+        facts::created(reply),
+        quoted(reply.str_at(&["model"]).unwrap_or("")),
+        quoted(cut.text),
+    )
 }

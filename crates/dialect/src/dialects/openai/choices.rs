@@ -71,6 +71,14 @@ pub fn lone(event: &Document) -> Option<NodeId> {
     alone.then_some(choice)
 }
 
+/// Where choices say why they finished.
+pub fn finishes(event: &Document) -> Vec<NodeId> {
+    all(event)
+        .filter(|choice| finished(event, *choice))
+        .filter_map(|choice| event.member(choice, "finish_reason"))
+        .collect()
+}
+
 /// Token probabilities of every choice, and of the prompt.
 pub fn logprobs(document: &Document) -> Vec<NodeId> {
     all(document)

@@ -73,25 +73,51 @@ impl Exchange for Completions {
     }
 
     fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
-        let usage = reply
-            .at(&["usage"])
-            .map_or("null", |usage| facts::wire(reply, usage));
-        format!(
-            r#"{{"id":{},"object":"text_completion","created":{},"model":{},"choices":[{{"index":0,"text":{},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{usage}}}"#,
-            quoted(cut.request_id),
-            facts::created(reply),
-            quoted(reply.str_at(&["model"]).unwrap_or("")),
-            quoted(cut.text),
-        )
+        whole(reply, cut, "content_filter")
     }
 
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
-        let head = choices::head(progress, cut, "text_completion");
-        format!(
-            "data: {head},\"text\":{},\"logprobs\":null,\"finish_reason\":\"content_filter\"}}]}}\n\ndata: [DONE]\n\n",
-            quoted(cut.text),
-        )
+        last(progress, cut, cut.text, "content_filter")
     }
+
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        Some(whole(reply, cut, "length"))
+    }
+
+    fn alternatives(&self) -> Option<&'static str> {
+        Some("choices")
+    }
+
+    fn finishes(&self, event: &Document) -> Vec<NodeId> {
+        choices::finishes(event)
+    }
+
+    fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        last(progress, cut, "", "length")
+    }
+}
+
+/// A reply of one text.
+fn whole(reply: &Document, cut: &Cut<'_>, finish: &str) -> String {
+    let usage = reply
+        .at(&["usage"])
+        .map_or("null", |usage| facts::wire(reply, usage));
+    format!(
+        r#"{{"id":{},"object":"text_completion","created":{},"model":{},"choices":[{{"index":0,"text":{},"logprobs":null,"finish_reason":"{finish}"}}],"usage":{usage}}}"#,
+        quoted(cut.request_id),
+        facts::created(reply),
+        quoted(reply.str_at(&["model"]).unwrap_or("")),
+        quoted(cut.text),
+    )
+}
+
+/// The last chunk of a stream and its end.
+fn last(progress: &Progress, cut: &Cut<'_>, text: &str, finish: &str) -> String {
+    let head = choices::head(progress, cut, "text_completion");
+    format!(
+        "data: {head},\"text\":{},\"logprobs\":null,\"finish_reason\":\"{finish}\"}}]}}\n\ndata: [DONE]\n\n",
+        quoted(text),
+    )
 }
 
 fn request(place: &Place<'_>, path: &[Seg<'_>]) -> Label {

@@ -115,6 +115,17 @@ impl Exchange for Stored {
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
         refusal::events(progress, cut)
     }
+
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        match self {
+            Stored::Read | Stored::Cancel => Some(refusal::stored_shortened(reply, cut)),
+            Stored::Delete | Stored::Items => None,
+        }
+    }
+
+    fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        refusal::stopped(progress, cut)
+    }
 }
 
 #[cfg(test)]

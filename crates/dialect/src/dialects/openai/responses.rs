@@ -116,6 +116,14 @@ impl Exchange for Responses {
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
         refusal::events(progress, cut)
     }
+
+    fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
+        Some(refusal::shortened(reply, cut))
+    }
+
+    fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
+        refusal::stopped(progress, cut)
+    }
 }
 
 /// Looks through the input's items for a system prompt and for references to stored items.

@@ -19,6 +19,7 @@ use portcullis_policy::{Facts, Verdict, decide};
 
 use super::super::deliver::restore;
 use super::super::inspect_input::scan;
+use super::super::limits::Limits;
 use super::lane::{Judge, LaneState};
 use crate::enforce;
 use crate::gateway::Guard;
@@ -38,6 +39,8 @@ pub(super) enum Stop {
     Overgrown,
     /// An event cannot be read, so it cannot be inspected.
     Unreadable,
+    /// It has said all that it may.
+    Length,
     /// The upstream broke off.
     Broken,
     /// The upstream fell silent.
@@ -85,6 +88,7 @@ pub(super) struct Engine {
     known: Vec<StateRef>,
     stored: Vec<StateRef>,
     found: Vec<Finding>,
+    limits: Limits,
 }
 
 impl Engine {
@@ -96,6 +100,7 @@ impl Engine {
         maker: (Arc<Principal>, String),
     ) -> Engine {
         Engine {
+            limits: Limits::of(&guard.profile),
             gateway,
             exchange,
             guard,
@@ -132,6 +137,11 @@ impl Engine {
     /// The last events of a stream that is cut here.
     pub fn cut(&self, cut: &Cut<'_>) -> String {
         self.exchange.cut(&self.progress, cut)
+    }
+
+    /// The last events of a stream that has said all that it may.
+    pub fn stopped(&self, cut: &Cut<'_>) -> String {
+        self.exchange.stopped(&self.progress, cut)
     }
 
     /// The last event of a stream that failed.
@@ -208,8 +218,9 @@ impl Engine {
                 self.stored.push(state);
             }
         }
-        let edits = self.judge_whole_texts(&reading, record)?;
-        let pieces = self.append_deltas(&reading, record)?;
+        let mut edits = self.judge_whole_texts(&reading, record)?;
+        let is_delta = edits.is_empty() && exchange.splittable(reading.document());
+        let pieces = self.append_deltas(&reading, &mut edits, record)?;
         let opens = exchange.opens(reading.document());
         if let Some(lane) = opens {
             self.lane(lane, Channel::ToolCall, Channel::ToolCall.origin());
@@ -217,7 +228,7 @@ impl Engine {
         let ends = exchange.ends(reading.document());
         let held = Held {
             opens,
-            splittable: pieces.len() == 1 && edits.is_empty() && exchange.splittable(reading.document()),
+            splittable: pieces.len() == 1 && is_delta,
             echoes: exchange.echoes(Body::Event, reading.document()),
             frame,
             reading: Some(reading),
@@ -226,6 +237,11 @@ impl Engine {
             sent: 0,
         };
         self.queue.push_back(held);
+        if self.limits.are_reached() {
+            self.release(out);
+            self.release_rest(out);
+            return Err(Stop::Length);
+        }
         if ends != Ends::Nothing {
             self.close(ends, record, "a tool call's arguments")?;
         }
@@ -261,8 +277,13 @@ impl Engine {
         Ok(edits)
     }
 
-    /// Appends an event's deltas to their lanes.
-    fn append_deltas(&mut self, reading: &Reading, record: &mut Record) -> Result<Vec<Piece>, Stop> {
+    /// Appends an event's deltas to their lanes, as far as the limits let them; what they do not is edited out.
+    fn append_deltas(
+        &mut self,
+        reading: &Reading,
+        edits: &mut Vec<Edit>,
+        record: &mut Record,
+    ) -> Result<Vec<Piece>, Stop> {
         let mut pieces = Vec::new();
         for part in reading.parts() {
             let Some(id) = part.lane.filter(|_| reading.is_delta(part.id)) else {
@@ -276,29 +297,30 @@ impl Engine {
                 // What was said to be whole goes on: nothing that was decided about it holds.
                 return Err(Stop::Unreadable);
             }
+            let text = self.limits.pass(&self.guard, reading, &part, id, record);
             let start = lane.len;
-            lane.len = lane.len.saturating_add(part.text.len());
+            lane.len = lane.len.saturating_add(text.len());
             pieces.push(Piece {
                 part: part.id,
                 lane: id,
                 start,
-                len: part.text.len(),
+                len: text.len(),
             });
             match &mut lane.judge {
                 Judge::AtEnd => {
-                    lane.text.push_str(part.text);
+                    lane.text.push_str(text);
                     continue;
                 }
                 Judge::Nobody => lane.judged_to = lane.len,
                 Judge::Window(window) => {
                     let inspector = &self.gateway.inspector;
                     lane.judged_to = window
-                        .push(inspector, part.text, &mut self.found)
+                        .push(inspector, text, &mut self.found)
                         .map_err(|_| Stop::Overgrown)?;
                 }
             }
             if !self.masks.is_empty() {
-                lane.text.push_str(part.text);
+                lane.text.push_str(text);
             }
             let found = lane.spare(&self.masks, std::mem::take(&mut self.found));
             if !found.is_empty() {
@@ -306,6 +328,10 @@ impl Engine {
                 lane.change(changes);
             }
             lane.settle(&self.masks);
+        }
+        if self.limits.are_reached() {
+            let passed: Vec<_> = pieces.iter().map(|piece| (piece.part, piece.len)).collect();
+            Limits::end(self.exchange, reading, &passed, edits);
         }
         Ok(pieces)
     }
@@ -387,6 +413,19 @@ impl Engine {
         }
     }
 
+    /// Sends what is final of the event at the front of the queue, however it is made: nothing comes behind it. Arguments of a
+    /// tool call are not, before they are complete.
+    fn release_rest(&mut self, out: &mut VecDeque<Bytes>) {
+        let Some(front) = self.queue.pop_front() else {
+            return;
+        };
+        let [piece] = &front.pieces[..] else { return };
+        let ready = self.final_to(piece.lane).saturating_sub(piece.start);
+        if front.opens.is_none() && lanes::sort(piece.lane) != lanes::ARGUMENTS && ready > front.sent {
+            self.send(&front, Some(ready), out);
+        }
+    }
+
     fn is_closed(&self, lane: Lane) -> bool {
         self.lanes
             .iter()
@@ -421,12 +460,17 @@ impl Engine {
             });
             edits.extend(nulls);
         }
-        self.exchange.progress(document, &mut self.progress);
         if edits.is_empty() {
+            self.exchange.progress(document, &mut self.progress);
             out.push_back(held.frame.raw.clone());
-        } else {
-            out.push_back(held.frame.with_data(apply(document.bytes(), edits)).raw);
+            return;
         }
+        let data = apply(document.bytes(), edits);
+        // What the last events of a stream repeat must be what was sent, not what came.
+        if let Ok(sent) = Document::read(data.clone()) {
+            self.exchange.progress(&sent, &mut self.progress);
+        }
+        out.push_back(held.frame.with_data(data).raw);
     }
 }
 

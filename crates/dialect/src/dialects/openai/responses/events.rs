@@ -171,6 +171,24 @@ pub fn progress(event: &Document, progress: &mut Progress) {
     if let Some(index) = number(&["output_index"]) {
         progress.open = progress.open.max(Some(index));
     }
+    match event.str_at(&["type"]) {
+        Some("response.output_item.added") if event.str_at(&["item", "type"]) == Some("message") => {
+            let id = event.str_at(&["item", "id"]).unwrap_or("").to_owned();
+            progress.message = Some((id, String::new()));
+        }
+        Some("response.output_text.delta") => {
+            if let (Some((_, text)), Some(delta)) = (&mut progress.message, event.str_at(&["delta"])) {
+                text.push_str(delta);
+            }
+        }
+        Some("response.output_item.done") => {
+            if let Some(item) = event.at(&["item"]) {
+                progress.items.push(event.wire(item).to_owned());
+            }
+            progress.message = None;
+        }
+        _ => {}
+    }
     if progress.id.is_empty()
         && let Some(id) = event.str_at(&["response", "id"])
     {

@@ -7,26 +7,44 @@ use super::super::facts;
 
 /// A whole response in the place of one that is withheld.
 pub fn whole(reply: &Document, cut: &Cut<'_>) -> String {
+    answered(reply, cut, CONTENT)
+}
+
+/// A whole response that says no more than the text it may say.
+pub fn shortened(reply: &Document, cut: &Cut<'_>) -> String {
+    answered(reply, cut, LENGTH)
+}
+
+fn answered(reply: &Document, cut: &Cut<'_>, reason: &str) -> String {
     let usage = reply
         .at(&["usage"])
         .map_or("null", |usage| facts::wire(reply, usage));
-    let message = message(cut, &item_id(cut), "completed");
+    let message = message(&item_id(cut), cut.text, status(reason));
     response(
         cut.request_id,
         facts::created_at(reply),
         reply.str_at(&["model"]).unwrap_or(""),
-        State::Incomplete(&message),
+        State::Incomplete(&message, reason),
         usage,
     )
 }
 
 /// A stored response in the place of one that is withheld: it has its own id and no usage to account for again.
 pub fn stored(reply: &Document, cut: &Cut<'_>) -> String {
+    read_again(reply, cut, CONTENT)
+}
+
+/// A stored response that says no more than the text it may say.
+pub fn stored_shortened(reply: &Document, cut: &Cut<'_>) -> String {
+    read_again(reply, cut, LENGTH)
+}
+
+fn read_again(reply: &Document, cut: &Cut<'_>, reason: &str) -> String {
     response(
         reply.str_at(&["id"]).unwrap_or(cut.request_id),
         facts::created_at(reply),
         reply.str_at(&["model"]).unwrap_or(""),
-        State::Incomplete(&message(cut, &item_id(cut), "completed")),
+        State::Incomplete(&message(&item_id(cut), cut.text, status(reason)), reason),
         "null",
     )
 }
@@ -34,41 +52,16 @@ pub fn stored(reply: &Document, cut: &Cut<'_>) -> String {
 /// The last events of a stream that is cut. The SDKs want a response to be created before anything is said of it, and an
 /// item that was never opened before.
 pub fn events(progress: &Progress, cut: &Cut<'_>) -> String {
-    let mut stream = Stream {
-        out: String::new(),
-        sequence: progress.sequence,
-        first: !progress.begun,
-    };
-    let id = if progress.id.is_empty() {
-        cut.request_id
-    } else {
-        &progress.id
-    };
-    let created = if progress.created.is_empty() {
-        "0"
-    } else {
-        &progress.created
-    };
-    if progress.id.is_empty() {
-        let response = response(id, created, &progress.model, State::InProgress, "null");
-        stream.push("response.created", &format!(r#""response":{response}"#));
-    }
-    let (item, index) = (
-        item_id(cut),
-        progress.open.map_or(0, |open| open.saturating_add(1)),
-    );
-    let text = quoted(cut.text);
+    let mut stream = Stream::after(progress, cut);
+    let item = item_id(cut);
+    let index = progress.open.map_or(0, |open| open.saturating_add(1));
     let empty = format!(
         r#"{{"id":{},"type":"message","status":"in_progress","role":"assistant","content":[]}}"#,
         quoted(&item)
     );
-    let whole = message(cut, &item, "completed");
-    let part = format!(
-        r#""item_id":{},"output_index":{index},"content_index":0"#,
-        quoted(&item)
-    );
-    let said =
-        |text: &str| format!(r#"{{"type":"output_text","text":{text},"annotations":[],"logprobs":[]}}"#);
+    let whole = message(&item, cut.text, "completed");
+    let part = part(&item, index);
+    let text = quoted(cut.text);
     stream.push(
         "response.output_item.added",
         &format!(r#""output_index":{index},"item":{empty}"#),
@@ -81,21 +74,46 @@ pub fn events(progress: &Progress, cut: &Cut<'_>) -> String {
         "response.output_text.delta",
         &format!(r#"{part},"delta":{text},"logprobs":[]"#),
     );
-    stream.push(
-        "response.output_text.done",
-        &format!(r#"{part},"text":{text},"logprobs":[]"#),
-    );
-    stream.push(
-        "response.content_part.done",
-        &format!(r#"{part},"part":{}"#, said(&text)),
-    );
-    stream.push(
-        "response.output_item.done",
-        &format!(r#""output_index":{index},"item":{whole}"#),
-    );
-    let response = response(id, created, &progress.model, State::Incomplete(&whole), "null");
-    stream.push("response.incomplete", &format!(r#""response":{response}"#));
-    stream.out
+    stream.close(&part, &text, index, &whole);
+    stream.incomplete(progress, cut, &whole, CONTENT)
+}
+
+/// The last events of a stream that has said all that it may: the message that is open is closed as it stands, and the response is
+/// incomplete with what was passed on of it.
+pub fn stopped(progress: &Progress, cut: &Cut<'_>) -> String {
+    let mut stream = Stream::after(progress, cut);
+    let mut items = progress.items.clone();
+    if let Some((id, text)) = &progress.message {
+        let index = progress.open.unwrap_or(0);
+        let whole = message(id, text, status(LENGTH));
+        stream.close(&part(id, index), &quoted(text), index, &whole);
+        items.push(whole);
+    }
+    stream.incomplete(progress, cut, &items.join(","), LENGTH)
+}
+
+/// Why a response is incomplete: for its content, or because it has said as much as it may.
+const CONTENT: &str = "content_filter";
+const LENGTH: &str = "max_output_tokens";
+
+/// The status of a message of an incomplete response: one that says why is whole in itself.
+fn status(reason: &str) -> &'static str {
+    match reason {
+        LENGTH => "incomplete",
+        _ => "completed",
+    }
+}
+
+fn part(item: &str, index: u64) -> String {
+    format!(
+        r#""item_id":{},"output_index":{index},"content_index":0"#,
+        quoted(item)
+    )
+}
+
+/// A content part; `text` is a JSON string.
+fn said(text: &str) -> String {
+    format!(r#"{{"type":"output_text","text":{text},"annotations":[],"logprobs":[]}}"#)
 }
 
 struct Stream {
@@ -105,6 +123,42 @@ struct Stream {
 }
 
 impl Stream {
+    /// What comes behind the events that were passed on. A response that was not created is.
+    fn after(progress: &Progress, cut: &Cut<'_>) -> Stream {
+        let mut stream = Stream {
+            out: String::new(),
+            sequence: progress.sequence,
+            first: !progress.begun,
+        };
+        if progress.id.is_empty() {
+            let response = response_after(progress, cut, State::InProgress);
+            stream.push("response.created", &format!(r#""response":{response}"#));
+        }
+        stream
+    }
+
+    /// Ends an open message whose one part says `text`, a JSON string.
+    fn close(&mut self, part: &str, text: &str, index: u64, message: &str) {
+        self.push(
+            "response.output_text.done",
+            &format!(r#"{part},"text":{text},"logprobs":[]"#),
+        );
+        self.push(
+            "response.content_part.done",
+            &format!(r#"{part},"part":{}"#, said(text)),
+        );
+        self.push(
+            "response.output_item.done",
+            &format!(r#""output_index":{index},"item":{message}"#),
+        );
+    }
+
+    fn incomplete(mut self, progress: &Progress, cut: &Cut<'_>, output: &str, reason: &str) -> String {
+        let response = response_after(progress, cut, State::Incomplete(output, reason));
+        self.push("response.incomplete", &format!(r#""response":{response}"#));
+        self.out
+    }
+
     fn push(&mut self, name: &str, rest: &str) {
         if !self.first {
             self.sequence = self.sequence.saturating_add(1);
@@ -119,25 +173,41 @@ impl Stream {
 
 enum State<'a> {
     InProgress,
-    Incomplete(&'a str),
+    /// With this output, for that reason.
+    Incomplete(&'a str, &'a str),
 }
 
 fn item_id(cut: &Cut<'_>) -> String {
     format!("msg_{}", cut.request_id)
 }
 
-fn message(cut: &Cut<'_>, id: &str, status: &str) -> String {
+fn message(id: &str, text: &str, status: &str) -> String {
     format!(
         r#"{{"id":{},"type":"message","status":"{status}","role":"assistant","content":[{{"type":"output_text","text":{},"annotations":[],"logprobs":[]}}]}}"#,
         quoted(id),
-        quoted(cut.text),
+        quoted(text),
+    )
+}
+
+/// The response of a stream, as far as its events told of it.
+fn response_after(progress: &Progress, cut: &Cut<'_>, state: State<'_>) -> String {
+    let or = |known: &'_ str, otherwise: &'_ str| match known {
+        "" => otherwise.to_owned(),
+        known => known.to_owned(),
+    };
+    response(
+        &or(&progress.id, cut.request_id),
+        &or(&progress.created, "0"),
+        &progress.model,
+        state,
+        "null",
     )
 }
 
 fn response(id: &str, created: &str, model: &str, state: State<'_>, usage: &str) -> String {
     let (status, details, output) = match state {
-        State::InProgress => ("in_progress", "null", ""),
-        State::Incomplete(message) => ("incomplete", r#"{"reason":"content_filter"}"#, message),
+        State::InProgress => ("in_progress", "null".to_owned(), ""),
+        State::Incomplete(output, reason) => ("incomplete", format!(r#"{{"reason":"{reason}"}}"#), output),
     };
     format!(
         r#"{{"id":{},"object":"response","created_at":{created},"status":"{status}","error":null,"incomplete_details":{details},"instructions":null,"metadata":{{}},"model":{},"output":[{output}],"parallel_tool_calls":true,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"usage":{usage}}}"#,
