@@ -6,6 +6,7 @@
     clippy::print_stdout,
     clippy::string_slice,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     clippy::cast_precision_loss,
     reason = "a tool for those who write rules"
 )]

@@ -6,6 +6,7 @@
 
 mod around;
 mod byte_set;
+mod capturing;
 mod checks;
 pub mod corpus;
 mod cost;

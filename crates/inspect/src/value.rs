@@ -9,11 +9,7 @@ use std::{cell::OnceCell, sync::OnceLock};
 
 use regex_syntax::ast::{Ast, GroupKind, parse::Parser};
 
-use crate::{
-    byte_set::ByteSet,
-    machine::{Capturing, Machine},
-    prefix::Pattern,
-};
+use crate::{byte_set::ByteSet, capturing::Capturing, machine::Machine, prefix::Pattern};
 
 /// What stands before the group `value` that a pattern ends with.
 pub(crate) struct Lead {
@@ -150,7 +146,7 @@ impl Begins<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Capturing;
+    use crate::capturing::Capturing;
 
     #[test]
     fn a_value_begins_where_its_label_ends() {

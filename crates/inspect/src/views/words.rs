@@ -149,6 +149,6 @@ mod tests {
     fn words_are_told_apart() {
         let letters: Vec<char> = "ignoreallpreviousxyinstructions".chars().collect();
         assert_eq!(split(&letters), [6, 9, 17, 19, 31]);
-        assert_eq!(split(&[]), []);
+        assert!(split(&[]).is_empty());
     }
 }
