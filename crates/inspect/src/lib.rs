@@ -17,6 +17,7 @@ mod inspector;
 mod joint;
 mod keywords;
 mod label;
+pub mod leak;
 mod link;
 mod literals;
 mod loops;

@@ -148,10 +148,12 @@ pub struct UninspectableActions {
     pub vector: Action,
 }
 
-/// Who may give the model its instructions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Who may give the model its instructions, and whether it may say them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SystemPrompt {
+    /// The action on a reply that says too much of its system prompt. `mask` acts as `redact`.
+    pub leak: Action,
     /// Whether a client may send system or developer texts.
     pub from_client: Permission,
 }
@@ -224,6 +226,15 @@ impl Default for Links {
 impl OutputActions {
     /// Some two thousand tokens: more than anybody asks for, less than anybody pays for.
     pub const MAX_REPEATED: u32 = 8192;
+}
+
+impl Default for SystemPrompt {
+    fn default() -> SystemPrompt {
+        SystemPrompt {
+            leak: Action::Block,
+            from_client: Permission::Allow,
+        }
+    }
 }
 
 impl Default for OutputActions {

@@ -1,7 +1,7 @@
 //! What is looked for, a kind a row: several rules may find one kind. The command and the document tell the same.
 
 use portcullis_core::{Channel, Family, Severity};
-use portcullis_inspect::{Inspector, Rule};
+use portcullis_inspect::{Inspector, Rule, leak};
 
 /// A kind of finding.
 #[derive(Clone, Debug)]
@@ -32,6 +32,18 @@ pub fn kinds(inspector: &Inspector) -> Vec<Listed> {
             None => kinds.push(Listed::of(rule)),
         }
     }
+    kinds.push(Listed {
+        id: leak::TEXT.to_owned(),
+        family: Family::SystemPrompt,
+        severity: Severity::High,
+        score: (0.5, 1.0),
+        needs: vec!["words of the request's system prompt".to_owned()],
+        about: "A reply that says 240 letters of its system prompt, or two fifths of a shorter one, in runs of 24 letters \
+                and more: as it stands or in another case, spacing, numbering, quoting or encoding, in one reply or in several of a \
+                conversation. What the user wrote too does not count. Translations and paraphrases are missed."
+            .to_owned(),
+        channels: None,
+    });
     kinds
 }
 

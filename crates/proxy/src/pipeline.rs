@@ -10,6 +10,7 @@ mod guard;
 mod inspect_input;
 mod label;
 mod limits;
+mod leak;
 mod parse;
 mod receive;
 mod stream;

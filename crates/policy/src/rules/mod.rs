@@ -40,7 +40,7 @@ pub trait Rule: Sync {
 /// Every rule. Where several refuse a request, the first one gives the reason.
 pub static RULES: &[&dyn Rule] = &[
     &models::Models,
-    &system_prompt::SystemPromptFromClient,
+    &system_prompt::SystemPrompts,
     &uninspectable::Uninspectable,
     &injection::Injections,
     &secrets::Secrets,

@@ -13,10 +13,6 @@ const ABSENT: &[(&str, &str)] = &[
     ),
     ("limits[].for.profile", "limits for a profile"),
     (
-        "profiles.*.system_prompt.leak",
-        "finding a leaked system prompt in a reply",
-    ),
-    (
         "profiles.*.system_prompt.canary",
         "canary words in system prompts",
     ),
@@ -56,7 +52,7 @@ mod tests {
     #[test]
     fn paths() {
         assert!(feature("identity").is_some());
-        assert!(feature("profiles.strict.system_prompt.leak").is_some());
+        assert!(feature("profiles.strict.system_prompt.canary").is_some());
         assert!(feature("limits[3].for.key").is_some());
         assert!(feature("limits[3].for.team").is_none());
         assert!(feature("profiles.strict.pii").is_none());

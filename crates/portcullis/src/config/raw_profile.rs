@@ -96,6 +96,21 @@ pub enum RawOutputAction {
     Block,
 }
 
+/// What is done about a reply that says much of its system prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "LeakAction")]
+pub enum RawLeakAction {
+    /// Nothing, not even a record. Replies are not compared with the prompt.
+    Allow,
+    /// Record it.
+    Flag,
+    /// Cut the words of the prompt out. In a stream, what went before it was much stays.
+    Redact,
+    /// Refuse the reply; cut the stream.
+    Block,
+}
+
 /// What is done about content that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -214,10 +229,13 @@ pub struct RawUninspectable {
 }
 
 /// The instructions that come before a conversation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "SystemPrompt")]
 pub struct RawSystemPrompt {
+    /// What is done about a reply that says much of its system prompt, whoever sent the prompt: verbatim or in another case,
+    /// spacing, numbering, quoting or encoding, in one reply or in several of a conversation.
+    pub leak: RawLeakAction,
     /// Whether a client may send system and developer texts.
     pub from_client: RawPermission,
 }
@@ -237,6 +255,7 @@ same_words!(RawMode, Mode: Enforce, Observe);
 same_words!(RawAction, Action: Allow, Flag, Mask, Redact, Block);
 same_words!(RawInjectionAction, Action: Allow, Flag, Redact, Block);
 same_words!(RawOutputAction, Action: Allow, Flag, Strip, Block);
+same_words!(RawLeakAction, Action: Allow, Flag, Redact, Block);
 same_words!(RawUnreadAction, Action: Allow, Flag, Block);
 same_words!(RawPermission, Permission: Allow, Deny);
 
@@ -284,8 +303,18 @@ impl RawProfile {
                 vector: self.uninspectable.vector.into(),
             },
             system_prompt: SystemPrompt {
+                leak: self.system_prompt.leak.into(),
                 from_client: self.system_prompt.from_client.into(),
             },
+        }
+    }
+}
+
+impl Default for RawSystemPrompt {
+    fn default() -> RawSystemPrompt {
+        RawSystemPrompt {
+            leak: RawLeakAction::Block,
+            from_client: RawPermission::Allow,
         }
     }
 }

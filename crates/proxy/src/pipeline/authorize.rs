@@ -6,6 +6,7 @@ use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
 use portcullis_policy::{Denial, Facts, decide};
 
 use super::inspect_input::Inspected;
+use super::leak::Confided;
 use super::parse::Asked;
 use crate::enforce;
 use crate::masks::Masks;
@@ -18,19 +19,20 @@ pub(crate) struct Authorized {
     body: Reading,
     edits: Vec<Edit>,
     masks: Masks,
+    confided: Option<Confided>,
     /// The upstream that holds the stored state which the request names.
     bound_to: Option<String>,
 }
 
 impl Authorized {
-    pub(super) fn into_parts(self) -> (Asked, Outgoing, Masks, Option<String>) {
+    pub(super) fn into_parts(self) -> (Asked, Outgoing, (Masks, Option<Confided>), Option<String>) {
         (
             self.asked,
             Outgoing {
                 reading: self.body,
                 edits: self.edits,
             },
-            self.masks,
+            (self.masks, self.confided),
             self.bound_to,
         )
     }
@@ -103,12 +105,14 @@ pub(super) async fn authorize(
         // A key that was replaced may now be another of its object: then the body has two readings again.
         Document::read(apply(reading.document().bytes(), edits.clone()))?;
     }
+    let confided = Confided::of(&asked.guard, &reading);
     record.left("authorize");
     Ok(Authorized {
         asked,
         body: reading,
         edits,
         masks,
+        confided,
         bound_to,
     })
 }

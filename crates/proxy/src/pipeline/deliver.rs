@@ -17,6 +17,7 @@ use portcullis_store::Admission;
 use super::forward::{Answer, Forwarded};
 use super::inspect_input::scan;
 use super::limits;
+use super::leak::Confided;
 use super::stream::Guarded;
 use crate::body::BodyError;
 use crate::enforce;
@@ -92,6 +93,7 @@ pub(crate) struct Behind {
     pub guard: Arc<Guard>,
     pub principal: Arc<Principal>,
     pub masks: Masks,
+    pub confided: Option<Confided>,
     pub account: Account,
     pub upstream: String,
 }
@@ -105,6 +107,7 @@ pub(crate) async fn deliver(
     let Forwarded {
         asked,
         masks,
+        confided,
         price,
         upstream,
         answer,
@@ -114,6 +117,7 @@ pub(crate) async fn deliver(
         guard: asked.guard,
         principal: asked.principal,
         masks,
+        confided,
         account: Account {
             admission: asked.admission,
             price,
@@ -207,6 +211,12 @@ async fn buffered(
     }
     let mut findings = scan(gw, &behind.guard, Direction::Output, &reading, record);
     behind.masks.spare(&reading, &mut findings);
+    findings.extend(
+        behind
+            .confided
+            .iter()
+            .flat_map(|confided| confided.leaks(&reading)),
+    );
     let facts = Facts {
         direction: Direction::Output,
         principal_models: &[],

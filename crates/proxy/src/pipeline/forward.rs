@@ -10,6 +10,7 @@ use portcullis_core::Price;
 use portcullis_dialect::{Api, Method};
 
 use super::authorize::{Authorized, Outgoing};
+use super::leak::Confided;
 use super::parse::Asked;
 use crate::gateway::Target;
 use crate::masks::Masks;
@@ -21,6 +22,7 @@ use crate::{Gateway, Refusal, headers, models};
 pub(crate) struct Forwarded {
     pub(super) asked: Asked,
     pub(super) masks: Masks,
+    pub(super) confided: Option<Confided>,
     pub(super) price: Option<Price>,
     pub(super) upstream: String,
     pub(super) answer: Answer,
@@ -47,13 +49,14 @@ pub(super) async fn forward(
     request: Authorized,
     record: &mut Record,
 ) -> Result<Forwarded, Refusal> {
-    let (asked, outgoing, masks, bound_to) = request.into_parts();
+    let (asked, outgoing, (masks, confided), bound_to) = request.into_parts();
     if asked.exchange.lists_models() {
         let answer = Answer::Own(models::list(gw, &asked).await?);
         record.left("forward");
         return Ok(Forwarded {
             asked,
             masks,
+            confided: None,
             price: None,
             upstream: String::new(),
             answer,
@@ -70,6 +73,7 @@ pub(super) async fn forward(
                 return Ok(Forwarded {
                     asked,
                     masks,
+                    confided,
                     price,
                     upstream,
                     answer: Answer::Upstream(Box::new(response)),

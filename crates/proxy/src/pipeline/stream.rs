@@ -45,10 +45,18 @@ impl Guarded {
             guard,
             principal,
             masks,
+            confided,
             account,
             upstream: name,
         } = behind;
-        let engine = Engine::new(Arc::clone(&gateway), exchange, guard, masks, (principal, name));
+        let engine = Engine::new(
+            Arc::clone(&gateway),
+            exchange,
+            guard,
+            masks,
+            confided,
+            (principal, name),
+        );
         let idle = Box::pin(tokio::time::sleep(gateway.timeouts.idle));
         Guarded {
             gateway,

@@ -12,6 +12,7 @@
 mod bench;
 mod coverage;
 mod limits;
+mod prompts;
 mod recorded;
 mod streams;
 mod walk;

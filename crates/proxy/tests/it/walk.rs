@@ -307,6 +307,7 @@ async fn a_key_may_name_its_models_only_and_send_a_system_prompt_only_if_its_pro
     let profile = Profile {
         system_prompt: SystemPrompt {
             from_client: Permission::Deny,
+            ..SystemPrompt::default()
         },
         ..Profile::default()
     };

@@ -20,6 +20,7 @@ use portcullis_policy::{Facts, Verdict, decide};
 use super::super::deliver::restore;
 use super::super::inspect_input::scan;
 use super::super::limits::Limits;
+use super::super::leak::{Confided, Listening};
 use super::lane::{Judge, LaneState};
 use crate::enforce;
 use crate::gateway::Guard;
@@ -77,6 +78,7 @@ pub(super) struct Engine {
     exchange: &'static dyn Exchange,
     guard: Arc<Guard>,
     masks: Masks,
+    listening: Option<Listening>,
     maker: (Arc<Principal>, String),
     frames: Frames,
     whole_frames: Vec<Frame>,
@@ -97,6 +99,7 @@ impl Engine {
         exchange: &'static dyn Exchange,
         guard: Arc<Guard>,
         masks: Masks,
+        confided: Option<Confided>,
         maker: (Arc<Principal>, String),
     ) -> Engine {
         Engine {
@@ -105,6 +108,7 @@ impl Engine {
             exchange,
             guard,
             masks,
+            listening: confided.map(Confided::listen),
             maker,
             frames: Frames::new(),
             whole_frames: Vec::new(),
@@ -263,6 +267,9 @@ impl Engine {
             guard.selection(Direction::Output, part.channel, part.origin)
         });
         self.masks.spare(reading, &mut findings);
+        if let Some(listening) = &self.listening {
+            findings.extend(listening.whole(reading, |part| !reading.is_delta(part)));
+        }
         let mut edits = Vec::new();
         if !findings.is_empty() || !reading.uninspectable().is_empty() {
             let verdict = judge(&self.guard, &findings, reading.uninspectable());
@@ -319,6 +326,10 @@ impl Engine {
                         .map_err(|_| Stop::Overgrown)?;
                 }
             }
+            if let Some(listening) = &mut self.listening {
+                let may = listening.push(id, text, &mut self.found);
+                lane.judged_to = lane.judged_to.min(may);
+            }
             if !self.masks.is_empty() {
                 lane.text.push_str(text);
             }
@@ -363,13 +374,26 @@ impl Engine {
             lane.closed = true;
             lane.judged_to = lane.len;
             if matches!(lane.judge, Judge::AtEnd) {
-                let judged = judge_arguments(&self.gateway, &self.guard, &self.masks, &lane.text, record)?;
+                let listening = self.listening.as_ref();
+                let judged = judge_arguments(
+                    &self.gateway,
+                    &self.guard,
+                    &self.masks,
+                    listening,
+                    &lane.text,
+                    record,
+                )?;
                 lane.rewritten = judged.filter(|text| *text != lane.text);
                 lane.text.clear();
-            } else if let Judge::Window(window) = &mut lane.judge {
+            } else {
                 let mut found = Vec::new();
-                window.finish(&self.gateway.inspector, &mut found);
-                let found = lane.spare(&self.masks, found);
+                if let Judge::Window(window) = &mut lane.judge {
+                    window.finish(&self.gateway.inspector, &mut found);
+                }
+                let mut found = lane.spare(&self.masks, found);
+                if let Some(listening) = &mut self.listening {
+                    listening.end(lane.id, &mut found);
+                }
                 let changes = judge_lane(&self.guard, lane, found, record, || whence.to_owned())?;
                 lane.change(changes);
             }
@@ -552,6 +576,7 @@ fn judge_arguments(
     gateway: &Gateway,
     guard: &Guard,
     masks: &Masks,
+    listening: Option<&Listening>,
     text: &str,
     record: &mut Record,
 ) -> Result<Option<String>, Stop> {
@@ -571,6 +596,11 @@ fn judge_arguments(
     let reading = Reading::whole(document, Channel::ToolCall);
     let mut findings = scan(gateway, guard, Direction::Output, &reading, record);
     masks.spare(&reading, &mut findings);
+    findings.extend(
+        listening
+            .into_iter()
+            .flat_map(|listening| listening.whole(&reading, |_| true)),
+    );
     let verdict = judge(guard, &findings, &[]);
     record.judged(Direction::Output, &reading, &findings, &verdict);
     if verdict.refusal.is_some() {
