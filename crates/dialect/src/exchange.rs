@@ -6,6 +6,7 @@
 use portcullis_core::{Lane, Usage};
 
 use crate::json::{Document, Malformed, NodeId};
+use crate::patch::Edit;
 use crate::reading::{Label, Place};
 
 /// A family of endpoints that share credentials, errors and an upstream.
@@ -285,6 +286,13 @@ pub trait Exchange: Sync {
     fn model_list(&self, entries: &[(String, String)]) -> String {
         let _ = entries;
         String::new()
+    }
+
+    /// The edits that put a text in front of all that instructs the model. Nothing where the endpoint has no place for it, or where
+    /// the request has something else there.
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        let _ = (request, text);
+        None
     }
 
     /// Which lanes end with an event.

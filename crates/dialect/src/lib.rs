@@ -4,6 +4,7 @@
 
 mod dialects;
 mod exchange;
+mod instruct;
 mod json;
 mod patch;
 mod reading;

@@ -22,8 +22,13 @@ pub fn apply(bytes: &Bytes, mut edits: Vec<Edit>) -> Bytes {
     if edits.is_empty() {
         return bytes.clone();
     }
-    edits.sort_by(|a, b| {
-        (a.range.start, std::cmp::Reverse(a.range.end)).cmp(&(b.range.start, std::cmp::Reverse(b.range.end)))
+    // What is put in at a place stands before what is changed from there on.
+    edits.sort_by_key(|edit| {
+        (
+            edit.range.start,
+            !edit.range.is_empty(),
+            std::cmp::Reverse(edit.range.end),
+        )
     });
     let grown: usize = edits.iter().map(|edit| edit.text.len()).sum();
     let mut out = Vec::with_capacity(bytes.len().saturating_add(grown));

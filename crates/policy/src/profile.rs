@@ -154,6 +154,8 @@ pub struct UninspectableActions {
 pub struct SystemPrompt {
     /// The action on a reply that says too much of its system prompt. `mask` acts as `redact`.
     pub leak: Action,
+    /// Whether a random marker is put into the system prompt of every request, for its reply to be searched for.
+    pub canary: bool,
     /// Whether a client may send system or developer texts.
     pub from_client: Permission,
 }
@@ -232,6 +234,7 @@ impl Default for SystemPrompt {
     fn default() -> SystemPrompt {
         SystemPrompt {
             leak: Action::Block,
+            canary: false,
             from_client: Permission::Allow,
         }
     }

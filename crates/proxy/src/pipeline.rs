@@ -8,6 +8,7 @@ mod deliver;
 mod forward;
 mod guard;
 mod inspect_input;
+mod instruct;
 mod label;
 mod limits;
 mod leak;

@@ -44,6 +44,17 @@ fn random() -> Option<u128> {
     })
 }
 
+/// A word that nobody can guess: 24 letters, 112 random bits.
+pub(crate) fn marker() -> Option<String> {
+    let mut bits = random()?;
+    let mut letter = || {
+        let value = u8::try_from(bits % 26).unwrap_or(0);
+        bits /= 26;
+        char::from(b'a'.saturating_add(value))
+    };
+    Some((0..24).map(|_| letter()).collect())
+}
+
 /// Writes itself into the audit log when it is dropped, so a panic, a client that goes away and a forgotten branch all leave one record.
 pub(crate) struct Record {
     slot: Option<AuditSlot>,

@@ -10,8 +10,8 @@ use portcullis_core::Span;
 use super::follow::Follower;
 use super::{Prompt, Trace};
 
-/// A run of so many bytes without a blank may be an encoding. Of ordinary texts only long addresses are.
-const DENSE: usize = 48;
+/// A run of so many bytes without a blank may be an encoding: a marker in base64 is. Of ordinary texts, only addresses are.
+const DENSE: usize = 32;
 /// Such a run is read through views whenever it has grown by so much.
 const DENSE_STRIDE: usize = 192;
 /// Other text is read through views whenever so much of it came.

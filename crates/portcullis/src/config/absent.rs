@@ -12,10 +12,6 @@ const ABSENT: &[(&str, &str)] = &[
         "limits for one key in this file (give them to `key create`)",
     ),
     ("limits[].for.profile", "limits for a profile"),
-    (
-        "profiles.*.system_prompt.canary",
-        "canary words in system prompts",
-    ),
 ];
 
 /// What would be configured at `path`, if this version does not have it.
@@ -52,7 +48,7 @@ mod tests {
     #[test]
     fn paths() {
         assert!(feature("identity").is_some());
-        assert!(feature("profiles.strict.system_prompt.canary").is_some());
+        assert!(feature("profiles.strict.system_prompt.canary").is_none());
         assert!(feature("limits[3].for.key").is_some());
         assert!(feature("limits[3].for.team").is_none());
         assert!(feature("profiles.strict.pii").is_none());

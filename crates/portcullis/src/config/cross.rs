@@ -17,6 +17,7 @@ pub fn references(root: &Node) -> Vec<Problem> {
     let mut problems = Vec::new();
     routes(root, &mut problems);
     limits(root, &mut problems);
+    canaries(root, &mut problems);
     problems
 }
 
@@ -106,6 +107,24 @@ fn limits(root: &Node, problems: &mut Vec<Problem>) {
         if matches!(limit.value, Value::Map(_)) && !limiting {
             let message = "limits nothing: give rpm, tpm, concurrency or budget";
             problems.push(Problem::new(limit.at, format!("limits[{index}]"), message));
+        }
+    }
+}
+
+/// A marker that nobody looks for.
+fn canaries(root: &Node, problems: &mut Vec<Problem>) {
+    for entry in root.child("profiles").map(Node::entries).unwrap_or_default() {
+        let Some(settings) = entry.node.child("system_prompt") else {
+            continue;
+        };
+        let allowed = settings.child("leak").and_then(Node::text) == Some("allow");
+        if let Some(node) = settings
+            .child("canary")
+            .filter(|node| allowed && matches!(node.value, Value::Bool(true)))
+        {
+            let path = format!("profiles.{}.system_prompt.canary", entry.key);
+            let message = "does nothing while `leak` is `allow`: replies are not compared with the prompt";
+            problems.push(Problem::new(node.at, path, message));
         }
     }
 }

@@ -236,6 +236,9 @@ pub struct RawSystemPrompt {
     /// What is done about a reply that says much of its system prompt, whoever sent the prompt: verbatim or in another case,
     /// spacing, numbering, quoting or encoding, in one reply or in several of a conversation.
     pub leak: RawLeakAction,
+    /// Whether every request that has a system prompt gets a random marker in front of it. A reply that says the marker follows
+    /// `leak`, however little it says besides. Providers then find no request's beginning in their caches.
+    pub canary: bool,
     /// Whether a client may send system and developer texts.
     pub from_client: RawPermission,
 }
@@ -304,6 +307,7 @@ impl RawProfile {
             },
             system_prompt: SystemPrompt {
                 leak: self.system_prompt.leak.into(),
+                canary: self.system_prompt.canary,
                 from_client: self.system_prompt.from_client.into(),
             },
         }
@@ -314,6 +318,7 @@ impl Default for RawSystemPrompt {
     fn default() -> RawSystemPrompt {
         RawSystemPrompt {
             leak: RawLeakAction::Block,
+            canary: false,
             from_client: RawPermission::Allow,
         }
     }

@@ -6,6 +6,7 @@ use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
 use portcullis_policy::{Denial, Facts, decide};
 
 use super::inspect_input::Inspected;
+use super::instruct::instruct;
 use super::leak::Confided;
 use super::parse::Asked;
 use crate::enforce;
@@ -105,7 +106,9 @@ pub(super) async fn authorize(
         // A key that was replaced may now be another of its object: then the body has two readings again.
         Document::read(apply(reading.document().bytes(), edits.clone()))?;
     }
-    let confided = Confided::of(&asked.guard, &reading);
+    let instructed = instruct(&asked, &reading)?;
+    let confided = Confided::of(&asked.guard, &reading, instructed.as_ref());
+    edits.extend(instructed.into_iter().flat_map(|instructed| instructed.edits));
     record.left("authorize");
     Ok(Authorized {
         asked,

@@ -252,6 +252,12 @@ async fn buffered(
             text: "null".to_owned(),
         }));
     }
+    edits.extend(
+        behind
+            .confided
+            .iter()
+            .flat_map(|confided| confided.unsay(&reading)),
+    );
     edits.extend(restore(&reading, &findings, &behind.masks, |_| true));
     if status.is_success()
         && let Some(short) = limits::shortened(&behind.guard, exchange, &reading, &edits, record)

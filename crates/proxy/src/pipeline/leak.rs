@@ -4,10 +4,11 @@
 //! anything of it, and what does is a few words. When it comes to a leak, nothing of the stretch that completes it has gone.
 
 use portcullis_core::{Action, Channel, Finding, Lane, Located, Part, PartId, Span};
-use portcullis_dialect::Reading;
+use portcullis_dialect::{Edit, Reading};
 use portcullis_inspect::leak::{Prompt, Reader, Trace};
 use portcullis_policy::Mode;
 
+use super::instruct::Instructed;
 use crate::gateway::Guard;
 
 /// A system prompt, and what was said of it before the reply.
@@ -16,17 +17,20 @@ pub(crate) struct Confided {
     trace: Trace,
     /// Whether a leak ends a stream, so that it is reported at once and not when the stretch has ended.
     ends: bool,
+    /// What the gateway put before the client's instructions.
+    inserted: Option<String>,
 }
 
 impl Confided {
     /// What a request confides to the model. Nothing where the profile does not ask, or where it has no system prompt.
-    pub fn of(guard: &Guard, reading: &Reading) -> Option<Confided> {
+    pub(super) fn of(guard: &Guard, reading: &Reading, instructed: Option<&Instructed>) -> Option<Confided> {
         let action = guard.profile.system_prompt.leak;
         if action == Action::Allow {
             return None;
         }
         let on = |wanted: fn(Channel) -> bool| reading.parts().filter(move |part| wanted(part.channel));
-        let prompt = Prompt::new(on(is_prompt).map(|part| part.text), None)?;
+        let marker = instructed.map(|instructed| instructed.marker.as_str());
+        let prompt = Prompt::new(on(is_prompt).map(|part| part.text), marker)?;
         let mut trace = prompt.trace();
         for part in on(|channel| channel == Channel::User) {
             prompt.concede(part.text, &mut trace);
@@ -35,7 +39,31 @@ impl Confided {
             prompt.recall(part.text, &mut trace);
         }
         let ends = action == Action::Block && guard.profile.mode == Mode::Enforce;
-        Some(Confided { prompt, trace, ends })
+        Some(Confided {
+            prompt,
+            trace,
+            ends,
+            inserted: instructed.map(|instructed| instructed.text.clone()),
+        })
+    }
+
+    /// The edits that take out what the gateway put before the client's instructions, where a provider repeats those.
+    pub fn unsay(&self, reading: &Reading) -> Vec<Edit> {
+        let Some(inserted) = &self.inserted else {
+            return Vec::new();
+        };
+        let repeated = reading.parts().filter(|part| is_prompt(part.channel));
+        let found = repeated.filter_map(|part| {
+            let start = part.text.find(inserted.as_str())?;
+            let end = start.saturating_add(inserted.len());
+            let rest = part.text.get(end..).unwrap_or("");
+            let blank = rest
+                .len()
+                .saturating_sub(rest.trim_start_matches('\n').len())
+                .min(2);
+            Some(reading.edit(part.id, Span::new(start, end.saturating_add(blank)), ""))
+        });
+        found.collect()
     }
 
     /// What a whole reply says of the prompt, if that is a leak.
@@ -138,6 +166,11 @@ impl Listening {
         read(&self.confided.prompt, &mut trace, parts)
     }
 
+    /// See [`Confided::unsay`].
+    pub fn unsay(&self, reading: &Reading) -> Vec<Edit> {
+        self.confided.unsay(reading)
+    }
+
     fn at(&mut self, lane: Lane) -> usize {
         if let Some(at) = self.lanes.iter().position(|other| other.lane == lane) {
             return at;
@@ -153,15 +186,15 @@ impl Listening {
 }
 
 impl Listener {
-    /// Reports what is not gone of the stretches that have ended, once there is a leak.
+    /// Reports the stretches that have ended, once there is a leak: what is not gone of them, or that they went.
     fn report(&mut self, said: &Trace, open: Option<Span>, found: &mut Vec<Finding>) {
         let Some(leak) = said.leak() else { return };
         let gone = self.gone;
         let stretches = self.ended.drain(..).chain(open);
-        let left = stretches.map(|span| Span::new(span.start.max(gone), span.end));
-        found.extend(
-            left.filter(|span| !span.is_empty())
-                .map(|span| said.finding(leak, span)),
-        );
+        let left = stretches.map(|span| match span.end > gone {
+            true => Span::new(span.start.max(gone), span.end),
+            false => span,
+        });
+        found.extend(left.map(|span| said.finding(leak, span)));
     }
 }

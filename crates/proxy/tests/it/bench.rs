@@ -32,6 +32,18 @@ pub enum Script {
     Broken(Vec<Bytes>),
     /// Nothing, ever.
     Silence,
+    /// What it makes of the body that it is sent.
+    Made(Maker),
+}
+
+/// Makes an answer of a request's body.
+#[derive(Clone)]
+pub struct Maker(pub Arc<dyn Fn(&str) -> Script + Send + Sync>);
+
+impl std::fmt::Debug for Maker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Maker")
+    }
 }
 
 impl Script {
@@ -321,6 +333,7 @@ async fn act(upstream: Arc<Upstreamed>, request: Request<Incoming>) -> Result<Pl
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let path = head.uri.path_and_query().unwrap().to_string();
+    let said = String::from_utf8_lossy(&body).into_owned();
     upstream.received.lock().unwrap().push(Received {
         path,
         headers: head.headers,
@@ -328,7 +341,12 @@ async fn act(upstream: Arc<Upstreamed>, request: Request<Incoming>) -> Result<Pl
     });
     let script = upstream.scripts.lock().unwrap().pop_front();
     let script = script.unwrap_or(Script::Body(500, "application/json", Bytes::from_static(b"{}")));
+    let script = match script {
+        Script::Made(maker) => (maker.0)(&said),
+        script => script,
+    };
     Ok(match script {
+        Script::Made(_) => panic!("an answer is made once"),
         Script::Body(status, kind, body) => Response::builder()
             .status(status)
             .header("content-type", kind)

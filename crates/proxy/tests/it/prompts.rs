@@ -1,10 +1,12 @@
 //! A reply that says its system prompt does not reach the client, in no dialect, buffered or streamed, however it is dressed.
 
+use std::sync::Arc;
+
 use portcullis_core::{Action, Decision, Outcome};
 use portcullis_policy::{Profile, SystemPrompt};
 use serde_json::{Value, json};
 
-use crate::bench::{Answer, Bench, Plan, Script};
+use crate::bench::{Answer, Bench, Maker, Plan, Script};
 use crate::streams::{Wire, collected, wires};
 
 const PROMPT: &str = "You are Aria, the assistant of the Harbour Bank. Never say which systems you use. \
@@ -217,5 +219,129 @@ async fn what_is_not_blocked_is_redacted_flagged_or_not_looked_at() {
             "{left}"
         );
         assert_eq!(!bench.record(&answer).await.findings.is_empty(), findings);
+    }
+}
+
+/// The marker in what the upstream was sent.
+fn marker(sent: &str) -> String {
+    let (_, after) = sent.split_once("internal use: ").unwrap();
+    after.chars().take_while(char::is_ascii_lowercase).collect()
+}
+
+async fn with_canary() -> Bench {
+    let profile = Profile {
+        system_prompt: SystemPrompt {
+            canary: true,
+            ..SystemPrompt::default()
+        },
+        ..Profile::default()
+    };
+    Bench::with(Plan {
+        profile,
+        ..Plan::default()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marker_goes_before_the_prompt_and_does_not_come_back() {
+    let bench = with_canary().await;
+    let dresses: [fn(&str) -> String; 4] = [
+        str::to_owned,
+        str::to_uppercase,
+        |marker| marker.chars().flat_map(|c| [c, '-']).collect(),
+        base64,
+    ];
+    let mut seen = Vec::new();
+    for (number, wire) in wires().into_iter().enumerate() {
+        let request = asking(&wire, "Be kind.", "Hello!");
+        let answer = whole(&bench, &wire, &request, "Hello to you.").await;
+        assert!(
+            answer.text().contains("Hello to you."),
+            "{}: {}",
+            wire.path,
+            answer.text()
+        );
+        let sent: Value = serde_json::from_slice(&bench.received().last().unwrap().body).unwrap();
+        let places = [
+            "/messages/0/content",
+            "/system/0/text",
+            "/systemInstruction/parts/0/text",
+            "/instructions",
+        ];
+        let place = if wire.path.contains("/v1/messages") {
+            &places[1..]
+        } else {
+            &places[..]
+        };
+        let first = place
+            .iter()
+            .find_map(|place| sent.pointer(place)?.as_str())
+            .unwrap();
+        assert!(first.starts_with("Reference of"), "{}: {sent}", wire.path);
+        assert!(sent.to_string().contains("Be kind."), "{}: {sent}", wire.path);
+        let new = marker(&sent.to_string());
+        assert!(new.len() == 24 && !seen.contains(&new));
+        seen.push(new);
+        for dress in dresses {
+            for streams in [false, true] {
+                let mut request = request.clone();
+                let mut path = wire.path.to_owned();
+                if !streams {
+                    path = path.replace("streamGenerateContent?alt=sse", "generateContent");
+                    if request["stream"].is_boolean() {
+                        request["stream"] = json!(false);
+                    }
+                }
+                bench.script(Script::Made(Maker(Arc::new(move |sent| {
+                    let said = format!("It is {} zebra.", dress(&marker(sent)));
+                    // The wires are made anew: what an upstream answers must own all that it needs.
+                    let wire = &wires()[number];
+                    if streams {
+                        let deltas = deltas(&said, 5);
+                        let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+                        Script::sse((wire.text)(&deltas))
+                    } else {
+                        Script::json(buffered(wire, &said).to_string())
+                    }
+                }))));
+                let answer = bench.post(&path, request.to_string()).await;
+                assert!(!answer.text().contains("zebra"), "{path}: {}", answer.text());
+                let record = bench.record(&answer).await;
+                let kinds: Vec<&str> = record.findings.iter().map(|found| found.kind.as_str()).collect();
+                assert!(kinds.contains(&"prompt.canary"), "{path} {streams} {kinds:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_provider_repeats_of_the_instructions_is_the_clients_alone() {
+    let bench = with_canary().await;
+    let request = json!({"model": "gpt-4o", "instructions": "Be kind.", "input": "Hello!"});
+    bench.script(Script::Made(Maker(Arc::new(|sent| {
+        let sent: Value = serde_json::from_str(sent).unwrap();
+        let mut reply = buffered(&wires()[3], "Hello to you.");
+        reply["instructions"] = sent["instructions"].clone();
+        Script::json(reply.to_string())
+    }))));
+    let answer = bench.post("/v1/responses", request.to_string()).await;
+    let reply: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(reply["instructions"], "Be kind.");
+}
+
+#[tokio::test]
+async fn a_request_without_a_system_prompt_gets_no_marker() {
+    let bench = with_canary().await;
+    for wire in wires() {
+        let body = wire.request.to_string();
+        bench.script(Script::sse((wire.text)(&["Hello"])));
+        bench.post(wire.path, body.clone()).await;
+        assert_eq!(
+            bench.received().last().unwrap().body,
+            body.as_bytes(),
+            "{}",
+            wire.path
+        );
     }
 }

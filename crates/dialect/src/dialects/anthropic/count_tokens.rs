@@ -7,6 +7,7 @@ use portcullis_core::Channel;
 use super::facts;
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method};
 use crate::json::{Document, Malformed, quoted};
+use crate::patch::Edit;
 use crate::reading::Seg::Key as K;
 use crate::reading::{Label, Place};
 
@@ -32,6 +33,10 @@ impl Exchange for CountTokens {
 
     fn call(&self, document: &Document, _parameters: &[&str]) -> Result<Call, Malformed> {
         facts::call(document)
+    }
+
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        facts::instruct(request, text)
     }
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {

@@ -4,7 +4,9 @@ use portcullis_core::{Channel, UninspectableKind as Kind, Usage};
 
 use super::blocks::{self, Voice};
 use crate::exchange::{Call, StateRef, lanes};
-use crate::json::{Document, Malformed, NodeId, Sort};
+use crate::instruct;
+use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::patch::Edit;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place};
 
@@ -233,6 +235,12 @@ pub fn required(document: &Document, key: &str, sort: Sort) -> Result<NodeId, Ma
 /// A refusal with a message for the client.
 pub fn shape(message: &str) -> Malformed {
     Malformed::Shape(message.to_owned())
+}
+
+/// A text in front of `system`.
+pub fn instruct(request: &Document, text: &str) -> Option<Vec<Edit>> {
+    let block = format!(r#"{{"type":"text","text":{}}}"#, quoted(text));
+    instruct::in_member(request, "system", text, &block)
 }
 
 #[cfg(test)]

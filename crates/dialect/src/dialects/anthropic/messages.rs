@@ -8,6 +8,7 @@ use super::blocks::{self, Voice};
 use super::{facts, stream};
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef, lanes};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::patch::Edit;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Seg};
 
@@ -43,6 +44,10 @@ impl Exchange for Messages {
             },
         };
         Ok(call)
+    }
+
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        facts::instruct(request, text)
     }
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {

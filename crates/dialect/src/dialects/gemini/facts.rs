@@ -5,7 +5,9 @@ use portcullis_core::{Channel, UninspectableKind as Kind, Usage};
 use super::content;
 use super::trail::{self, Trail};
 use crate::exchange::{Call, StateRef, lanes};
-use crate::json::{Document, Malformed, NodeId, Sort};
+use crate::instruct;
+use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::patch::Edit;
 use crate::reading::{Label, Place};
 
 /// The model of the path, for a body that must be an object.
@@ -217,6 +219,49 @@ pub fn usage(document: &Document) -> Option<Usage> {
 /// A refusal with a message for the client.
 pub fn shape(message: &str) -> Malformed {
     Malformed::Shape(message.to_owned())
+}
+
+/// A text in front of the system instruction.
+pub fn instruct(request: &Document, text: &str) -> Option<Vec<Edit>> {
+    let part = format!(r#"{{"text":{}}}"#, quoted(text));
+    let whole = format!(r#"{{"parts":[{part}]}}"#);
+    let Some(system) = trail::member(request, request.root(), "systemInstruction") else {
+        return Some(instruct::first_member(
+            request,
+            request.root(),
+            "systemInstruction",
+            &whole,
+        ));
+    };
+    match request.sort(system) {
+        Sort::Null => return Some(instruct::instead(request, system, whole)),
+        Sort::Object => {}
+        _ => return None,
+    }
+    let Some(parts) = trail::member(request, system, "parts") else {
+        return Some(instruct::first_member(
+            request,
+            system,
+            "parts",
+            &format!("[{part}]"),
+        ));
+    };
+    match request.sort(parts) {
+        Sort::Array => Some(instruct::first_item(request, parts, &part)),
+        Sort::Null => Some(instruct::instead(request, parts, format!("[{part}]"))),
+        // The API takes one part where a list is.
+        Sort::Object => {
+            let range = request.range(parts);
+            let before = range.start..range.start;
+            let behind = range.end..range.end;
+            let edit = |range, text| Edit { range, text };
+            Some(vec![
+                edit(before, format!("[{part},")),
+                edit(behind, "]".to_owned()),
+            ])
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::trail::{self, Trail};
 use super::{facts, reply};
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress};
 use crate::json::{Document, Malformed, NodeId, quoted};
+use crate::patch::Edit;
 use crate::reading::{Label, Place};
 
 /// The endpoint that answers at once.
@@ -38,6 +39,10 @@ impl Exchange for Generate {
         let mut call = facts::call(document, parameters)?;
         facts::generation(document, document.root(), &mut call)?;
         Ok(call)
+    }
+
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        facts::instruct(request, text)
     }
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {
@@ -91,6 +96,10 @@ impl Exchange for StreamGenerate {
             stream: true,
             ..Generate.call(document, parameters)?
         })
+    }
+
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        facts::instruct(request, text)
     }
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {

@@ -8,7 +8,9 @@ mod labels;
 use portcullis_core::Usage;
 
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
+use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::patch::Edit;
 use crate::reading::{Label, Place};
 
 use super::{choices, facts, state};
@@ -68,6 +70,12 @@ impl Exchange for Chat {
             Body::Reply => labels::reply(place),
             Body::Event => labels::event(place),
         }
+    }
+
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        let messages = request.at(&["messages"])?;
+        let message = format!(r#"{{"role":"system","content":{}}}"#, quoted(text));
+        Some(instruct::first_item(request, messages, &message))
     }
 
     fn ends(&self, event: &Document) -> Ends {

@@ -12,7 +12,9 @@ pub mod refusal;
 use portcullis_core::Usage;
 
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
-use crate::json::{Document, Malformed, NodeId, Sort};
+use crate::instruct;
+use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::patch::Edit;
 use crate::reading::{Label, Place};
 
 use super::{facts, state};
@@ -79,6 +81,11 @@ impl Exchange for Responses {
             Body::Reply => object::response(place, 0),
             Body::Event => events::label(place),
         }
+    }
+
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        let message = format!(r#"{{"role":"developer","content":{}}}"#, quoted(text));
+        instruct::in_member(request, "instructions", text, &message)
     }
 
     fn ends(&self, event: &Document) -> Ends {

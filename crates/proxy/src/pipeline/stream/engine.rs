@@ -279,6 +279,11 @@ impl Engine {
             }
             edits = enforce::edits(reading, &findings, &verdict.rulings, None);
         }
+        edits.extend(
+            self.listening
+                .iter()
+                .flat_map(|listening| listening.unsay(reading)),
+        );
         let whole = |part: PartId| !reading.is_delta(part);
         edits.extend(restore(reading, &findings, &self.masks, whole));
         Ok(edits)
