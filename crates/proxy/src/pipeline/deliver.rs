@@ -16,8 +16,8 @@ use portcullis_store::Admission;
 
 use super::forward::{Answer, Forwarded};
 use super::inspect_input::scan;
-use super::limits;
 use super::leak::Confided;
+use super::limits;
 use super::stream::Guarded;
 use crate::body::BodyError;
 use crate::enforce;

@@ -19,8 +19,8 @@ use portcullis_policy::{Facts, Verdict, decide};
 
 use super::super::deliver::restore;
 use super::super::inspect_input::scan;
-use super::super::limits::Limits;
 use super::super::leak::{Confided, Listening};
+use super::super::limits::Limits;
 use super::lane::{Judge, LaneState};
 use crate::enforce;
 use crate::gateway::Guard;
