@@ -74,19 +74,28 @@ fn groups(text: &str) -> impl Iterator<Item = usize> + Clone {
 /// them. Groups of one or two digits are a card only where it is called one: tables of numbers look the same.
 fn card(found: &Match<'_>) -> Option<Span> {
     let text = found.value();
-    let (head, count) = issuer(text);
-    let known =
-        |(from, to, lengths): &(u32, u32, u32)| (*from..=*to).contains(&head) && lengths >> count & 1 == 1;
-    if !ISSUERS.iter().any(known) || !luhn(text) || !mixed(text) {
+    if !issued(text) {
         return None;
     }
+    let (_, count) = issuer(text);
     let called = |near| CARD_WORDS.last_in(&found.before(near).to_lowercase()).is_some();
     let before = found.before(24).to_lowercase();
     // A group of another number right before (an IBAN's), or the name of another number.
     let behind = before.trim_end_matches([' ', '-', '\u{a0}']);
+    // Or a card's, where several stand in a row.
+    let other = behind
+        .len()
+        .checked_sub(text.len())
+        .and_then(|at| behind.split_at_checked(at));
+    let in_a_row = other.is_some_and(|(left, other)| {
+        issued(other)
+            && groups(other).eq(groups(text))
+            && !left.ends_with(|last: char| last.is_ascii_alphanumeric())
+    });
     let tail = behind.len() < before.len()
         && behind.ends_with(|last: char| last.is_ascii_digit())
-        && groups(text).count() > 1;
+        && groups(text).count() > 1
+        && !in_a_row;
     if tail || OTHERS.last_in(&before) > CARD_WORDS.last_in(&before) {
         return None;
     }
@@ -104,6 +113,14 @@ fn card(found: &Match<'_>) -> Option<Span> {
         _ => false,
     };
     usual.then(|| found.span())
+}
+
+/// Whether an issuer gives out such numbers, and the check digit is right.
+fn issued(text: &str) -> bool {
+    let (head, count) = issuer(text);
+    let known =
+        |(from, to, lengths): &(u32, u32, u32)| (*from..=*to).contains(&head) && lengths >> count & 1 == 1;
+    ISSUERS.iter().any(known) && luhn(text) && mixed(text)
 }
 
 /// Whether a number has more than one digit of its own: placeholders repeat one.
@@ -262,6 +279,20 @@ mod tests {
         let text = format!("{before}{value}");
         let span = Span::new(before.len(), text.len());
         check(&Match::new(&text, span, span)).is_some()
+    }
+
+    #[test]
+    fn cards_may_stand_in_a_row() {
+        for (before, found) in [
+            ("4111 1111 1111 1111 ", true),
+            ("x 5555-5555-5555-4444 ", true),
+            ("4111 1111 1111 1112 ", false),
+            ("14111 1111 1111 1111 ", false),
+            ("4111 1111 1111 11 11 ", false),
+            ("1111 ", false),
+        ] {
+            assert_eq!(find(card, before, "5500 0000 0000 0004"), found, "{before}");
+        }
     }
 
     #[test]
