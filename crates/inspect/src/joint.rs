@@ -9,8 +9,9 @@ use crate::{machine::Machine, shape::Shape};
 
 /// So far is looked; what could match yet is left to the shapes.
 const FAR: usize = 48;
-/// One automaton of several patterns can have far more rows than they have one by one.
-const MAX_ROWS: usize = 1 << 12;
+/// One automaton of several patterns can have far more rows than they have one by one, and hostile texts would have them all
+/// made: where there is no room, the shapes are asked one by one.
+const MAX_ROWS: usize = 1 << 9;
 /// So many shapes have a bit each.
 pub(crate) const MOST: usize = 64;
 
