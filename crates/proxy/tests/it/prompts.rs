@@ -92,12 +92,17 @@ fn dressed() -> Vec<String> {
     ]
 }
 
-async fn with_leak(action: Action) -> Bench {
+async fn with_leak(leak: Action) -> Bench {
+    with(SystemPrompt {
+        leak,
+        ..SystemPrompt::default()
+    })
+    .await
+}
+
+async fn with(system_prompt: SystemPrompt) -> Bench {
     let profile = Profile {
-        system_prompt: SystemPrompt {
-            leak: action,
-            ..SystemPrompt::default()
-        },
+        system_prompt,
         ..Profile::default()
     };
     Bench::with(Plan {
@@ -229,16 +234,9 @@ fn marker(sent: &str) -> String {
 }
 
 async fn with_canary() -> Bench {
-    let profile = Profile {
-        system_prompt: SystemPrompt {
-            canary: true,
-            ..SystemPrompt::default()
-        },
-        ..Profile::default()
-    };
-    Bench::with(Plan {
-        profile,
-        ..Plan::default()
+    with(SystemPrompt {
+        canary: true,
+        ..SystemPrompt::default()
     })
     .await
 }
