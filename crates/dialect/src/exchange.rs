@@ -3,6 +3,8 @@
 //! An exchange only names and writes: it labels places of a body, reads the few facts the gateway needs, and writes the
 //! replies that the gateway gives itself. It never extracts text (see [`crate::Reading`]) and never decides.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::{Lane, Usage};
 
 use crate::json::{Document, Malformed, NodeId};
@@ -132,6 +134,15 @@ impl Ends {
     }
 }
 
+/// Which groups an event is about. Events of one group leave in the order they came; what another group holds back does not hold them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// One group, and nothing besides.
+    One(u32),
+    /// The whole stream, or more than one group: it leaves behind all that came before it, and all that follows leaves behind it.
+    All,
+}
+
 /// How lanes are numbered: a group (choice, candidate, output item), an item in it (content block, tool call), a sort of text.
 pub mod lanes {
     use portcullis_core::Lane;
@@ -183,9 +194,22 @@ pub mod lanes {
     }
 }
 
+/// How far a choice of a stream has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The upstream began it; nothing of it was passed on.
+    Unsaid,
+    /// Something of it was passed on.
+    Open,
+    /// Why it finished was passed on.
+    Finished,
+}
+
 /// What is known of a streamed reply from the events that were passed on; what a cut needs to end it well.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
+    /// Its choices, by their numbers, if the dialect has such.
+    pub choices: BTreeMap<u32, Stage>,
     /// The reply's id.
     pub id: String,
     /// The model that answers.
@@ -202,6 +226,27 @@ pub struct Progress {
     pub items: Vec<String>,
     /// The id of the message that is open and its text so far, if the dialect repeats it at the end.
     pub message: Option<(String, String)>,
+}
+
+impl Progress {
+    /// Notes how far a choice has come. It does not go back.
+    pub fn choice(&mut self, number: u32, stage: Stage) {
+        let known = self.choices.entry(number).or_insert(stage);
+        *known = stage.max(*known);
+    }
+
+    /// The choices that last events are about, and whether something of each was passed on: those that are open; the first where
+    /// none is.
+    #[must_use]
+    pub fn open_choices(&self) -> Vec<(u32, bool)> {
+        let begun = |(number, stage): (&u32, &Stage)| (*number, *stage > Stage::Unsaid);
+        let open = self.choices.iter().filter(|(_, stage)| **stage < Stage::Finished);
+        let open: Vec<(u32, bool)> = open.map(begun).collect();
+        if open.is_empty() {
+            return vec![self.choices.iter().next().map_or((0, false), begun)];
+        }
+        open
+    }
 }
 
 /// Why a reply is withheld and what the client is told.
@@ -301,10 +346,16 @@ pub trait Exchange: Sync {
         Ends::Nothing
     }
 
-    /// The lane of arguments that begins with an event which holds none of them yet: a tool call's first event is held with them.
-    fn opens(&self, event: &Document) -> Option<Lane> {
+    /// Which groups an event is about. A dialect whose protocol has one order for all of its events says nothing here.
+    fn about(&self, event: &Document) -> About {
         let _ = event;
-        None
+        About::All
+    }
+
+    /// The lanes of arguments that an event says something of without holding any: a tool call's name is held with its arguments.
+    fn opens(&self, event: &Document) -> Vec<Lane> {
+        let _ = event;
+        Vec::new()
     }
 
     /// Whether an event is nothing but one delta, so that it may be sent twice with the halves of its text.
@@ -489,6 +540,20 @@ mod tests {
         );
         assert_eq!(id("POST", "/v1betamodels/m:generateContent", None), None);
         assert_eq!(id("POST", "/v1/v1beta/models/m:generateContent", None), None);
+    }
+
+    #[test]
+    fn last_events_are_about_every_choice_that_is_open() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.open_choices(), [(0, false)]);
+        progress.choice(2, Stage::Open);
+        progress.choice(2, Stage::Unsaid);
+        progress.choice(1, Stage::Unsaid);
+        progress.choice(0, Stage::Finished);
+        assert_eq!(progress.open_choices(), [(1, false), (2, true)]);
+        progress.choice(1, Stage::Finished);
+        progress.choice(2, Stage::Finished);
+        assert_eq!(progress.open_choices(), [(0, true)]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ mod sse;
 
 pub use dialects::{DIALECTS, Guard, dialect};
 pub use exchange::{
-    Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, StateRef, find, find_as, lanes,
+    About, Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, Stage, StateRef, find,
+    find_as, lanes,
 };
 pub use json::{Document, MAX_DEPTH, Malformed, NodeId, Sort, escape_into, quoted};
 pub use patch::{Edit, apply};

@@ -3,6 +3,7 @@
 
 mod engine;
 mod lane;
+mod queue;
 
 use std::collections::VecDeque;
 use std::pin::Pin;

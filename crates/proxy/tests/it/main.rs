@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod choices;
 mod coverage;
 mod limits;
 mod prompts;

@@ -1,6 +1,8 @@
 //! The law of streams: for every way of cutting a reply, what leaves is what redacting the whole reply would give. As nothing
 //! that has left can be taken back, no prefix of a redacted value has left either.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use portcullis_core::{Action, Decision, Glob, Outcome};
 use portcullis_policy::{Links, Mode, Profile};
@@ -171,9 +173,9 @@ pub fn wires() -> Vec<Wire> {
     ]
 }
 
-/// The text of all deltas of a stream, as a client puts it together.
+/// The text of all deltas of a stream, as a client puts it together: choice by choice.
 pub fn collected(stream: &Bytes) -> String {
-    let mut out = String::new();
+    let mut choices: BTreeMap<u64, String> = BTreeMap::new();
     for (_, data) in Events::of(stream).data() {
         let event: Value = serde_json::from_slice(data).unwrap();
         let places = [
@@ -188,10 +190,12 @@ pub fn collected(stream: &Bytes) -> String {
             .iter()
             .find_map(|place| event.pointer(place).and_then(Value::as_str))
         {
-            out.push_str(text);
+            let index = ["/choices/0/index", "/candidates/0/index"];
+            let index = index.iter().find_map(|place| event.pointer(place)?.as_u64());
+            choices.entry(index.unwrap_or(0)).or_default().push_str(text);
         }
     }
-    out
+    choices.into_values().collect()
 }
 
 /// All ways to cut a text into three, at characters.

@@ -62,7 +62,7 @@ impl Exchange for Messages {
         stream::ends(event)
     }
 
-    fn opens(&self, event: &Document) -> Option<Lane> {
+    fn opens(&self, event: &Document) -> Vec<Lane> {
         stream::opens(event)
     }
 

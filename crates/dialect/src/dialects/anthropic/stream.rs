@@ -77,11 +77,13 @@ pub fn ends(event: &Document) -> Ends {
 }
 
 /// The lane of arguments that a tool call's first event begins, though they come later.
-pub fn opens(event: &Document) -> Option<Lane> {
-    let sort = event.str_at(&["content_block", "type"])?;
+pub fn opens(event: &Document) -> Vec<Lane> {
+    let sort = event.str_at(&["content_block", "type"]);
+    if !sort.is_some_and(|sort| sort.ends_with("tool_use")) {
+        return Vec::new();
+    }
     let index = event.at(&["index"]).and_then(|index| event.as_u64(index));
-    sort.ends_with("tool_use")
-        .then(|| lanes::lane(0, item(index), lanes::ARGUMENTS))
+    vec![lanes::lane(0, item(index), lanes::ARGUMENTS)]
 }
 
 /// Whether an event is one delta of text or thinking and nothing else.
@@ -240,16 +242,12 @@ mod tests {
             let start =
                 format!(r#"{{"type":"content_block_start","index":4,"content_block":{{"type":"{sort}"}}}}"#);
             let start = Document::read(Bytes::from(start)).unwrap();
-            assert_eq!(opens(&start), Some(lanes::lane(0, 5, lanes::ARGUMENTS)));
+            assert_eq!(opens(&start), [lanes::lane(0, 5, lanes::ARGUMENTS)]);
         }
-        assert_eq!(
-            opens(&Document::read(Bytes::from_static(OPEN.as_bytes())).unwrap()),
-            None
-        );
-        assert_eq!(
-            opens(&Document::read(Bytes::from_static(STOP.as_bytes())).unwrap()),
-            None
-        );
+        for other in [OPEN, STOP] {
+            let other = Document::read(Bytes::from_static(other.as_bytes())).unwrap();
+            assert_eq!(opens(&other), []);
+        }
     }
 
     #[test]

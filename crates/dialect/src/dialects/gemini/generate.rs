@@ -3,11 +3,11 @@
 //! Without `alt=sse` the API streams one JSON array in pieces; that form is not read here.
 //! Source: Gemini API reference, "Generating content".
 
-use portcullis_core::Usage;
+use portcullis_core::{Lane, Usage};
 
 use super::trail::{self, Trail};
 use super::{facts, reply};
-use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress};
+use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress};
 use crate::json::{Document, Malformed, NodeId, quoted};
 use crate::patch::Edit;
 use crate::reading::{Label, Place};
@@ -110,6 +110,14 @@ impl Exchange for StreamGenerate {
         reply::ends(event)
     }
 
+    fn about(&self, event: &Document) -> About {
+        reply::about(event)
+    }
+
+    fn opens(&self, event: &Document) -> Vec<Lane> {
+        reply::opens(event)
+    }
+
     fn splittable(&self, event: &Document) -> bool {
         reply::splittable(event)
     }
@@ -132,6 +140,7 @@ impl Exchange for StreamGenerate {
         };
         note(&mut progress.id, "responseId");
         note(&mut progress.model, "modelVersion");
+        reply::progress(event, progress);
     }
 
     fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
@@ -165,23 +174,33 @@ fn whole(reply: &Document, cut: &Cut<'_>, finish: &str) -> String {
     let usage = facts::usage(reply).map_or_else(String::new, |usage| counts(&usage));
     let model = text("modelVersion").unwrap_or("");
     let id = text("responseId").unwrap_or(cut.request_id);
-    ended(cut.text, finish, &usage, model, id)
+    ended(&[candidate(0, cut.text, finish)], &usage, model, id)
 }
 
-/// The last chunk of a stream.
+/// The last chunk of a stream, about every candidate that is open.
 fn last(progress: &Progress, cut: &Cut<'_>, text: &str, finish: &str) -> String {
     let id = match progress.id.as_str() {
         "" => cut.request_id,
         id => id,
     };
-    format!("data: {}\n\n", ended(text, finish, "", &progress.model, id))
+    let open = progress.open_choices().into_iter();
+    let candidates: Vec<String> = open.map(|(index, _)| candidate(index, text, finish)).collect();
+    format!("data: {}\n\n", ended(&candidates, "", &progress.model, id))
 }
 
-/// A reply, or a last chunk, that was stopped. `usage` is a member with its comma, or nothing.
-fn ended(text: &str, finish: &str, usage: &str, model: &str, id: &str) -> String {
+/// A candidate that was stopped, or the last of one in a chunk.
+fn candidate(index: u32, text: &str, finish: &str) -> String {
     format!(
-        r#"{{"candidates":[{{"content":{{"parts":[{{"text":{}}}],"role":"model"}},"finishReason":"{finish}","index":0}}],{usage}"modelVersion":{},"responseId":{}}}"#,
+        r#"{{"content":{{"parts":[{{"text":{}}}],"role":"model"}},"finishReason":"{finish}","index":{index}}}"#,
         quoted(text),
+    )
+}
+
+/// A reply, or a last chunk, of those candidates. `usage` is a member with its comma, or nothing.
+fn ended(candidates: &[String], usage: &str, model: &str, id: &str) -> String {
+    format!(
+        r#"{{"candidates":[{}],{usage}"modelVersion":{},"responseId":{}}}"#,
+        candidates.join(","),
         quoted(model),
         quoted(id),
     )

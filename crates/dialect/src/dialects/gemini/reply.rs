@@ -1,10 +1,10 @@
 //! Replies of a generation: whole ones and the chunks of a stream, which have the same shape.
 
-use portcullis_core::{Channel, UninspectableKind as Kind};
+use portcullis_core::{Channel, Lane, UninspectableKind as Kind};
 
 use super::content;
 use super::trail::{self, Trail};
-use crate::exchange::{Ends, lanes};
+use crate::exchange::{About, Ends, Progress, Stage, lanes};
 use crate::json::{Document, NodeId, Sort};
 use crate::reading::{Label, Place};
 
@@ -102,10 +102,7 @@ pub fn ends(event: &Document) -> Ends {
     let mut ended = 0u64;
     let mut answering = None;
     for (group, candidate) in candidates(event) {
-        let finish = trail::member(event, candidate, "finishReason");
-        // "If empty, the model has not stopped": a lane that ends early would let a text pass in two halves.
-        let reason = finish.and_then(|finish| event.as_str(finish)).unwrap_or("");
-        if !matches!(reason, "" | "FINISH_REASON_UNSPECIFIED") {
+        if finished(event, candidate) {
             ended |= 1u64.checked_shl(group).unwrap_or(0);
         }
         let content = event.member(candidate, "content");
@@ -124,6 +121,52 @@ pub fn ends(event: &Document) -> Ends {
         (0, None) => Ends::Nothing,
         _ => Ends::Groups(ended),
     }
+}
+
+/// Whether a candidate says why it finished. "If empty, the model has not stopped": a lane that ends early would let a text pass
+/// in two halves.
+fn finished(event: &Document, candidate: NodeId) -> bool {
+    let finish = trail::member(event, candidate, "finishReason");
+    let reason = finish.and_then(|finish| event.as_str(finish)).unwrap_or("");
+    !matches!(reason, "" | "FINISH_REASON_UNSPECIFIED")
+}
+
+/// A chunk of one candidate is about that one, whatever is counted beside it.
+pub fn about(event: &Document) -> About {
+    let mut candidates = candidates(event);
+    match (candidates.next(), candidates.next()) {
+        (Some((group, _)), None) if event.at(&["error"]).is_none() => About::One(group),
+        _ => About::All,
+    }
+}
+
+/// Notes how far candidates have come.
+pub fn progress(event: &Document, progress: &mut Progress) {
+    for (group, candidate) in candidates(event) {
+        let stage = match finished(event, candidate) {
+            true => Stage::Finished,
+            false => Stage::Open,
+        };
+        progress.choice(group, stage);
+    }
+}
+
+/// The lanes of the calls whose arguments come in pieces, in this chunk or later ones.
+pub fn opens(event: &Document) -> Vec<Lane> {
+    let goes_on = |part: NodeId| {
+        let call = trail::member(event, part, "functionCall")?;
+        let pieces = trail::member(event, call, "partialArgs").is_some();
+        let more = trail::member(event, call, "willContinue").and_then(|more| event.as_bool(more));
+        Some(pieces || more == Some(true))
+    };
+    candidates(event)
+        .filter(|(_, candidate)| {
+            let content = event.member(*candidate, "content");
+            let parts = content.and_then(|content| event.member(content, "parts"));
+            trail::list(event, parts).any(|part| goes_on(part) == Some(true))
+        })
+        .map(|(group, _)| lanes::lane(group, PIECES, lanes::ARGUMENTS))
+        .collect()
 }
 
 /// Whether a chunk is one text and nothing else that would count twice if it were sent twice.

@@ -5,9 +5,9 @@
 
 mod labels;
 
-use portcullis_core::Usage;
+use portcullis_core::{Lane, Usage};
 
-use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
+use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
@@ -82,6 +82,18 @@ impl Exchange for Chat {
         choices::ends(event)
     }
 
+    fn about(&self, event: &Document) -> About {
+        choices::about(event)
+    }
+
+    fn opens(&self, event: &Document) -> Vec<Lane> {
+        let delta = |(number, choice)| Some((number, event.member(choice, "delta")?));
+        choices::numbered(event)
+            .filter_map(delta)
+            .flat_map(|(number, delta)| labels::calls(event, number, delta))
+            .collect()
+    }
+
     fn splittable(&self, event: &Document) -> bool {
         let Some(delta) = choices::lone(event).and_then(|choice| event.member(choice, "delta")) else {
             return false;
@@ -129,6 +141,7 @@ impl Exchange for Chat {
 
     fn progress(&self, event: &Document, progress: &mut Progress) {
         facts::progress(event, progress);
+        choices::progress(event, progress);
     }
 
     fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
@@ -148,22 +161,39 @@ impl Exchange for Chat {
     }
 
     fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {
-        let head = choices::head(progress, cut, "chat.completion.chunk");
-        format!("data: {head},\"delta\":{{}},\"finish_reason\":\"length\"}}]}}\n\ndata: [DONE]\n\n")
+        last(progress, cut, None, "length")
     }
 
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
-        let role = if progress.begun {
-            ""
-        } else {
-            r#""role":"assistant","#
-        };
-        let head = choices::head(progress, cut, "chat.completion.chunk");
-        format!(
-            "data: {head},\"delta\":{{{role}\"content\":{}}},\"finish_reason\":null}}]}}\n\ndata: {head},\"delta\":{{}},\"finish_reason\":\"content_filter\"}}]}}\n\ndata: [DONE]\n\n",
-            quoted(cut.text),
-        )
+        last(progress, cut, Some(cut.text), "content_filter")
     }
+}
+
+/// The last chunks of every choice that is open, and the end of the stream.
+fn last(progress: &Progress, cut: &Cut<'_>, text: Option<&str>, finish: &str) -> String {
+    let mut events = String::new();
+    for (choice, begun) in progress.open_choices() {
+        let mut say = |delta: &str, finish: &str| {
+            let rest = format!(r#""delta":{{{delta}}},"finish_reason":{finish}"#);
+            events.push_str(&choices::chunk(
+                progress,
+                cut,
+                "chat.completion.chunk",
+                choice,
+                &rest,
+            ));
+        };
+        // Official SDKs want the role of a choice before it finishes.
+        let role = if begun { "" } else { r#""role":"assistant","# };
+        if text.is_some() || !begun {
+            say(
+                &format!(r#"{role}"content":{}"#, quoted(text.unwrap_or(""))),
+                "null",
+            );
+        }
+        say("", &format!("\"{finish}\""));
+    }
+    events + "data: [DONE]\n\n"
 }
 
 /// A reply of one text.

@@ -3,7 +3,7 @@
 
 use portcullis_core::{Channel, UninspectableKind as Kind};
 
-use crate::exchange::{Cut, Ends, Progress};
+use crate::exchange::{About, Cut, Ends, Progress, Stage};
 use crate::json::{Document, NodeId, Sort, quoted};
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Seg};
@@ -11,6 +11,14 @@ use crate::reading::{Label, Place, Seg};
 /// The group of the choice that a place below `choices[i]` stands in.
 pub fn group(place: &Place<'_>) -> u32 {
     u32::try_from(place.u64_in(2, "index").unwrap_or(0)).unwrap_or(0)
+}
+
+/// The same, of a choice.
+fn index(event: &Document, choice: NodeId) -> u32 {
+    let index = event
+        .member(choice, "index")
+        .and_then(|index| event.as_u64(index));
+    index.and_then(|index| u32::try_from(index).ok()).unwrap_or(0)
 }
 
 /// Whether a member is there and not null.
@@ -36,22 +44,42 @@ pub fn ends(event: &Document) -> Ends {
     if set(event, event.root(), "error") {
         return Ends::All;
     }
-    let index = |choice| {
-        let node = event.member(choice, "index");
-        let index = node.and_then(|node| event.as_u64(node));
-        index.and_then(|index| u32::try_from(index).ok()).unwrap_or(0)
-    };
     let mut ended = all(event).filter(|choice| finished(event, *choice));
     match (ended.next(), ended.next()) {
         (None, _) => Ends::Nothing,
-        (Some(choice), None) => Ends::Group(index(choice)),
+        (Some(choice), None) => Ends::Group(index(event, choice)),
         (Some(_), Some(_)) => {
             let ended = all(event).filter(|choice| finished(event, *choice));
             Ends::Groups(ended.fold(0, |groups, choice| {
-                groups | 1u64.checked_shl(index(choice)).unwrap_or(0)
+                groups | 1u64.checked_shl(index(event, choice)).unwrap_or(0)
             }))
         }
     }
+}
+
+/// An event of one choice is about that choice, whatever is counted beside it.
+pub fn about(event: &Document) -> About {
+    let mut choices = all(event);
+    match (choices.next(), choices.next()) {
+        (Some(choice), None) if !set(event, event.root(), "error") => About::One(index(event, choice)),
+        _ => About::All,
+    }
+}
+
+/// Notes how far choices have come.
+pub fn progress(event: &Document, progress: &mut Progress) {
+    for choice in all(event) {
+        let stage = match finished(event, choice) {
+            true => Stage::Finished,
+            false => Stage::Open,
+        };
+        progress.choice(index(event, choice), stage);
+    }
+}
+
+/// Every choice with its number.
+pub fn numbered(event: &Document) -> impl Iterator<Item = (u32, NodeId)> + '_ {
+    all(event).map(|choice| (index(event, choice), choice))
 }
 
 /// The choice of an event that holds one choice and, besides the text of that choice, nothing that would count twice.
@@ -165,13 +193,13 @@ pub fn setting(path: &[Seg<'_>]) -> Label {
     }
 }
 
-/// The beginning of a last chunk, up to the index of its choice.
-pub fn head(progress: &Progress, cut: &Cut<'_>, object: &str) -> String {
+/// A last chunk of a choice, whose other members are `rest`.
+pub fn chunk(progress: &Progress, cut: &Cut<'_>, object: &str, choice: u32, rest: &str) -> String {
     let or = |known: &'_ str, otherwise: &str| -> String {
         if known.is_empty() { otherwise } else { known }.to_owned()
     };
     format!(
-        r#"{{"id":{},"object":"{object}","created":{},"model":{},"choices":[{{"index":0"#,
+        "data: {{\"id\":{},\"object\":\"{object}\",\"created\":{},\"model\":{},\"choices\":[{{\"index\":{choice},{rest}}}]}}\n\n",
         quoted(&or(&progress.id, cut.request_id)),
         or(&progress.created, "0"),
         quoted(&progress.model),

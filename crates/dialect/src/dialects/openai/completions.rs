@@ -4,7 +4,7 @@
 
 use portcullis_core::{Channel, Usage};
 
-use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, lanes};
+use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress, lanes};
 use crate::json::{Document, Malformed, NodeId, quoted};
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Seg};
@@ -56,6 +56,10 @@ impl Exchange for Completions {
         choices::ends(event)
     }
 
+    fn about(&self, event: &Document) -> About {
+        choices::about(event)
+    }
+
     fn splittable(&self, event: &Document) -> bool {
         choices::lone(event).is_some_and(|choice| choices::set(event, choice, "text"))
     }
@@ -70,6 +74,7 @@ impl Exchange for Completions {
 
     fn progress(&self, event: &Document, progress: &mut Progress) {
         facts::progress(event, progress);
+        choices::progress(event, progress);
     }
 
     fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
@@ -111,13 +116,15 @@ fn whole(reply: &Document, cut: &Cut<'_>, finish: &str) -> String {
     )
 }
 
-/// The last chunk of a stream and its end.
+/// The last chunk of every choice that is open, and the end of the stream.
 fn last(progress: &Progress, cut: &Cut<'_>, text: &str, finish: &str) -> String {
-    let head = choices::head(progress, cut, "text_completion");
-    format!(
-        "data: {head},\"text\":{},\"logprobs\":null,\"finish_reason\":\"{finish}\"}}]}}\n\ndata: [DONE]\n\n",
-        quoted(text),
-    )
+    let rest = format!(
+        r#""text":{},"logprobs":null,"finish_reason":"{finish}""#,
+        quoted(text)
+    );
+    let open = progress.open_choices().into_iter();
+    let events = open.map(|(choice, _)| choices::chunk(progress, cut, "text_completion", choice, &rest));
+    events.collect::<String>() + "data: [DONE]\n\n"
 }
 
 fn request(place: &Place<'_>, path: &[Seg<'_>]) -> Label {

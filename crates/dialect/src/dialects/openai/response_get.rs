@@ -4,6 +4,8 @@
 //! They ask for no model: all they say is which stored response is meant, and only its maker may name it. The usage that a
 //! stored response reports was accounted for when it was made, so none is read here.
 
+use portcullis_core::Lane;
+
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::reading::Seg::{Index as I, Key as K};
@@ -86,6 +88,10 @@ impl Exchange for Stored {
 
     fn ends(&self, event: &Document) -> Ends {
         events::ends(event)
+    }
+
+    fn opens(&self, event: &Document) -> Vec<Lane> {
+        events::opens(event)
     }
 
     fn echoes(&self, _body: Body, document: &Document) -> Vec<NodeId> {

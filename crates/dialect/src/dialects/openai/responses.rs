@@ -9,7 +9,7 @@ pub mod items;
 pub mod object;
 pub mod refusal;
 
-use portcullis_core::Usage;
+use portcullis_core::{Lane, Usage};
 
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
 use crate::instruct;
@@ -90,6 +90,10 @@ impl Exchange for Responses {
 
     fn ends(&self, event: &Document) -> Ends {
         events::ends(event)
+    }
+
+    fn opens(&self, event: &Document) -> Vec<Lane> {
+        events::opens(event)
     }
 
     /// Events carry a running number. A delta that is sent in halves would repeat its own, and clients drop repeated numbers.

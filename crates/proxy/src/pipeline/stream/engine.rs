@@ -1,9 +1,10 @@
 //! The engine of a streamed reply: events in, events out, nothing released before everything in it is decided.
 //!
-//! Events leave in the order they came. An event whose deltas are all final leaves byte for byte if nothing in it changes;
+//! What leaves when is [`super::queue`]'s. An event whose deltas are all final leaves byte for byte if nothing in it changes;
 //! one whose text is final only in part is sent twice, first with the part that is. Tool call arguments are held until they are complete.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use portcullis_core::{
     Action, Channel, Direction, Finding, Lane, Located, Origin, PartId, Principal, Span, Uninspectable,
 };
 use portcullis_dialect::{
-    Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, NodeId, Progress, Reading, Sort,
+    About, Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, Progress, Reading, Sort, Stage,
     StateRef, apply, lanes, quoted,
 };
 use portcullis_inspect::Window;
@@ -22,6 +23,7 @@ use super::super::inspect_input::scan;
 use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
 use super::lane::{Judge, LaneState};
+use super::queue::{Held, Line, Piece, Queue};
 use crate::enforce;
 use crate::gateway::Guard;
 use crate::masks::Masks;
@@ -30,6 +32,17 @@ use crate::{Gateway, Refusal};
 
 /// Bytes of events that may be held back; what outgrows this is cut off (fails closed).
 const MAX_HELD: usize = 8 * 1024 * 1024;
+
+/// Texts of one stream that are followed at once; more than any provider's choices and tool calls come to.
+const MAX_LANES: usize = 4096;
+
+/// How much of an event may leave.
+enum Ready {
+    Not,
+    /// That many bytes of its one delta.
+    Upto(usize),
+    Whole,
+}
 
 /// Why a stream ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,31 +61,6 @@ pub(super) enum Stop {
     Silent,
 }
 
-/// A delta inside an event.
-struct Piece {
-    part: PartId,
-    lane: Lane,
-    start: usize,
-    len: usize,
-}
-
-/// An event that waits.
-struct Held {
-    frame: Frame,
-    /// `None` for an event without JSON (`[DONE]`).
-    reading: Option<Reading>,
-    pieces: Vec<Piece>,
-    /// Edits of the texts that are whole in this event.
-    edits: Vec<Edit>,
-    /// Values that say the same as a text of this event.
-    echoes: Vec<NodeId>,
-    splittable: bool,
-    /// The lane of a tool call that begins with this event: its name waits for the verdict on its arguments.
-    opens: Option<Lane>,
-    /// Bytes of its one delta that have been sent.
-    sent: usize,
-}
-
 pub(super) struct Engine {
     gateway: Arc<Gateway>,
     exchange: &'static dyn Exchange,
@@ -82,8 +70,7 @@ pub(super) struct Engine {
     maker: (Arc<Principal>, String),
     frames: Frames,
     whole_frames: Vec<Frame>,
-    queue: VecDeque<Held>,
-    held_bytes: usize,
+    queue: Queue,
     lanes: Vec<LaneState>,
     progress: Progress,
     /// State that the provider says it stored, and of that what nobody was told yet.
@@ -112,8 +99,7 @@ impl Engine {
             maker,
             frames: Frames::new(),
             whole_frames: Vec::new(),
-            queue: VecDeque::new(),
-            held_bytes: 0,
+            queue: Queue::default(),
             lanes: Vec::new(),
             progress: Progress::default(),
             known: Vec::new(),
@@ -180,7 +166,7 @@ impl Engine {
             self.take(frame, record, out)?;
         }
         self.close(Ends::All, record, "the end of the stream")?;
-        self.release(out);
+        self.release(None, out);
         Ok(())
     }
 
@@ -189,24 +175,13 @@ impl Engine {
             out.push_back(frame.raw);
             return Ok(());
         };
-        self.held_bytes = self.held_bytes.saturating_add(frame.raw.len());
-        if self.held_bytes > MAX_HELD {
+        if self.queue.bytes().saturating_add(frame.raw.len()) > MAX_HELD {
             return Err(Stop::Overgrown);
         }
         if &data[..] == b"[DONE]" {
             self.close(Ends::All, record, "the end of the stream")?;
-            let held = Held {
-                opens: None,
-                frame,
-                reading: None,
-                pieces: Vec::new(),
-                edits: Vec::new(),
-                echoes: Vec::new(),
-                splittable: false,
-                sent: 0,
-            };
-            self.queue.push_back(held);
-            self.release(out);
+            self.queue.push(Held::without_json(frame), About::All);
+            self.release(None, out);
             return Ok(());
         }
         let document = Document::read(data).map_err(|_| Stop::Unreadable)?;
@@ -222,12 +197,16 @@ impl Engine {
                 self.stored.push(state);
             }
         }
+        let about = exchange.about(reading.document());
+        if let About::One(group) = about {
+            self.progress.choice(group, Stage::Unsaid);
+        }
         let mut edits = self.judge_whole_texts(&reading, record)?;
         let is_delta = edits.is_empty() && exchange.splittable(reading.document());
         let pieces = self.append_deltas(&reading, &mut edits, record)?;
         let opens = exchange.opens(reading.document());
-        if let Some(lane) = opens {
-            self.lane(lane, Channel::ToolCall, Channel::ToolCall.origin());
+        for lane in &opens {
+            self.lane(*lane, Channel::ToolCall, Channel::ToolCall.origin())?;
         }
         let ends = exchange.ends(reading.document());
         let held = Held {
@@ -240,16 +219,16 @@ impl Engine {
             edits,
             sent: 0,
         };
-        self.queue.push_back(held);
+        let group = self.queue.push(held, about);
         if self.limits.are_reached() {
-            self.release(out);
+            self.release(None, out);
             self.release_rest(out);
             return Err(Stop::Length);
         }
         if ends != Ends::Nothing {
             self.close(ends, record, "a tool call's arguments")?;
         }
-        self.release(out);
+        self.release(group.filter(|_| ends == Ends::Nothing), out);
         Ok(())
     }
 
@@ -301,7 +280,7 @@ impl Engine {
             let Some(id) = part.lane.filter(|_| reading.is_delta(part.id)) else {
                 continue;
             };
-            let at = self.lane(id, part.channel, part.origin);
+            let at = self.lane(id, part.channel, part.origin)?;
             let Some(lane) = self.lanes.get_mut(at) else {
                 continue;
             };
@@ -353,9 +332,12 @@ impl Engine {
     }
 
     /// The index of a lane, which is opened if it is new.
-    fn lane(&mut self, id: Lane, channel: Channel, origin: Origin) -> usize {
+    fn lane(&mut self, id: Lane, channel: Channel, origin: Origin) -> Result<usize, Stop> {
         if let Some(at) = self.lanes.iter().position(|lane| lane.id == id) {
-            return at;
+            return Ok(at);
+        }
+        if self.lanes.len() >= MAX_LANES {
+            return Err(Stop::Overgrown);
         }
         let selection = self.guard.selection(Direction::Output, channel, origin);
         let judge = if lanes::sort(id) == lanes::ARGUMENTS {
@@ -366,7 +348,7 @@ impl Engine {
             Judge::Window(Window::new(channel, selection.clone()))
         };
         self.lanes.push(LaneState::new(id, channel, origin, judge));
-        self.lanes.len().saturating_sub(1)
+        Ok(self.lanes.len().saturating_sub(1))
     }
 
     /// Ends lanes: what they still hold is decided.
@@ -407,66 +389,113 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends every event from the front of the queue whose texts are final, and the final part of the next one.
-    fn release(&mut self, out: &mut VecDeque<Bytes>) {
-        while let Some(front) = self.queue.front() {
-            let open = front
-                .pieces
-                .iter()
-                .find(|piece| self.final_to(piece.lane) < piece.start.saturating_add(piece.len));
-            if front.opens.is_some_and(|lane| !self.is_closed(lane)) {
-                break;
+    /// Sends every event that is ready and whose turn it is, and the final part of the next ones. With a group, nothing of others has
+    /// changed.
+    fn release(&mut self, group: Option<u32>, out: &mut VecDeque<Bytes>) {
+        match group {
+            Some(group) => {
+                if let Some(line) = self.queue.line(group) {
+                    while self.step(line, out) {}
+                }
             }
-            let Some(open) = open else {
-                let Some(held) = self.queue.pop_front() else { break };
-                self.held_bytes = self.held_bytes.saturating_sub(held.frame.raw.len());
-                self.send(&held, None, out);
-                continue;
-            };
-            let ready = self.final_to(open.lane).saturating_sub(open.start);
-            if front.splittable && ready > front.sent {
-                let Some(mut held) = self.queue.pop_front() else {
-                    break;
-                };
-                self.send(&held, Some(ready), out);
-                held.sent = ready;
-                self.queue.push_front(held);
-            }
-            break;
+            None => self.release_groups(out),
         }
-        if self.queue.is_empty() {
-            for lane in &mut self.lanes {
+        while self.queue.is_between() && self.step(Line::Whole, out) {
+            self.release_groups(out);
+        }
+        if self.queue.is_sent(group) {
+            let gone = |lane: &&mut LaneState| group.is_none_or(|group| lanes::group(lane.id) == group);
+            for lane in self.lanes.iter_mut().filter(gone) {
                 let sent = lane.final_to;
                 lane.forget(sent);
             }
         }
     }
 
-    /// Sends what is final of the event at the front of the queue, however it is made: nothing comes behind it. Arguments of a
-    /// tool call are not, before they are complete.
-    fn release_rest(&mut self, out: &mut VecDeque<Bytes>) {
-        let Some(front) = self.queue.pop_front() else {
+    /// Sends what is ready of every group, in the order in which it came.
+    fn release_groups(&mut self, out: &mut VecDeque<Bytes>) {
+        if self.queue.is_between() {
             return;
+        }
+        let next = |engine: &Engine, line| Some(Reverse((engine.queue.number(line)?, line)));
+        let lines = self.queue.lines();
+        let mut fronts: BinaryHeap<_> = lines.filter_map(|line| next(self, line)).collect();
+        while let Some(Reverse((_, line))) = fronts.pop() {
+            if self.step(line, out) {
+                fronts.extend(next(self, line));
+            }
+        }
+    }
+
+    /// Sends the event at the front of a line, if it is ready, or what is final of it; whether it has left.
+    fn step(&mut self, line: Line, out: &mut VecDeque<Bytes>) -> bool {
+        let Some(front) = self.queue.front(line) else {
+            return false;
         };
-        let [piece] = &front.pieces[..] else { return };
-        let ready = self.final_to(piece.lane).saturating_sub(piece.start);
-        if front.opens.is_none() && lanes::sort(piece.lane) != lanes::ARGUMENTS && ready > front.sent {
-            self.send(&front, Some(ready), out);
+        match self.ready(front) {
+            Ready::Not => false,
+            Ready::Whole => {
+                if let Some(held) = self.queue.pop(line) {
+                    self.send(&held, None, out);
+                }
+                true
+            }
+            Ready::Upto(bytes) => {
+                let mut queue = std::mem::take(&mut self.queue);
+                if let Some(front) = queue.front(line) {
+                    self.send(front, Some(bytes), out);
+                }
+                queue.sent(line, bytes);
+                self.queue = queue;
+                false
+            }
+        }
+    }
+
+    /// How much of an event may leave.
+    fn ready(&self, held: &Held) -> Ready {
+        if held.opens.iter().any(|lane| !self.is_closed(*lane)) {
+            return Ready::Not;
+        }
+        let open = held.pieces.iter().find(|piece| {
+            self.final_to(piece.lane) < piece.start.saturating_add(piece.len)
+                || (lanes::sort(piece.lane) == lanes::ARGUMENTS && !self.is_closed(piece.lane))
+        });
+        let Some(open) = open else {
+            return Ready::Whole;
+        };
+        let ready = self.final_to(open.lane).saturating_sub(open.start);
+        if held.splittable && ready > held.sent {
+            Ready::Upto(ready)
+        } else {
+            Ready::Not
+        }
+    }
+
+    /// Sends what is final of the events at the front, however they are made: nothing comes behind them. Arguments of a tool call
+    /// are not, before they are complete.
+    fn release_rest(&mut self, out: &mut VecDeque<Bytes>) {
+        let whole = self.queue.is_between().then_some(Line::Whole);
+        for line in self.queue.lines().chain(whole) {
+            let Some(front) = self.queue.pop(line) else {
+                continue;
+            };
+            let [piece] = &front.pieces[..] else { continue };
+            let ready = self.final_to(piece.lane).saturating_sub(piece.start);
+            if front.opens.is_empty() && lanes::sort(piece.lane) != lanes::ARGUMENTS && ready > front.sent {
+                self.send(&front, Some(ready), out);
+            }
         }
     }
 
     fn is_closed(&self, lane: Lane) -> bool {
-        self.lanes
-            .iter()
-            .find(|other| other.id == lane)
-            .is_none_or(|lane| lane.closed)
+        let known = self.lanes.iter().find(|other| other.id == lane);
+        known.is_none_or(|lane| lane.closed)
     }
 
     fn final_to(&self, lane: Lane) -> usize {
-        self.lanes
-            .iter()
-            .find(|other| other.id == lane)
-            .map_or(usize::MAX, |lane| lane.final_to)
+        let known = self.lanes.iter().find(|other| other.id == lane);
+        known.map_or(usize::MAX, |lane| lane.final_to)
     }
 
     /// Sends an event; of its delta, what lies between what was sent before and `upto`.

@@ -3,6 +3,7 @@
 use portcullis_core::{Channel, Lane, UninspectableKind as Kind};
 
 use crate::exchange::lanes;
+use crate::json::{Document, NodeId, Sort};
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Seg};
 
@@ -194,11 +195,31 @@ pub fn event(place: &Place<'_>) -> Label {
 /// The item of a lane from the `index` that a part of a delta gives itself, or from its place where it gives none; 0 is the
 /// message's own.
 fn numbered(place: &Place<'_>, at: usize) -> u32 {
-    let given = place
-        .u64_in(5, "index")
-        .and_then(|index| u32::try_from(index).ok());
+    item(place.u64_in(5, "index"), at)
+}
+
+fn item(given: Option<u64>, at: usize) -> u32 {
+    let given = given.and_then(|index| u32::try_from(index).ok());
     given
         .or_else(|| u32::try_from(at).ok())
         .unwrap_or(0)
         .saturating_add(1)
+}
+
+/// The lanes of the tool calls that a delta says anything of.
+pub fn calls(event: &Document, group: u32, delta: NodeId) -> Vec<Lane> {
+    let list = event.member(delta, "tool_calls");
+    let list = list.into_iter().flat_map(|list| event.items(list));
+    let items = list.enumerate().map(|(at, call)| {
+        let index = event.member(call, "index").and_then(|index| event.as_u64(index));
+        item(index, at)
+    });
+    let old = event
+        .member(delta, "function_call")
+        .filter(|call| event.sort(*call) != Sort::Null)
+        .map(|_| 0);
+    items
+        .chain(old)
+        .map(|item| lanes::lane(group, item, lanes::ARGUMENTS))
+        .collect()
 }

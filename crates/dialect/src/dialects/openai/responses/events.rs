@@ -161,6 +161,20 @@ pub fn ends(event: &Document) -> Ends {
     }
 }
 
+/// The lane of the arguments of a call that is added: its name is held with them.
+pub fn opens(event: &Document) -> Vec<Lane> {
+    let item = event.str_at(&["item", "type"]).unwrap_or("");
+    let is_call = matches!(
+        item,
+        "function_call" | "custom_tool_call" | "mcp_call" | "code_interpreter_call"
+    );
+    if !is_call || event.str_at(&["type"]) != Some("response.output_item.added") {
+        return Vec::new();
+    }
+    let (group, item) = position(event, Counts::Calls);
+    vec![lanes::lane(group, item, lanes::ARGUMENTS)]
+}
+
 /// Notes what a cut needs: the response's own facts, the last item that was opened, the last number.
 pub fn progress(event: &Document, progress: &mut Progress) {
     progress.begun = true;
