@@ -82,6 +82,9 @@ pub struct AuditRecord {
     pub model: Option<String>,
     /// The upstream it went to; `None` if it went nowhere.
     pub upstream: Option<String>,
+    /// The gateway's own prompt that was put before the conversation, with its version: `support-bot@3f2a90c1b45d7e68`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// Whether the client asked for a stream.
     pub streamed: bool,
     /// HTTP status the client got.

@@ -100,6 +100,8 @@ pub struct Call {
     pub model_repeats: Vec<NodeId>,
     /// Stored state that the request names.
     pub state: Vec<StateRef>,
+    /// Whether the reply is that of an earlier request: it may repeat what that one said.
+    pub retrieves: bool,
 }
 
 /// Which lanes have ended once an event has been appended.
@@ -333,8 +335,13 @@ pub trait Exchange: Sync {
         String::new()
     }
 
-    /// The edits that put a text in front of all that instructs the model. Nothing where the endpoint has no place for it, or where
-    /// the request has something else there.
+    /// Whether a model is instructed through this endpoint: what the gateway must tell it has to go along.
+    fn takes_instructions(&self) -> bool {
+        false
+    }
+
+    /// The edits that put a text in front of all that instructs the model. Nothing where the endpoint takes no instructions, or where
+    /// the request has something in their place that cannot be added to.
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         let _ = (request, text);
         None

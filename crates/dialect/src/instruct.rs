@@ -1,8 +1,8 @@
 //! Edits that put a text in front of everything else that instructs the model, where a dialect has the place for it.
 
+use crate::extension::EXTENSION;
 use crate::json::{Document, NodeId, Sort, escape_into, quoted};
 use crate::patch::Edit;
-use crate::reading::EXTENSION;
 
 /// The text in front of a string, an empty line between them.
 pub(crate) fn before_string(document: &Document, string: NodeId, text: &str) -> Vec<Edit> {

@@ -4,6 +4,7 @@
 
 mod dialects;
 mod exchange;
+mod extension;
 mod instruct;
 mod json;
 mod patch;
@@ -15,7 +16,8 @@ pub use exchange::{
     About, Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, Stage, StateRef, find,
     find_as, lanes,
 };
+pub use extension::EXTENSION;
 pub use json::{Document, MAX_DEPTH, Malformed, NodeId, Sort, escape_into, quoted};
 pub use patch::{Edit, apply};
-pub use reading::{Content, EXTENSION, Label, Place, Reading, Seg};
+pub use reading::{Content, Label, Place, Reading, Seg};
 pub use sse::{Frame, Frames, MAX_FRAME, SseError};

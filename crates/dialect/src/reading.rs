@@ -8,7 +8,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use portcullis_core::{Channel, Lane, Origin, Part, PartId, Span, Uninspectable, UninspectableKind};
 
-use crate::json::{Document, NodeId, Sort, escape_into, path_of};
+use crate::extension::{self, EXTENSION};
+use crate::json::{Document, Malformed, NodeId, Sort, escape_into, path_of};
 use crate::patch::Edit;
 
 /// One step of a path into a body.
@@ -376,6 +377,16 @@ impl Reading {
             })
     }
 
+    /// See [`extension::check`].
+    ///
+    /// # Errors
+    /// [`Malformed::Shape`] with a message for the client.
+    pub fn check_extensions(&self) -> Result<(), Malformed> {
+        self.extensions
+            .iter()
+            .try_for_each(|object| extension::check(self.document(), *object))
+    }
+
     fn slot(&self, part: PartId) -> Option<&Slot> {
         self.slots.get(part.0 as usize)
     }
@@ -386,9 +397,6 @@ impl Reading {
             .map_or("", |layer| layer.document.text(slot.node))
     }
 }
-
-/// The member by which a client speaks to the gateway; it never goes upstream.
-pub const EXTENSION: &str = "portcullis";
 
 struct Walk {
     slots: Vec<Slot>,

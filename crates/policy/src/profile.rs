@@ -158,6 +158,8 @@ pub struct SystemPrompt {
     pub canary: bool,
     /// Whether a client may send system or developer texts.
     pub from_client: Permission,
+    /// The gateway's own prompt that goes before every conversation, unless the request names another.
+    pub prompt: Option<String>,
 }
 
 impl Default for Profile {
@@ -236,6 +238,7 @@ impl Default for SystemPrompt {
             leak: Action::Block,
             canary: false,
             from_client: Permission::Allow,
+            prompt: None,
         }
     }
 }

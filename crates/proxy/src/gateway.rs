@@ -13,7 +13,7 @@ use portcullis_policy::{Place, Profile};
 use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use thiserror::Error;
 
-use crate::{Client, Kept, Metrics};
+use crate::{Client, Kept, Metrics, OwnPrompt};
 
 /// What lives as long as the process: state, connections, counters. A reload keeps them.
 pub struct Services {
@@ -105,6 +105,8 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// Profiles; one of the name `default` is added where there is none.
     pub profiles: Vec<Profile>,
+    /// Prompts that are kept here.
+    pub prompts: Vec<OwnPrompt>,
     /// Limits of groups.
     pub limits: Vec<GroupLimit>,
     /// Times.
@@ -122,6 +124,9 @@ pub enum SettingsError {
     /// An address is not one.
     #[error("upstreams.{0}: `{1}` is not an http or https address")]
     Url(String, String),
+    /// A profile names a prompt that is not there, or that its keys may not use.
+    #[error("profiles.{0}.system_prompt.prompt: there is no prompt `{1}` for this profile")]
+    NoPrompt(String, String),
 }
 
 /// One configuration of the data plane.
@@ -133,6 +138,7 @@ pub struct Gateway {
     pub(crate) upstreams: Vec<Target>,
     pub(crate) routes: Vec<Route>,
     pub(crate) profiles: HashMap<String, Arc<Guard>>,
+    pub(crate) prompts: HashMap<String, OwnPrompt>,
     pub(crate) limits: Vec<GroupLimit>,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,
@@ -297,6 +303,22 @@ impl Gateway {
                 ));
             }
         }
+        let prompts: HashMap<String, OwnPrompt> = settings
+            .prompts
+            .into_iter()
+            .map(|prompt| (prompt.name().to_owned(), prompt))
+            .collect();
+        for profile in &settings.profiles {
+            let Some(name) = &profile.system_prompt.prompt else {
+                continue;
+            };
+            if !prompts
+                .get(name)
+                .is_some_and(|prompt| prompt.permits(&profile.name))
+            {
+                return Err(SettingsError::NoPrompt(profile.name.to_string(), name.clone()));
+            }
+        }
         let mut profiles: HashMap<String, Arc<Guard>> = HashMap::new();
         let default = [Profile::default()];
         for profile in default.into_iter().chain(settings.profiles) {
@@ -314,10 +336,17 @@ impl Gateway {
             upstreams,
             routes: settings.routes,
             profiles,
+            prompts,
             limits: settings.limits,
             timeouts: settings.timeouts,
             max_body,
         })
+    }
+
+    /// Whether this gateway puts texts of its own before conversations, for some key.
+    pub(crate) fn instructs(&self) -> bool {
+        let marks = |guard: &Arc<Guard>| guard.profile.system_prompt.canary;
+        !self.prompts.is_empty() || self.profiles.values().any(marks)
     }
 
     /// The route of a model in an API, and where it leads.

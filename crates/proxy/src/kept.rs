@@ -1,8 +1,8 @@
-//! Values behind the placeholders of conversations that a provider stores: a later turn names the stored object and does not
-//! send its text again, so what the placeholders in it stand for must be known from the turn before.
+//! What must be known of conversations that a provider stores, since a later turn names the stored object and does not send its
+//! text again: the values behind the placeholders in it, and what the gateway put before the client's instructions.
 //!
 //! It is memory of this process: bounded, each client's own, and gone after a day, after a restart, or when newer
-//! conversations need the room. Then a placeholder stays a placeholder, which gives nothing away.
+//! conversations need the room. Then a placeholder stays a placeholder and instructions are left out, which gives nothing away.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a value takes besides its bytes, about.
 const OVERHEAD: usize = 128;
 
-/// What is kept for all clients of the values that were masked in stored conversations.
+/// What is kept for all clients of stored conversations.
 #[derive(Default)]
 pub struct Kept(Mutex<Conversations>);
 
@@ -33,16 +33,25 @@ struct Conversations {
     bytes: usize,
 }
 
+/// What is kept of one conversation.
+#[derive(Clone, Default)]
+pub(crate) struct Recalled {
+    /// Values that were masked.
+    pub values: Arc<[Known]>,
+    /// What was put before the instructions: no text where nothing was; `None` where that is not known.
+    pub inserted: Option<Arc<str>>,
+}
+
 struct Conversation {
-    values: Arc<[Known]>,
+    what: Recalled,
     since: Instant,
     bytes: usize,
 }
 
 impl Kept {
-    /// Keeps the values of the stored object of that id.
-    pub(crate) fn keep(&self, owner: &KeyId, id: &str, values: &[Known]) {
-        if values.is_empty() {
+    /// Keeps what belongs to the stored object of that id.
+    pub(crate) fn keep(&self, owner: &KeyId, id: &str, values: &[Known], inserted: Option<&str>) {
+        if values.is_empty() && inserted.is_none() {
             return;
         }
         let size = |known: &Known| {
@@ -52,7 +61,11 @@ impl Kept {
                 .saturating_add(known.kind.len())
                 .saturating_add(OVERHEAD)
         };
-        let bytes = values.iter().map(size).fold(id.len(), usize::saturating_add);
+        let rest = id
+            .len()
+            .saturating_add(inserted.map_or(0, str::len))
+            .saturating_add(OVERHEAD);
+        let bytes = values.iter().map(size).fold(rest, usize::saturating_add);
         if bytes > MAX_BYTES {
             return;
         }
@@ -68,24 +81,27 @@ impl Kept {
         all.bytes = all.bytes.saturating_add(bytes);
         all.order.push_back(key.clone());
         let conversation = Conversation {
-            values: values.into(),
+            what: Recalled {
+                values: values.into(),
+                inserted: inserted.map(Arc::from),
+            },
             since: Instant::now(),
             bytes,
         };
         all.by_id.insert(key, conversation);
     }
 
-    /// The values of the stored object of that id, as far as they are this client's.
-    pub(crate) fn recall(&self, owner: &KeyId, id: &str) -> Arc<[Known]> {
+    /// What was kept of the stored object of that id, if it is this client's.
+    pub(crate) fn recall(&self, owner: &KeyId, id: &str) -> Recalled {
         let key = (owner.clone(), id.to_owned());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match all.by_id.get(&key) {
-            Some(found) if found.since.elapsed() < MAX_AGE => Arc::clone(&found.values),
+            Some(found) if found.since.elapsed() < MAX_AGE => found.what.clone(),
             Some(_) => {
                 all.forget(&key);
-                Arc::default()
+                Recalled::default()
             }
-            None => Arc::default(),
+            None => Recalled::default(),
         }
     }
 }
@@ -116,17 +132,25 @@ mod tests {
     fn each_client_has_its_own_and_the_oldest_makes_room() {
         let (ann, bob) = (KeyId::from_text("ann"), KeyId::from_text("bob"));
         let kept = Kept::default();
-        kept.keep(&ann, "resp_1", &[known("x")]);
-        assert_eq!(kept.recall(&ann, "resp_1").len(), 1);
-        assert!(kept.recall(&bob, "resp_1").is_empty() && kept.recall(&ann, "resp_2").is_empty());
+        kept.keep(&ann, "resp_1", &[known("x")], None);
+        assert_eq!(kept.recall(&ann, "resp_1").values.len(), 1);
+        assert_eq!(kept.recall(&ann, "resp_1").inserted, None);
+        kept.keep(&ann, "resp_0", &[], Some("Be kind."));
+        assert_eq!(kept.recall(&ann, "resp_0").inserted.as_deref(), Some("Be kind."));
+        assert_eq!(kept.recall(&bob, "resp_0").inserted, None);
+        assert!(
+            kept.recall(&bob, "resp_1").values.is_empty() && kept.recall(&ann, "resp_2").values.is_empty()
+        );
         let large = "y".repeat(MAX_BYTES / 2);
-        kept.keep(&bob, "resp_3", &[known(&large)]);
-        kept.keep(&bob, "resp_4", &[known(&large)]);
-        assert!(kept.recall(&ann, "resp_1").is_empty() && kept.recall(&bob, "resp_3").is_empty());
-        assert_eq!(kept.recall(&bob, "resp_4").len(), 1);
-        kept.keep(&bob, "resp_5", &[known(&"z".repeat(MAX_BYTES))]);
+        kept.keep(&bob, "resp_3", &[known(&large)], None);
+        kept.keep(&bob, "resp_4", &[known(&large)], None);
+        assert!(
+            kept.recall(&ann, "resp_1").values.is_empty() && kept.recall(&bob, "resp_3").values.is_empty()
+        );
+        assert_eq!(kept.recall(&bob, "resp_4").values.len(), 1);
+        kept.keep(&bob, "resp_5", &[known(&"z".repeat(MAX_BYTES))], None);
         assert_eq!(
-            kept.recall(&bob, "resp_4").len(),
+            kept.recall(&bob, "resp_4").values.len(),
             1,
             "what cannot be kept takes nobody's room"
         );

@@ -7,6 +7,7 @@ mod authorize;
 mod deliver;
 mod forward;
 mod guard;
+mod inserted;
 mod inspect_input;
 mod instruct;
 mod label;

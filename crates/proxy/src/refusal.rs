@@ -31,6 +31,12 @@ pub enum Refusal {
     /// The profile does not let clients send system prompts.
     #[error("This key may not send a system prompt.")]
     ForbiddenSystemPrompt,
+    /// A prompt of the gateway's that this key may not use, or that is not there: which it is is not told.
+    #[error("This key may not use this prompt.")]
+    ForbiddenPrompt,
+    /// The profile puts a prompt before every conversation, and this request has no place for it.
+    #[error("This key's requests begin with a prompt of the gateway's, and this one has no place for it.")]
+    ForbiddenUnprompted,
     /// Stored state that this key did not make.
     #[error("The request names a stored object that this key did not create through this gateway.")]
     ForbiddenState,
@@ -97,6 +103,8 @@ impl Refusal {
             Refusal::Unauthenticated => (401, "unauthenticated"),
             Refusal::ForbiddenModel
             | Refusal::ForbiddenSystemPrompt
+            | Refusal::ForbiddenPrompt
+            | Refusal::ForbiddenUnprompted
             | Refusal::ForbiddenState
             | Refusal::ForbiddenTrust => (403, "forbidden"),
             Refusal::UnknownEndpoint => (404, "unknown_endpoint"),

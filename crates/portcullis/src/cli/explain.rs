@@ -65,6 +65,9 @@ fn tell(out: &mut Out, record: &AuditRecord, seq: u64) -> Result<(), Failure> {
         or_none(&record.model),
         or_none(&record.upstream)
     ))?;
+    if let Some(prompt) = &record.prompt {
+        out.line(format_args!("prompt     {}", printable(prompt)))?;
+    }
     out.line(format_args!("decision   {}", record.decision.name()))?;
     let code = record
         .code

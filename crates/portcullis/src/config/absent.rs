@@ -6,7 +6,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("identity", "principals from tokens of an identity provider"),
     ("tools", "policies for tool calls"),
     ("mcp", "gateways to MCP servers"),
-    ("prompts", "prompts that the gateway keeps"),
     (
         "limits[].for.key",
         "limits for one key in this file (give them to `key create`)",

@@ -9,6 +9,7 @@ use portcullis_inspect::Source;
 use portcullis_proxy::{GroupLimit, Route, Settings, Timeouts, Upstream};
 
 use super::credential;
+use super::prompts::own_prompts;
 use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
 use super::rules::own_rules;
 
@@ -42,7 +43,7 @@ impl Config {
     /// Builds what was written. Without `fetch`, credentials are left out, for commands that only need the state.
     ///
     /// # Errors
-    /// A credential that cannot be fetched, or a file of rules that cannot be read.
+    /// A credential that cannot be fetched, or a file of rules or a prompt that cannot be read.
     pub fn build(raw: &Raw, folder: &Path, fetch: bool) -> Result<Config, String> {
         let credential = |reference: &Option<_>| match reference {
             Some(reference) if fetch => {
@@ -74,6 +75,7 @@ impl Config {
                     .iter()
                     .map(|(name, profile)| profile.build(name))
                     .collect(),
+                prompts: own_prompts(raw, folder)?,
                 limits: raw.limits.iter().map(built_limit).collect(),
                 timeouts: built_timeouts(&raw.timeouts),
                 max_body: raw.max_body.meaning().0,

@@ -6,7 +6,7 @@ use super::built::Config;
 use super::problem::{Position, Problem};
 use super::raw::Raw;
 use super::tree::Node;
-use super::{cross, environment, rules, schema, tree, validate};
+use super::{cross, environment, prompts, rules, schema, tree, validate};
 
 /// The name of the file that is looked for where none is given.
 pub const FILE_NAME: &str = "portcullis.yaml";
@@ -77,7 +77,7 @@ pub enum ConfigError {
         /// Everything that is wrong, in the order of the file.
         problems: Vec<Problem>,
     },
-    /// A credential or a file of rules cannot be used after all.
+    /// A credential, a file of rules or a prompt cannot be used after all.
     #[error("{0}")]
     Credential(String),
 }
@@ -119,7 +119,9 @@ pub fn read(text: &str, folder: &Path, credentials: Credentials) -> Result<Raw, 
     let tree = tree::parse(text)?;
     let mut problems = validate::validate(&schema::schema(), &tree);
     problems.extend(cross::references(&tree));
-    problems.extend(rules::check(&tree, folder));
+    let (wrong_rules, rules) = rules::check(&tree, folder);
+    problems.extend(wrong_rules);
+    problems.extend(prompts::check(&tree, folder, &rules));
     if credentials == Credentials::Fetch {
         problems.extend(cross::credentials(&tree, folder));
     }

@@ -9,6 +9,7 @@ mod environment;
 mod forms;
 mod load;
 mod problem;
+mod prompts;
 mod raw;
 mod raw_profile;
 mod raw_rule;

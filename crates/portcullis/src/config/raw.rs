@@ -36,6 +36,9 @@ pub struct Raw {
     /// What is done about findings. A key without a profile of its own uses `default`, which exists even where it is not
     /// written here.
     pub profiles: BTreeMap<String, RawProfile>,
+    /// System prompts that the gateway keeps, by a name of your own. A request chooses one by
+    /// `"portcullis": {"prompt": "NAME", "variables": {…}}`, a profile by `system_prompt.prompt`.
+    pub prompts: BTreeMap<String, RawPrompt>,
     /// Rules of your own, beside the built-in ones. What they find is acted upon as a profile says of their family.
     pub rules: Vec<RawRule>,
     /// Files with rules of your own: TOML, a `[[rule]]` block each with the settings of `rules`, and
@@ -161,6 +164,26 @@ pub struct RawGroup {
     pub team: Option<String>,
 }
 
+/// A system prompt that the gateway keeps: a template in the language of Jinja, in a file or here. The client's variables fill it
+/// in; one that is missing refuses the request. It goes before what the client itself says to the model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Prompt")]
+pub struct RawPrompt {
+    /// The file of the template. It is read again on a reload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The template itself, where there is no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The profiles whose keys may ask for it; without any, all keys may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+    /// Takes a template although there are credentials in it. Whoever may talk to the model can try to make it say them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub danger_secrets: bool,
+}
+
 /// The audit log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -208,6 +231,7 @@ impl Default for Raw {
             models: Vec::new(),
             limits: Vec::new(),
             profiles: BTreeMap::new(),
+            prompts: BTreeMap::new(),
             rules: Vec::new(),
             rules_files: Vec::new(),
             audit: RawAudit::default(),

@@ -241,6 +241,9 @@ pub struct RawSystemPrompt {
     pub canary: bool,
     /// Whether a client may send system and developer texts.
     pub from_client: RawPermission,
+    /// The prompt of `prompts` that goes before every conversation, unless the request names another that its key may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
 }
 
 /// Two spellings of one list of words.
@@ -309,6 +312,7 @@ impl RawProfile {
                 leak: self.system_prompt.leak.into(),
                 canary: self.system_prompt.canary,
                 from_client: self.system_prompt.from_client.into(),
+                prompt: self.system_prompt.prompt.clone(),
             },
         }
     }
@@ -320,6 +324,7 @@ impl Default for RawSystemPrompt {
             leak: RawLeakAction::Block,
             canary: false,
             from_client: RawPermission::Allow,
+            prompt: None,
         }
     }
 }

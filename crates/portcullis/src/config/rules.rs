@@ -28,9 +28,9 @@ pub fn own_rules(raw: &Raw, folder: &Path) -> Result<Vec<Source>, String> {
     Ok(rules)
 }
 
-/// Everything that is wrong with rules, and kinds that no detector finds.
+/// Everything that is wrong with rules, and kinds that no detector finds; and the rules that can be read.
 #[must_use]
-pub fn check(root: &Node, folder: &Path) -> Vec<Problem> {
+pub fn check(root: &Node, folder: &Path) -> (Vec<Problem>, Vec<Source>) {
     let mut problems = Vec::new();
     let mut rules = Vec::new();
     let mut places = Vec::new();
@@ -80,7 +80,7 @@ pub fn check(root: &Node, folder: &Path) -> Vec<Problem> {
         }
     }
     types(root, &known, &mut problems);
-    problems
+    (problems, rules)
 }
 
 fn items<'a>(root: &'a Node, section: &str) -> &'a [Node] {
@@ -206,7 +206,7 @@ mod tests {
     use crate::config::tree::parse;
 
     fn told(text: &str, folder: &Path) -> Vec<String> {
-        let problems = check(&parse(text).unwrap(), folder);
+        let (problems, _) = check(&parse(text).unwrap(), folder);
         problems.iter().map(|problem| problem.line("f")).collect()
     }
 

@@ -34,6 +34,8 @@ static ALL: &[Refusal] = &[
     Refusal::ForbiddenSystemPrompt,
     Refusal::ForbiddenState,
     Refusal::ForbiddenTrust,
+    Refusal::ForbiddenPrompt,
+    Refusal::ForbiddenUnprompted,
     Refusal::UnknownEndpoint,
     Refusal::UnknownModel,
     Refusal::Invalid("what is wrong"),
@@ -59,6 +61,12 @@ const fn case(refusal: &Refusal) -> &'static str {
         Refusal::ForbiddenSystemPrompt => "the profile lets no client send a system prompt",
         Refusal::ForbiddenState => "stored state that another key made",
         Refusal::ForbiddenTrust => "more trust than the key may give",
+        Refusal::ForbiddenPrompt => {
+            "a prompt of the gateway's that the key may not use, or that is not there"
+        }
+        Refusal::ForbiddenUnprompted => {
+            "no place for the prompt that the key's profile puts before every conversation"
+        }
         Refusal::UnknownEndpoint => "unknown path",
         Refusal::UnknownModel => "no route for the model in this API",
         Refusal::Malformed(_) | Refusal::Invalid(_) => {

@@ -5,6 +5,7 @@ use portcullis_core::{Direction, Located};
 use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
 use portcullis_policy::{Denial, Facts, decide};
 
+use super::inserted::Inserted;
 use super::inspect_input::Inspected;
 use super::instruct::instruct;
 use super::leak::Confided;
@@ -19,21 +20,27 @@ pub(crate) struct Authorized {
     asked: Asked,
     body: Reading,
     edits: Vec<Edit>,
-    masks: Masks,
-    confided: Option<Confided>,
+    confiding: Confiding,
     /// The upstream that holds the stored state which the request names.
     bound_to: Option<String>,
 }
 
+/// What the reply's side must know of the request's texts.
+pub(crate) struct Confiding {
+    pub masks: Masks,
+    pub confided: Option<Confided>,
+    pub inserted: Inserted,
+}
+
 impl Authorized {
-    pub(super) fn into_parts(self) -> (Asked, Outgoing, (Masks, Option<Confided>), Option<String>) {
+    pub(super) fn into_parts(self) -> (Asked, Outgoing, Confiding, Option<String>) {
         (
             self.asked,
             Outgoing {
                 reading: self.body,
                 edits: self.edits,
             },
-            (self.masks, self.confided),
+            self.confiding,
             self.bound_to,
         )
     }
@@ -97,25 +104,36 @@ pub(super) async fn authorize(
     let mailboxes = asks_for_mailboxes(reading.document());
     let owner = &asked.principal.key;
     let mut masks = Masks::new(gw.services.mask_key, owner, mailboxes);
+    let mut inserted = Inserted::Nothing;
     for state in &asked.call.state {
-        masks.recall(&gw.services.kept.recall(owner, &state.id));
+        let recalled = gw.services.kept.recall(owner, &state.id);
+        masks.recall(&recalled.values);
+        if asked.call.retrieves && gw.instructs() {
+            inserted = Inserted::earlier(recalled.inserted);
+        }
     }
     let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, Some(&mut masks));
+    let instructed = instruct(gw, &asked, &reading, &edits, &mut masks, record)?;
     edits.extend(reading.strip_extensions());
     if findings.iter().any(|located| reading.is_key(located.part)) {
         // A key that was replaced may now be another of its object: then the body has two readings again.
         Document::read(apply(reading.document().bytes(), edits.clone()))?;
     }
-    let instructed = instruct(&asked, &reading)?;
     let confided = Confided::of(&asked.guard, &reading, instructed.as_ref());
-    edits.extend(instructed.into_iter().flat_map(|instructed| instructed.edits));
+    if let Some(instructed) = instructed {
+        inserted = Inserted::Text(instructed.text.into());
+        edits.extend(instructed.edits);
+    }
     record.left("authorize");
     Ok(Authorized {
         asked,
         body: reading,
         edits,
-        masks,
-        confided,
+        confiding: Confiding {
+            masks,
+            confided,
+            inserted,
+        },
         bound_to,
     })
 }

@@ -15,6 +15,7 @@ use portcullis_policy::{Facts, decide};
 use portcullis_store::Admission;
 
 use super::forward::{Answer, Forwarded};
+use super::inserted::Inserted;
 use super::inspect_input::scan;
 use super::leak::Confided;
 use super::limits;
@@ -94,6 +95,9 @@ pub(crate) struct Behind {
     pub principal: Arc<Principal>,
     pub masks: Masks,
     pub confided: Option<Confided>,
+    pub inserted: Inserted,
+    /// Whether the reply is one that was made earlier.
+    pub retrieves: bool,
     pub account: Account,
     pub upstream: String,
 }
@@ -106,8 +110,7 @@ pub(crate) async fn deliver(
 ) -> Result<Reply, Refusal> {
     let Forwarded {
         asked,
-        masks,
-        confided,
+        confiding,
         price,
         upstream,
         answer,
@@ -116,8 +119,10 @@ pub(crate) async fn deliver(
         exchange: asked.exchange,
         guard: asked.guard,
         principal: asked.principal,
-        masks,
-        confided,
+        masks: confiding.masks,
+        confided: confiding.confided,
+        inserted: confiding.inserted,
+        retrieves: asked.call.retrieves,
         account: Account {
             admission: asked.admission,
             price,
@@ -199,7 +204,8 @@ async fn buffered(
     }
     for state in exchange.stored(document) {
         let (owner, values) = (&behind.principal.key, behind.masks.known());
-        gw.services.kept.keep(owner, &state.id, &values);
+        let inserted = gw.instructs().then(|| behind.inserted.text());
+        gw.services.kept.keep(owner, &state.id, &values, inserted);
         remember(
             gw,
             &behind.principal.key,
@@ -211,12 +217,12 @@ async fn buffered(
     }
     let mut findings = scan(gw, &behind.guard, Direction::Output, &reading, record);
     behind.masks.spare(&reading, &mut findings);
-    findings.extend(
-        behind
-            .confided
-            .iter()
-            .flat_map(|confided| confided.leaks(&reading)),
-    );
+    let repeated = behind
+        .retrieves
+        .then(|| Confided::repeated(&behind.guard, &reading))
+        .flatten();
+    let confided = behind.confided.iter().chain(&repeated);
+    findings.extend(confided.flat_map(|confided| confided.leaks(&reading)));
     let facts = Facts {
         direction: Direction::Output,
         principal_models: &[],
@@ -252,12 +258,7 @@ async fn buffered(
             text: "null".to_owned(),
         }));
     }
-    edits.extend(
-        behind
-            .confided
-            .iter()
-            .flat_map(|confided| confided.unsay(&reading)),
-    );
+    edits.extend(behind.inserted.unsay(&reading));
     edits.extend(restore(&reading, &findings, &behind.masks, |_| true));
     if status.is_success()
         && let Some(short) = limits::shortened(&behind.guard, exchange, &reading, &edits, record)

@@ -9,11 +9,9 @@ use hyper::body::Incoming;
 use portcullis_core::Price;
 use portcullis_dialect::{Api, Method};
 
-use super::authorize::{Authorized, Outgoing};
-use super::leak::Confided;
+use super::authorize::{Authorized, Confiding, Outgoing};
 use super::parse::Asked;
 use crate::gateway::Target;
-use crate::masks::Masks;
 use crate::record::Record;
 use crate::upstream::SendError;
 use crate::{Gateway, Refusal, headers, models};
@@ -21,8 +19,7 @@ use crate::{Gateway, Refusal, headers, models};
 /// A request that was answered: the head of the reply is here, its body is not read yet.
 pub(crate) struct Forwarded {
     pub(super) asked: Asked,
-    pub(super) masks: Masks,
-    pub(super) confided: Option<Confided>,
+    pub(super) confiding: Confiding,
     pub(super) price: Option<Price>,
     pub(super) upstream: String,
     pub(super) answer: Answer,
@@ -49,14 +46,13 @@ pub(super) async fn forward(
     request: Authorized,
     record: &mut Record,
 ) -> Result<Forwarded, Refusal> {
-    let (asked, outgoing, (masks, confided), bound_to) = request.into_parts();
+    let (asked, outgoing, confiding, bound_to) = request.into_parts();
     if asked.exchange.lists_models() {
         let answer = Answer::Own(models::list(gw, &asked).await?);
         record.left("forward");
         return Ok(Forwarded {
             asked,
-            masks,
-            confided: None,
+            confiding,
             price: None,
             upstream: String::new(),
             answer,
@@ -72,8 +68,7 @@ pub(super) async fn forward(
                 let (price, upstream) = (way.price, way.target.name.clone());
                 return Ok(Forwarded {
                     asked,
-                    masks,
-                    confided,
+                    confiding,
                     price,
                     upstream,
                     answer: Answer::Upstream(Box::new(response)),

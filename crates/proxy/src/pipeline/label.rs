@@ -22,6 +22,7 @@ pub(super) fn label(request: Parsed, record: &mut Record) -> Result<Labelled, Re
     let (asked, document) = request.into_parts();
     let exchange = asked.exchange;
     let reading = Reading::of(document, |place| exchange.label(Body::Request, place));
+    reading.check_extensions()?;
     // A client may lower the trust of its own text. No key may raise it yet, so a request that tries is refused, not ignored.
     if reading.asks_for_trust() {
         return Err(Refusal::ForbiddenTrust);

@@ -4,10 +4,11 @@
 //! anything of it, and what does is a few words. When it comes to a leak, nothing of the stretch that completes it has gone.
 
 use portcullis_core::{Action, Channel, Finding, Lane, Located, Part, PartId, Span};
-use portcullis_dialect::{Edit, Reading};
+use portcullis_dialect::Reading;
 use portcullis_inspect::leak::{Prompt, Reader, Trace};
 use portcullis_policy::Mode;
 
+use super::inserted::is_instruction;
 use super::instruct::Instructed;
 use crate::gateway::Guard;
 
@@ -17,8 +18,6 @@ pub(crate) struct Confided {
     trace: Trace,
     /// Whether a leak ends a stream, so that it is reported at once and not when the stretch has ended.
     ends: bool,
-    /// What the gateway put before the client's instructions.
-    inserted: Option<String>,
 }
 
 impl Confided {
@@ -29,8 +28,10 @@ impl Confided {
             return None;
         }
         let on = |wanted: fn(Channel) -> bool| reading.parts().filter(move |part| wanted(part.channel));
-        let marker = instructed.map(|instructed| instructed.marker.as_str());
-        let prompt = Prompt::new(on(is_prompt).map(|part| part.text), marker)?;
+        let marker = instructed.and_then(|instructed| instructed.marker.as_deref());
+        let own = instructed.and_then(|instructed| instructed.prompt.as_deref());
+        let texts = own.into_iter().chain(on(is_instruction).map(|part| part.text));
+        let prompt = Prompt::new(texts, marker)?;
         let mut trace = prompt.trace();
         for part in on(|channel| channel == Channel::User) {
             prompt.concede(part.text, &mut trace);
@@ -38,32 +39,26 @@ impl Confided {
         for part in on(|channel| channel == Channel::Assistant) {
             prompt.recall(part.text, &mut trace);
         }
-        let ends = action == Action::Block && guard.profile.mode == Mode::Enforce;
         Some(Confided {
             prompt,
             trace,
-            ends,
-            inserted: instructed.map(|instructed| instructed.text.clone()),
+            ends: ends(guard),
         })
     }
 
-    /// The edits that take out what the gateway put before the client's instructions, where a provider repeats those.
-    pub fn unsay(&self, reading: &Reading) -> Vec<Edit> {
-        let Some(inserted) = &self.inserted else {
-            return Vec::new();
-        };
-        let repeated = reading.parts().filter(|part| is_prompt(part.channel));
-        let found = repeated.filter_map(|part| {
-            let start = part.text.find(inserted.as_str())?;
-            let end = start.saturating_add(inserted.len());
-            let rest = part.text.get(end..).unwrap_or("");
-            let blank = rest
-                .len()
-                .saturating_sub(rest.trim_start_matches('\n').len())
-                .min(2);
-            Some(reading.edit(part.id, Span::new(start, end.saturating_add(blank)), ""))
-        });
-        found.collect()
+    /// What the request behind a stored reply confided, as far as the provider repeats it beside the reply: it may have been
+    /// withheld when it was made, and is asked for again.
+    pub fn repeated(guard: &Guard, reading: &Reading) -> Option<Confided> {
+        if guard.profile.system_prompt.leak == Action::Allow {
+            return None;
+        }
+        let repeated = reading.parts().filter(|part| is_instruction(part.channel));
+        let prompt = Prompt::new(repeated.map(|part| part.text), None)?;
+        Some(Confided {
+            trace: prompt.trace(),
+            prompt,
+            ends: ends(guard),
+        })
     }
 
     /// What a whole reply says of the prompt, if that is a leak.
@@ -82,14 +77,13 @@ impl Confided {
     }
 }
 
-/// Where instructions stand. That a reply repeats them in such a place is the provider's echo of the request, not the model's word.
-fn is_prompt(channel: Channel) -> bool {
-    matches!(channel, Channel::System | Channel::Developer)
+fn ends(guard: &Guard) -> bool {
+    guard.profile.system_prompt.leak == Action::Block && guard.profile.mode == Mode::Enforce
 }
 
 fn read<'a>(prompt: &Prompt, trace: &mut Trace, parts: impl Iterator<Item = Part<'a>>) -> Vec<Located> {
     let mut found: Vec<(Part<'a>, Span)> = Vec::new();
-    for part in parts.filter(|part| !is_prompt(part.channel) && part.channel != Channel::Identifier) {
+    for part in parts.filter(|part| !is_instruction(part.channel) && part.channel != Channel::Identifier) {
         found.extend(prompt.read(part.text, trace).into_iter().map(|span| (part, span)));
     }
     let Some(leak) = trace.leak() else {
@@ -164,11 +158,6 @@ impl Listening {
         let mut trace = self.confided.trace.clone();
         let parts = reading.parts().filter(|part| within(part.id));
         read(&self.confided.prompt, &mut trace, parts)
-    }
-
-    /// See [`Confided::unsay`].
-    pub fn unsay(&self, reading: &Reading) -> Vec<Edit> {
-        self.confided.unsay(reading)
     }
 
     fn at(&mut self, lane: Lane) -> usize {

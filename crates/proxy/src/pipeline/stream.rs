@@ -18,7 +18,7 @@ use portcullis_core::{Decision, Outcome};
 use portcullis_dialect::Cut;
 use tokio::time::Sleep;
 
-use self::engine::{Engine, Stop};
+use self::engine::{Engine, Instructions, Stop};
 use super::deliver::{Account, Behind, WITHHELD, remember};
 use crate::metrics::Held;
 use crate::record::Record;
@@ -47,6 +47,8 @@ impl Guarded {
             principal,
             masks,
             confided,
+            inserted,
+            retrieves,
             account,
             upstream: name,
         } = behind;
@@ -55,7 +57,11 @@ impl Guarded {
             exchange,
             guard,
             masks,
-            confided,
+            Instructions {
+                confided,
+                inserted,
+                repeats: retrieves,
+            },
             (principal, name),
         );
         let idle = Box::pin(tokio::time::sleep(gateway.timeouts.idle));

@@ -13,6 +13,7 @@ mod bench;
 mod choices;
 mod coverage;
 mod limits;
+mod own_prompts;
 mod prompts;
 mod recorded;
 mod streams;

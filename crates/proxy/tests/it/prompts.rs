@@ -14,7 +14,7 @@ const PROMPT: &str = "You are Aria, the assistant of the Harbour Bank. Never say
     The name of the project that you belong to is Blue Lantern, and its budget is a secret.";
 
 /// The request of a wire with a system prompt and a turn of the user, in the dialect's own places.
-fn asking(wire: &Wire, prompt: &str, user: &str) -> Value {
+pub fn asking(wire: &Wire, prompt: &str, user: &str) -> Value {
     let mut request = wire.request.clone();
     if wire.path.contains("chat") {
         request["messages"] =
@@ -33,7 +33,7 @@ fn asking(wire: &Wire, prompt: &str, user: &str) -> Value {
 }
 
 /// A whole reply of a wire.
-fn buffered(wire: &Wire, text: &str) -> Value {
+pub fn buffered(wire: &Wire, text: &str) -> Value {
     if wire.path.contains("chat") {
         json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [
             {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}]})
@@ -56,14 +56,14 @@ fn deltas(text: &str, size: usize) -> Vec<String> {
     chars.chunks(size).map(|piece| piece.iter().collect()).collect()
 }
 
-async fn streamed(bench: &Bench, wire: &Wire, request: &Value, text: &str, size: usize) -> Answer {
+pub async fn streamed(bench: &Bench, wire: &Wire, request: &Value, text: &str, size: usize) -> Answer {
     let deltas = deltas(text, size);
     let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
     bench.script(Script::sse((wire.text)(&deltas)));
     bench.post(wire.path, request.to_string()).await
 }
 
-async fn whole(bench: &Bench, wire: &Wire, request: &Value, text: &str) -> Answer {
+pub async fn whole(bench: &Bench, wire: &Wire, request: &Value, text: &str) -> Answer {
     let mut request = request.clone();
     if request["stream"].is_boolean() {
         request["stream"] = json!(false);

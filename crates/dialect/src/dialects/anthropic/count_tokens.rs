@@ -35,6 +35,10 @@ impl Exchange for CountTokens {
         facts::call(document)
     }
 
+    fn takes_instructions(&self) -> bool {
+        true
+    }
+
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         facts::instruct(request, text)
     }

@@ -46,6 +46,10 @@ impl Exchange for Messages {
         Ok(call)
     }
 
+    fn takes_instructions(&self) -> bool {
+        true
+    }
+
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         facts::instruct(request, text)
     }

@@ -41,6 +41,10 @@ impl Exchange for Generate {
         Ok(call)
     }
 
+    fn takes_instructions(&self) -> bool {
+        true
+    }
+
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         facts::instruct(request, text)
     }
@@ -96,6 +100,10 @@ impl Exchange for StreamGenerate {
             stream: true,
             ..Generate.call(document, parameters)?
         })
+    }
+
+    fn takes_instructions(&self) -> bool {
+        true
     }
 
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {

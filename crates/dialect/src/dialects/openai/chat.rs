@@ -72,6 +72,10 @@ impl Exchange for Chat {
         }
     }
 
+    fn takes_instructions(&self) -> bool {
+        true
+    }
+
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         let messages = request.at(&["messages"])?;
         let message = format!(r#"{{"role":"system","content":{}}}"#, quoted(text));

@@ -5,7 +5,9 @@
 use portcullis_core::{Channel, Usage};
 
 use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress, lanes};
-use crate::json::{Document, Malformed, NodeId, quoted};
+use crate::instruct;
+use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::patch::Edit;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Seg};
 
@@ -49,6 +51,37 @@ impl Exchange for Completions {
             }
             (_, [K("choices"), I(_), K("logprobs"), rest @ ..]) => logprob(choices::group(place), rest),
             (_, path) => choices::envelope(path),
+        }
+    }
+
+    fn takes_instructions(&self) -> bool {
+        true
+    }
+
+    /// There are no roles here: what comes first instructs. Prompts of token ids cannot be added to.
+    fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
+        let Some(prompt) = request.at(&["prompt"]) else {
+            return Some(instruct::first_member(
+                request,
+                request.root(),
+                "prompt",
+                &quoted(text),
+            ));
+        };
+        match request.sort(prompt) {
+            Sort::String => Some(instruct::before_string(request, prompt, text)),
+            Sort::Null => Some(instruct::instead(request, prompt, quoted(text))),
+            Sort::Array => {
+                let mut edits = Vec::new();
+                for item in request.items(prompt) {
+                    if request.sort(item) != Sort::String {
+                        return None;
+                    }
+                    edits.extend(instruct::before_string(request, item, text));
+                }
+                Some(edits)
+            }
+            _ => None,
         }
     }
 

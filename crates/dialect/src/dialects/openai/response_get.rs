@@ -71,6 +71,7 @@ impl Exchange for Stored {
         });
         Ok(Call {
             state: state.collect(),
+            retrieves: true,
             ..Call::default()
         })
     }

@@ -83,6 +83,10 @@ impl Exchange for Responses {
         }
     }
 
+    fn takes_instructions(&self) -> bool {
+        true
+    }
+
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         let message = format!(r#"{{"role":"developer","content":{}}}"#, quoted(text));
         instruct::in_member(request, "instructions", text, &message)

@@ -19,6 +19,7 @@ use portcullis_inspect::Window;
 use portcullis_policy::{Facts, Verdict, decide};
 
 use super::super::deliver::restore;
+use super::super::inserted::Inserted;
 use super::super::inspect_input::scan;
 use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
@@ -61,12 +62,22 @@ pub(super) enum Stop {
     Silent,
 }
 
+/// What a stream's reply is compared with, and what is taken out where it repeats its request.
+pub(super) struct Instructions {
+    pub confided: Option<Confided>,
+    pub inserted: Inserted,
+    /// Whether the reply is one that was made earlier, so that what was confided is only known from what it repeats.
+    pub repeats: bool,
+}
+
 pub(super) struct Engine {
     gateway: Arc<Gateway>,
     exchange: &'static dyn Exchange,
     guard: Arc<Guard>,
     masks: Masks,
     listening: Option<Listening>,
+    inserted: Inserted,
+    repeats: bool,
     maker: (Arc<Principal>, String),
     frames: Frames,
     whole_frames: Vec<Frame>,
@@ -86,7 +97,7 @@ impl Engine {
         exchange: &'static dyn Exchange,
         guard: Arc<Guard>,
         masks: Masks,
-        confided: Option<Confided>,
+        instructions: Instructions,
         maker: (Arc<Principal>, String),
     ) -> Engine {
         Engine {
@@ -95,7 +106,9 @@ impl Engine {
             exchange,
             guard,
             masks,
-            listening: confided.map(Confided::listen),
+            listening: instructions.confided.map(Confided::listen),
+            inserted: instructions.inserted,
+            repeats: instructions.repeats,
             maker,
             frames: Frames::new(),
             whole_frames: Vec::new(),
@@ -116,7 +129,8 @@ impl Engine {
     /// Keeps what was masked for later turns of a conversation that the provider stores.
     pub fn keep(&self, state: &StateRef) {
         let kept = &self.gateway.services.kept;
-        kept.keep(&self.maker.0.key, &state.id, &self.masks.known());
+        let inserted = self.gateway.instructs().then(|| self.inserted.text());
+        kept.keep(&self.maker.0.key, &state.id, &self.masks.known(), inserted);
     }
 
     /// State that the provider says it stored, not yet taken.
@@ -197,6 +211,9 @@ impl Engine {
                 self.stored.push(state);
             }
         }
+        if self.repeats && self.listening.is_none() {
+            self.listening = Confided::repeated(&self.guard, &reading).map(Confided::listen);
+        }
         let about = exchange.about(reading.document());
         if let About::One(group) = about {
             self.progress.choice(group, Stage::Unsaid);
@@ -258,11 +275,7 @@ impl Engine {
             }
             edits = enforce::edits(reading, &findings, &verdict.rulings, None);
         }
-        edits.extend(
-            self.listening
-                .iter()
-                .flat_map(|listening| listening.unsay(reading)),
-        );
+        edits.extend(self.inserted.unsay(reading));
         let whole = |part: PartId| !reading.is_delta(part);
         edits.extend(restore(reading, &findings, &self.masks, whole));
         Ok(edits)
