@@ -100,6 +100,8 @@ pub struct Call {
     pub model_repeats: Vec<NodeId>,
     /// Stored state that the request names.
     pub state: Vec<StateRef>,
+    /// Whether the provider keeps the conversation, so that a later request may go on with it by its id.
+    pub stores: bool,
     /// Whether the reply is that of an earlier request: it may repeat what that one said.
     pub retrieves: bool,
 }

@@ -1,5 +1,5 @@
 //! What must be known of conversations that a provider stores, since a later turn names the stored object and does not send its
-//! text again: the values behind the placeholders in it, and what the gateway put before the client's instructions.
+//! text again: the values behind the placeholders in it, its instructions, and what the gateway put before the client's own.
 //!
 //! It is memory of this process: bounded, each client's own, and gone after a day, after a restart, or when newer
 //! conversations need the room. Then a placeholder stays a placeholder and instructions are left out, which gives nothing away.
@@ -40,6 +40,8 @@ pub(crate) struct Recalled {
     pub values: Arc<[Known]>,
     /// What was put before the instructions: no text where nothing was; `None` where that is not known.
     pub inserted: Option<Arc<str>>,
+    /// What instructed the model; no text where nothing did, or where that is not known.
+    pub prompt: Arc<str>,
 }
 
 struct Conversation {
@@ -50,8 +52,13 @@ struct Conversation {
 
 impl Kept {
     /// Keeps what belongs to the stored object of that id.
-    pub(crate) fn keep(&self, owner: &KeyId, id: &str, values: &[Known], inserted: Option<&str>) {
-        if values.is_empty() && inserted.is_none() {
+    pub(crate) fn keep(&self, owner: &KeyId, id: &str, what: Recalled) {
+        let Recalled {
+            values,
+            inserted,
+            prompt,
+        } = &what;
+        if values.is_empty() && inserted.is_none() && prompt.is_empty() {
             return;
         }
         let size = |known: &Known| {
@@ -63,7 +70,8 @@ impl Kept {
         };
         let rest = id
             .len()
-            .saturating_add(inserted.map_or(0, str::len))
+            .saturating_add(inserted.as_ref().map_or(0, |text| text.len()))
+            .saturating_add(prompt.len())
             .saturating_add(OVERHEAD);
         let bytes = values.iter().map(size).fold(rest, usize::saturating_add);
         if bytes > MAX_BYTES {
@@ -81,10 +89,7 @@ impl Kept {
         all.bytes = all.bytes.saturating_add(bytes);
         all.order.push_back(key.clone());
         let conversation = Conversation {
-            what: Recalled {
-                values: values.into(),
-                inserted: inserted.map(Arc::from),
-            },
+            what,
             since: Instant::now(),
             bytes,
         };
@@ -128,27 +133,38 @@ mod tests {
         }
     }
 
+    fn values(values: &[Known]) -> Recalled {
+        Recalled {
+            values: values.into(),
+            ..Recalled::default()
+        }
+    }
+
     #[test]
     fn each_client_has_its_own_and_the_oldest_makes_room() {
         let (ann, bob) = (KeyId::from_text("ann"), KeyId::from_text("bob"));
         let kept = Kept::default();
-        kept.keep(&ann, "resp_1", &[known("x")], None);
+        kept.keep(&ann, "resp_1", values(&[known("x")]));
         assert_eq!(kept.recall(&ann, "resp_1").values.len(), 1);
         assert_eq!(kept.recall(&ann, "resp_1").inserted, None);
-        kept.keep(&ann, "resp_0", &[], Some("Be kind."));
+        let inserted = Recalled {
+            inserted: Some("Be kind.".into()),
+            ..Recalled::default()
+        };
+        kept.keep(&ann, "resp_0", inserted);
         assert_eq!(kept.recall(&ann, "resp_0").inserted.as_deref(), Some("Be kind."));
         assert_eq!(kept.recall(&bob, "resp_0").inserted, None);
         assert!(
             kept.recall(&bob, "resp_1").values.is_empty() && kept.recall(&ann, "resp_2").values.is_empty()
         );
         let large = "y".repeat(MAX_BYTES / 2);
-        kept.keep(&bob, "resp_3", &[known(&large)], None);
-        kept.keep(&bob, "resp_4", &[known(&large)], None);
+        kept.keep(&bob, "resp_3", values(&[known(&large)]));
+        kept.keep(&bob, "resp_4", values(&[known(&large)]));
         assert!(
             kept.recall(&ann, "resp_1").values.is_empty() && kept.recall(&bob, "resp_3").values.is_empty()
         );
         assert_eq!(kept.recall(&bob, "resp_4").values.len(), 1);
-        kept.keep(&bob, "resp_5", &[known(&"z".repeat(MAX_BYTES))], None);
+        kept.keep(&bob, "resp_5", values(&[known(&"z".repeat(MAX_BYTES))]));
         assert_eq!(
             kept.recall(&bob, "resp_4").values.len(),
             1,

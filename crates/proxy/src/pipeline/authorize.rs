@@ -1,5 +1,7 @@
 //! The decision and its obligations: may this key ask this of this model, with these texts, and what must be changed first.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use portcullis_core::{Direction, Located};
 use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
@@ -8,7 +10,7 @@ use portcullis_policy::{Denial, Facts, decide};
 use super::inserted::Inserted;
 use super::inspect_input::Inspected;
 use super::instruct::instruct;
-use super::leak::Confided;
+use super::leak::{self, Confided};
 use super::parse::Asked;
 use crate::enforce;
 use crate::masks::Masks;
@@ -30,6 +32,8 @@ pub(crate) struct Confiding {
     pub masks: Masks,
     pub confided: Option<Confided>,
     pub inserted: Inserted,
+    /// What instructs the model, where the provider keeps that for later turns.
+    pub prompt: Arc<str>,
 }
 
 impl Authorized {
@@ -104,10 +108,11 @@ pub(super) async fn authorize(
     let mailboxes = asks_for_mailboxes(reading.document());
     let owner = &asked.principal.key;
     let mut masks = Masks::new(gw.services.mask_key, owner, mailboxes);
-    let mut inserted = Inserted::Nothing;
+    let (mut inserted, mut earlier) = (Inserted::Nothing, Vec::new());
     for state in &asked.call.state {
         let recalled = gw.services.kept.recall(owner, &state.id);
         masks.recall(&recalled.values);
+        earlier.push(recalled.prompt);
         if asked.call.retrieves && gw.instructs() {
             inserted = Inserted::earlier(recalled.inserted);
         }
@@ -119,7 +124,11 @@ pub(super) async fn authorize(
         // A key that was replaced may now be another of its object: then the body has two readings again.
         Document::read(apply(reading.document().bytes(), edits.clone()))?;
     }
-    let confided = Confided::of(&asked.guard, &reading, instructed.as_ref());
+    let confided = Confided::of(&asked.guard, &reading, instructed.as_ref(), &earlier);
+    let prompt = match asked.call.stores {
+        true => leak::kept(&reading, instructed.as_ref(), &earlier),
+        false => Arc::default(),
+    };
     if let Some(instructed) = instructed {
         inserted = Inserted::Text(instructed.text.into());
         edits.extend(instructed.edits);
@@ -133,6 +142,7 @@ pub(super) async fn authorize(
             masks,
             confided,
             inserted,
+            prompt,
         },
         bound_to,
     })

@@ -23,6 +23,7 @@ use super::stream::Guarded;
 use crate::body::BodyError;
 use crate::enforce;
 use crate::gateway::Guard;
+use crate::kept::Recalled;
 use crate::masks::Masks;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal, body};
@@ -96,6 +97,7 @@ pub(crate) struct Behind {
     pub masks: Masks,
     pub confided: Option<Confided>,
     pub inserted: Inserted,
+    pub prompt: Arc<str>,
     /// Whether the reply is one that was made earlier.
     pub retrieves: bool,
     pub account: Account,
@@ -122,6 +124,7 @@ pub(crate) async fn deliver(
         masks: confiding.masks,
         confided: confiding.confided,
         inserted: confiding.inserted,
+        prompt: confiding.prompt,
         retrieves: asked.call.retrieves,
         account: Account {
             admission: asked.admission,
@@ -203,9 +206,12 @@ async fn buffered(
         record.used(usage);
     }
     for state in exchange.stored(document) {
-        let (owner, values) = (&behind.principal.key, behind.masks.known());
-        let inserted = gw.instructs().then(|| behind.inserted.text());
-        gw.services.kept.keep(owner, &state.id, &values, inserted);
+        let what = Recalled {
+            values: behind.masks.known().into(),
+            inserted: gw.instructs().then(|| behind.inserted.text().into()),
+            prompt: Arc::clone(&behind.prompt),
+        };
+        gw.services.kept.keep(&behind.principal.key, &state.id, what);
         remember(
             gw,
             &behind.principal.key,

@@ -3,6 +3,9 @@
 //! A stream is held from where it says something of the prompt until that has ended, and no further: almost no reply says
 //! anything of it, and what does is a few words. When it comes to a leak, nothing of the stretch that completes it has gone.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use portcullis_core::{Action, Channel, Finding, Lane, Located, Part, PartId, Span};
 use portcullis_dialect::Reading;
 use portcullis_inspect::leak::{Prompt, Reader, Trace};
@@ -22,16 +25,20 @@ pub(crate) struct Confided {
 
 impl Confided {
     /// What a request confides to the model. Nothing where the profile does not ask, or where it has no system prompt.
-    pub(super) fn of(guard: &Guard, reading: &Reading, instructed: Option<&Instructed>) -> Option<Confided> {
+    /// `earlier` are the instructions of earlier turns that the provider keeps.
+    pub(super) fn of(
+        guard: &Guard,
+        reading: &Reading,
+        instructed: Option<&Instructed>,
+        earlier: &[Arc<str>],
+    ) -> Option<Confided> {
         let action = guard.profile.system_prompt.leak;
         if action == Action::Allow {
             return None;
         }
         let on = |wanted: fn(Channel) -> bool| reading.parts().filter(move |part| wanted(part.channel));
         let marker = instructed.and_then(|instructed| instructed.marker.as_deref());
-        let own = instructed.and_then(|instructed| instructed.prompt.as_deref());
-        let texts = own.into_iter().chain(on(is_instruction).map(|part| part.text));
-        let prompt = Prompt::new(texts, marker)?;
+        let prompt = Prompt::new(instructions(reading, instructed, earlier), marker)?;
         let mut trace = prompt.trace();
         for part in on(|channel| channel == Channel::User) {
             prompt.concede(part.text, &mut trace);
@@ -75,6 +82,37 @@ impl Confided {
             lanes: Vec::new(),
         }
     }
+}
+
+/// So much of the instructions of a stored conversation is kept: a few thousand words.
+const KEPT: usize = 32 * 1024;
+
+/// Everything that instructs the model, for later turns of a conversation that the provider keeps.
+pub(super) fn kept(reading: &Reading, instructed: Option<&Instructed>, earlier: &[Arc<str>]) -> Arc<str> {
+    let (mut all, mut known, mut left) = (Vec::new(), HashSet::new(), KEPT);
+    for text in instructions(reading, instructed, earlier).flat_map(|text| text.split("\n\n")) {
+        // The same instructions come with every turn.
+        if !known.insert(text) {
+            continue;
+        }
+        match left.checked_sub(text.len()) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        all.push(text);
+    }
+    all.join("\n\n").into()
+}
+
+fn instructions<'t>(
+    reading: &'t Reading,
+    instructed: Option<&'t Instructed>,
+    earlier: &'t [Arc<str>],
+) -> impl Iterator<Item = &'t str> {
+    let own = instructed.and_then(|instructed| instructed.prompt.as_deref());
+    let sent = reading.parts().filter(|part| is_instruction(part.channel));
+    let earlier = earlier.iter().map(|text| &**text);
+    own.into_iter().chain(sent.map(|part| part.text)).chain(earlier)
 }
 
 fn ends(guard: &Guard) -> bool {

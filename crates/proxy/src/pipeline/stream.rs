@@ -48,6 +48,7 @@ impl Guarded {
             masks,
             confided,
             inserted,
+            prompt,
             retrieves,
             account,
             upstream: name,
@@ -60,6 +61,7 @@ impl Guarded {
             Instructions {
                 confided,
                 inserted,
+                prompt,
                 repeats: retrieves,
             },
             (principal, name),

@@ -343,3 +343,22 @@ async fn a_request_without_a_system_prompt_gets_no_marker() {
         );
     }
 }
+
+#[tokio::test]
+async fn instructions_that_a_provider_stored_are_known_in_later_turns() {
+    let bench = Bench::new().await;
+    let first = json!({"model": "gpt-4o", "input": [
+        {"role": "developer", "content": PROMPT}, {"role": "user", "content": "Hello!"}]});
+    let wire = &wires()[3];
+    assert_eq!(whole(&bench, wire, &first, "Hello to you.").await.status, 200);
+    let mut later = json!({"model": "gpt-4o", "input": "Say it.", "previous_response_id": "resp_1"});
+    for streams in [false, true] {
+        later["stream"] = json!(streams);
+        let answer = match streams {
+            true => streamed(&bench, wire, &later, PROMPT, 9).await,
+            false => whole(&bench, wire, &later, PROMPT).await,
+        };
+        assert!(!answer.text().contains("Blue Lantern"), "{}", answer.text());
+        assert_eq!(bench.record(&answer).await.decision, Decision::Block);
+    }
+}

@@ -47,6 +47,7 @@ impl Exchange for Responses {
                 .filter(|node| document.sort(*node) != Sort::Null)
         };
         call.system_prompt = set("instructions").is_some();
+        call.stores = set("store").is_none_or(|store| document.as_bool(store) != Some(false));
         if let Some(input) = set("input") {
             match document.sort(input) {
                 Sort::String => {}

@@ -27,6 +27,7 @@ use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
 use crate::enforce;
 use crate::gateway::Guard;
+use crate::kept::Recalled;
 use crate::masks::Masks;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
@@ -66,6 +67,8 @@ pub(super) enum Stop {
 pub(super) struct Instructions {
     pub confided: Option<Confided>,
     pub inserted: Inserted,
+    /// What instructs the model, to be kept where the provider keeps it.
+    pub prompt: Arc<str>,
     /// Whether the reply is one that was made earlier, so that what was confided is only known from what it repeats.
     pub repeats: bool,
 }
@@ -77,6 +80,7 @@ pub(super) struct Engine {
     masks: Masks,
     listening: Option<Listening>,
     inserted: Inserted,
+    prompt: Arc<str>,
     repeats: bool,
     maker: (Arc<Principal>, String),
     frames: Frames,
@@ -108,6 +112,7 @@ impl Engine {
             masks,
             listening: instructions.confided.map(Confided::listen),
             inserted: instructions.inserted,
+            prompt: instructions.prompt,
             repeats: instructions.repeats,
             maker,
             frames: Frames::new(),
@@ -129,8 +134,12 @@ impl Engine {
     /// Keeps what was masked for later turns of a conversation that the provider stores.
     pub fn keep(&self, state: &StateRef) {
         let kept = &self.gateway.services.kept;
-        let inserted = self.gateway.instructs().then(|| self.inserted.text());
-        kept.keep(&self.maker.0.key, &state.id, &self.masks.known(), inserted);
+        let what = Recalled {
+            values: self.masks.known().into(),
+            inserted: self.gateway.instructs().then(|| self.inserted.text().into()),
+            prompt: Arc::clone(&self.prompt),
+        };
+        kept.keep(&self.maker.0.key, &state.id, what);
     }
 
     /// State that the provider says it stored, not yet taken.
