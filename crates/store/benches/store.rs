@@ -42,6 +42,7 @@ fn record(number: u64) -> AuditRecord {
         endpoint: "POST /v1/chat/completions".to_owned(),
         model: Some("gpt-4o-mini".to_owned()),
         upstream: Some("openai".to_owned()),
+        prompt: None,
         streamed: false,
         status: 200,
         code: None,

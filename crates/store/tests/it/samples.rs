@@ -31,6 +31,9 @@ pub fn record(number: u64) -> AuditRecord {
         endpoint: "POST /v1/chat/completions".to_owned(),
         model: Some("gpt-4o-mini \"é\"".to_owned()),
         upstream: Some("openai".to_owned()),
+        prompt: number
+            .is_multiple_of(3)
+            .then(|| "aria@e3b0c44298fc1c14".to_owned()),
         streamed: number.is_multiple_of(2),
         status: 200,
         code: None,
