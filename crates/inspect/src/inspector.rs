@@ -405,7 +405,7 @@ impl Inspector {
     }
 
     /// Drops what a better finding of its family says as well.
-    fn resolve(&self, hits: &mut Vec<Hit>) {
+    pub(crate) fn resolve(&self, hits: &mut Vec<Hit>) {
         resolve(hits, |hit| self.rules.get(hit.rule).map(Rule::family));
     }
 

@@ -9,6 +9,7 @@
 //! alive is held; one whose automaton is dead is final, whatever follows. Nothing is ever read twice except a match.
 //! The window decides nothing about what it finds.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use portcullis_core::{Channel, Finding, Span};
@@ -17,7 +18,7 @@ use crate::{
     Inspector, Selection,
     around::{AFTER, BEFORE},
     edge::{Before, Edge},
-    hit::Hit,
+    hit::{Hit, tidy},
     machine::State,
     pieces::Pieces,
     plan::Plan,
@@ -44,7 +45,7 @@ pub struct Window {
     starts: Vec<Start>,
     /// Shapes that are tried near keywords only, and the lane offset where such a keyword ended last.
     keywords: Vec<(usize, usize)>,
-    /// What was found and reaches beyond `base`: it is held as a whole with what may yet overlap it.
+    /// What was found and reaches beyond `base`: it is held, and not reported, with what may yet overlap it.
     recent: Vec<Hit>,
     overgrown: bool,
 }
@@ -125,13 +126,13 @@ impl Window {
         let end = self.end();
         self.text.push_str(text);
         for (at, byte) in (end..).zip(text.bytes()) {
-            self.follow(inspector, &plan, byte, at, found);
-            self.begin(inspector, &plan, byte, at, found);
+            self.follow(inspector, &plan, byte, at);
+            self.begin(inspector, &plan, byte, at);
             self.before = self.before.then(byte);
             self.note_keywords(inspector.pieces(&plan), at + 1);
         }
         self.plan = Some(plan);
-        self.release();
+        self.release(inspector, found);
         if self.held() > BOUND {
             self.overgrown = true;
             return Err(Overgrown);
@@ -144,12 +145,12 @@ impl Window {
         for start in std::mem::take(&mut self.starts) {
             match start.stage {
                 Stage::Beginning { .. } => {}
-                Stage::Running(run) => self.settle(inspector, start.at, run.shape, run.accepted, found),
-                Stage::Waiting { shape, .. } => self.settle(inspector, start.at, shape, true, found),
+                Stage::Running(run) => self.settle(inspector, start.at, run.shape, run.accepted),
+                Stage::Waiting { shape, .. } => self.settle(inspector, start.at, shape, true),
             }
         }
-        self.recent.clear();
         self.base = self.end();
+        self.report(inspector, found);
         self.from = self.base;
         self.text.clear();
         self.base
@@ -166,7 +167,7 @@ impl Window {
     }
 
     /// Takes every start over the byte at lane offset `at`.
-    fn follow(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
+    fn follow(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize) {
         if self.starts.is_empty() {
             return;
         }
@@ -181,11 +182,11 @@ impl Window {
                 *node = next;
                 let (before, begun) = (*before, start.at);
                 for shape in trie.complete(next) {
-                    set_off.extend(self.set_off(inspector, *shape, before, begun, at + 1, found));
+                    set_off.extend(self.set_off(inspector, *shape, before, begun, at + 1));
                 }
                 trie.goes_on(next)
             }
-            Stage::Running(run) => match self.step(inspector, *run, start.at, byte, at, found) {
+            Stage::Running(run) => match self.step(inspector, *run, start.at, byte, at) {
                 Some(stage) => {
                     start.stage = stage;
                     true
@@ -194,7 +195,7 @@ impl Window {
             },
             Stage::Waiting { until, .. } if at < *until => true,
             Stage::Waiting { shape, .. } => {
-                self.settle(inspector, start.at, *shape, true, found);
+                self.settle(inspector, start.at, *shape, true);
                 false
             }
         });
@@ -210,7 +211,6 @@ impl Window {
         before: Before,
         at: usize,
         end: usize,
-        found: &mut Vec<Finding>,
     ) -> Option<Start> {
         let shape = inspector.shape(number)?;
         if !shape.may_follow(before) {
@@ -227,7 +227,7 @@ impl Window {
             accepted: false,
         };
         for (place, byte) in (at..).zip(read) {
-            match self.step(inspector, run, at, byte, place, found)? {
+            match self.step(inspector, run, at, byte, place)? {
                 Stage::Running(next) => run = next,
                 stage => return Some(Start { at, stage }),
             }
@@ -239,7 +239,7 @@ impl Window {
     }
 
     /// Steps an automaton over the byte at lane offset `place`; `None` when nothing can change about it any more, and
-    /// what it found is reported.
+    /// what it found is noted.
     fn step(
         &mut self,
         inspector: &Inspector,
@@ -247,7 +247,6 @@ impl Window {
         at: usize,
         byte: u8,
         place: usize,
-        found: &mut Vec<Finding>,
     ) -> Option<Stage> {
         let shape = inspector.shape(run.shape)?;
         run.state = shape.machine()?.step(run.state, byte);
@@ -262,7 +261,7 @@ impl Window {
                 until: place + AFTER,
             });
         }
-        self.settle(inspector, at, run.shape, run.accepted, found);
+        self.settle(inspector, at, run.shape, run.accepted);
         None
     }
 
@@ -288,7 +287,7 @@ impl Window {
     }
 
     /// Sets out from every shape that can begin with this byte.
-    fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
+    fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize) {
         let before = self.before;
         let pieces = inspector.pieces(plan);
         if let Some(node) = pieces.trie().step(Trie::root(before.begins_word()), byte) {
@@ -303,36 +302,49 @@ impl Window {
                 continue;
             };
             if shape.may_follow(before) && (!starting.is_keyed || self.is_keyed(number, shape, at)) {
-                let start = self.set_off(inspector, number, before, at, at + 1, found);
+                let start = self.set_off(inspector, number, before, at, at + 1);
                 self.starts.extend(start);
             }
         }
     }
 
-    /// Reports the match of a shape at a start about which nothing can change any more, if there is one.
-    fn settle(
-        &mut self,
-        inspector: &Inspector,
-        at: usize,
-        shape: usize,
-        accepted: bool,
-        found: &mut Vec<Finding>,
-    ) {
+    /// Notes the match of a shape at a start about which nothing can change any more, if there is one.
+    fn settle(&mut self, inspector: &Inspector, at: usize, shape: usize, accepted: bool) {
         let Some(shape) = inspector.shape(shape).filter(|_| accepted) else {
             return;
         };
         if let Some(span) = shape.find(&self.text, at - self.from) {
             let hit = shape.hit(Span::new(self.from + span.start, self.from + span.end));
-            if !self.recent.iter().any(|other| hit.is_within(other)) {
+            let is_better = |other: &Hit| {
+                hit.span == other.span && (hit.rank, Reverse(hit.rule)) > (other.rank, Reverse(other.rule))
+            };
+            if !self
+                .recent
+                .iter()
+                .any(|other| hit.is_within(other) && !is_better(other))
+            {
                 self.recent.push(hit);
-                let matched = self.text.get(span.start..span.end).unwrap_or_default();
-                found.extend(inspector.finding(hit.rule, hit.span, matched));
             }
         }
     }
 
+    /// Reports what ends at or before the offset up to which everything is final. Nothing that overlaps it can come any more, so
+    /// that what is reported of findings that claim the same text is what a scan of the whole reports.
+    fn report(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+        let base = self.base;
+        let mut hits: Vec<Hit> = self.recent.extract_if(.., |hit| hit.span.end <= base).collect();
+        tidy(&mut hits);
+        inspector.resolve(&mut hits);
+        found.extend(hits.iter().filter_map(|hit| {
+            let matched = self
+                .text
+                .get(hit.span.start - self.from..hit.span.end - self.from);
+            inspector.finding(hit.rule, hit.span, matched.unwrap_or_default())
+        }));
+    }
+
     /// Lets go of everything before the first start that is alive, and before every finding that reaches beyond it.
-    fn release(&mut self) {
+    fn release(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
         let end = self.end();
         let mut hold = self.starts.iter().map(|start| start.at).min().unwrap_or(end);
         // A finding that is held may itself overlap an earlier one: go on until nothing crosses.
@@ -343,8 +355,10 @@ impl Window {
         {
             hold = hit.span.start;
         }
-        self.recent.retain(|hit| hit.span.end > hold);
         self.base = hold;
+        if !self.recent.is_empty() {
+            self.report(inspector, found);
+        }
         // What is kept to look back at is let go in large pieces: moving the text is what costs.
         if self.base - self.from > 4 * BEFORE {
             let least = self.base - BEFORE - self.from;

@@ -210,9 +210,12 @@ fn a_finding_that_what_follows_may_overlap_is_held_whole() {
     let mut window = Window::new(Channel::Assistant, without_words);
     let mut found = Vec::new();
     assert_eq!(window.push(&INSPECTOR, "x 536-90-4399 ", &mut found), Ok(2));
-    assert_eq!(merged(&found), [Span::new(2, 13)]);
+    // What may overlap it may also be the better name for it: it is reported when that is known.
+    assert!(found.is_empty());
     let mut other = window.clone();
-    assert_eq!(other.push(&INSPECTOR, ", ", &mut Vec::new()), Ok(16));
+    assert_eq!(other.push(&INSPECTOR, ", ", &mut found), Ok(16));
+    assert_eq!(merged(&found), [Span::new(2, 13)]);
+    found.clear();
     assert_eq!(window.push(&INSPECTOR, "1111 ", &mut found), Ok(2));
     assert_eq!(window.push(&INSPECTOR, "apples", &mut found), Ok(19));
     assert_eq!(merged(&found), [Span::new(2, 13)]);

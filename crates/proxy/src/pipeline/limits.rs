@@ -12,9 +12,6 @@ use portcullis_policy::{Facts, Profile, decide};
 use crate::gateway::Guard;
 use crate::record::Record;
 
-/// Texts of one reply that are followed for loops at once. The one that was opened first is given up for another.
-const FOLLOWED: usize = 16;
-
 const LENGTH: &str = "output.length";
 const LOOP: &str = "output.loop";
 
@@ -24,6 +21,7 @@ pub(super) struct Limits {
     left: Option<u64>,
     /// Characters of repetition that pass; `None` as above.
     most_repeated: Option<usize>,
+    /// The texts that are open, so at most as many as a stream may have open at once.
     followed: Vec<(Lane, Loops)>,
     reached: bool,
 }
@@ -72,6 +70,13 @@ impl Limits {
         text.get(..end).unwrap_or("")
     }
 
+    /// Nothing more comes of a text.
+    pub fn ended(&mut self, lane: Lane) {
+        if let Some(at) = self.followed.iter().position(|(other, _)| *other == lane) {
+            self.followed.swap_remove(at);
+        }
+    }
+
     /// The edits that leave of an event what may pass: `passed` bytes of each part. It does not say why the reply finished either: it did not.
     pub fn end(
         exchange: &dyn Exchange,
@@ -96,9 +101,6 @@ impl Limits {
         let most = self.most_repeated?;
         let known = self.followed.iter().position(|(other, _)| *other == lane);
         if known.is_none() {
-            if self.followed.len() >= FOLLOWED {
-                self.followed.remove(0);
-            }
             self.followed.push((lane, Loops::new(most)));
         }
         let at = known.unwrap_or(self.followed.len().saturating_sub(1));
@@ -186,7 +188,9 @@ pub(super) fn shortened(
         .parts()
         .filter(|part| is_said(part.channel))
         .find_map(|part| {
-            let text = limits.pass(guard, reading, &part, Lane(u64::from(part.id.0)), record);
+            let lane = Lane(u64::from(part.id.0));
+            let text = limits.pass(guard, reading, &part, lane, record);
+            limits.ended(lane);
             limits.are_reached().then_some((part.id, text.len()))
         })?;
     let text = said_until(exchange, reading, edits, last, end);

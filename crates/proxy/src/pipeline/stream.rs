@@ -3,6 +3,16 @@
 
 mod engine;
 mod lane;
+#[cfg(test)]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod law;
 mod queue;
 
 use std::collections::VecDeque;

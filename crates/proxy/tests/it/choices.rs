@@ -275,6 +275,50 @@ async fn a_limit_ends_every_choice_that_is_open() {
     }
 }
 
+#[tokio::test]
+async fn a_stuck_choice_is_seen_among_any_number_of_them() {
+    let output = OutputActions {
+        max_repeated: 400,
+        ..OutputActions::default()
+    };
+    let profile = Profile {
+        output,
+        ..Profile::default()
+    };
+    let bench = Bench::with(Plan {
+        profile,
+        ..Plan::default()
+    })
+    .await;
+    for path in PATHS {
+        let mut upstream = Vec::new();
+        for round in 0..40 {
+            for choice in 0..40 {
+                let line = match choice {
+                    23 => "and then we go on and on and further, round and round. ".to_owned(),
+                    _ => format!(
+                        "Line {round} of choice {choice} has a number, {}. ",
+                        round * 7919 + choice
+                    ),
+                };
+                upstream.push(said(path, choice, &line));
+            }
+        }
+        let answer = stream(&bench, path, sse(&upstream)).await;
+        let told = told(&answer);
+        let length = if path == GEMINI { "MAX_TOKENS" } else { "length" };
+        for choice in 0..40 {
+            let text = text_of(&told, choice);
+            assert!(
+                text.ends_with(length) && text.len() < 2200,
+                "{path} {choice}: {text}"
+            );
+        }
+        let found = &bench.record(&answer).await.findings;
+        assert_eq!(found.last().unwrap().kind, "output.loop", "{path}");
+    }
+}
+
 /// Streams in which a tool is called with those arguments, in pieces, in every way that the name can come.
 fn calls(pieces: &[&str]) -> Vec<(&'static str, Vec<Value>)> {
     let call = |call: Value| delta(0, &json!({"tool_calls": [call]}));

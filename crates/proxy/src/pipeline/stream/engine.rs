@@ -35,8 +35,9 @@ use crate::{Gateway, Refusal};
 /// Bytes of events that may be held back; what outgrows this is cut off (fails closed).
 const MAX_HELD: usize = 8 * 1024 * 1024;
 
-/// Texts of one stream that are followed at once; more than any provider's choices and tool calls come to.
-const MAX_LANES: usize = 4096;
+/// Texts of one stream that may be open at once: more than the choices of any provider, each with some calls, come to. What is kept of
+/// each is bounded, so what is kept of a stream is.
+const MAX_OPEN: usize = 1024;
 
 /// How much of an event may leave.
 enum Ready {
@@ -358,7 +359,7 @@ impl Engine {
         if let Some(at) = self.lanes.iter().position(|lane| lane.id == id) {
             return Ok(at);
         }
-        if self.lanes.len() >= MAX_LANES {
+        if self.lanes.iter().filter(|lane| !lane.closed).count() >= MAX_OPEN {
             return Err(Stop::Overgrown);
         }
         let selection = self.guard.selection(Direction::Output, channel, origin);
@@ -381,6 +382,7 @@ impl Engine {
             .filter(|lane| !lane.closed && ends.covers(lane.id))
         {
             lane.closed = true;
+            self.limits.ended(lane.id);
             lane.judged_to = lane.len;
             if matches!(lane.judge, Judge::AtEnd) {
                 let listening = self.listening.as_ref();
@@ -628,7 +630,7 @@ fn judge_lane(
 }
 
 /// Judges the whole arguments of a tool call. They are read as JSON, string by string, or as text where they are not JSON.
-fn judge_arguments(
+pub(super) fn judge_arguments(
     gateway: &Gateway,
     guard: &Guard,
     masks: &Masks,
@@ -675,7 +677,7 @@ fn judge_arguments(
     Ok(Some(document.text(document.root()).to_owned()))
 }
 
-fn judge(guard: &Guard, findings: &[Located], uninspectable: &[Uninspectable]) -> Verdict {
+pub(super) fn judge(guard: &Guard, findings: &[Located], uninspectable: &[Uninspectable]) -> Verdict {
     decide(
         &guard.profile,
         &Facts {
