@@ -245,6 +245,13 @@ pub(crate) async fn request(
         record.inspected_bytes,
         record.uninspectable.len()
     );
+    if let Some(sandboxed) = &record.sandboxed {
+        let (texts, marking) = (sandboxed.texts, Safe(&sandboxed.marking));
+        let _ = write!(
+            body,
+            "<p class=\"quiet\">{texts} texts from outside marked ({marking})</p>"
+        );
+    }
     Ok(page(StatusCode::OK, "Request", false, &body))
 }
 

@@ -18,7 +18,7 @@ pub use decision::{Action, Decision};
 pub use finding::{Family, Finding, Kind, Severity, Span};
 pub use id::{KeyId, RequestId};
 pub use principal::{Glob, Limits, Principal};
-pub use record::{AuditRecord, Outcome, RecordedFinding, RoomTime};
+pub use record::{AuditRecord, Outcome, RecordedFinding, RoomTime, Sandboxed};
 pub use secret::Secret;
 pub use surface::{Lane, Located, Part, PartId, Uninspectable, UninspectableKind};
 pub use usage::{Money, Price, Usage};

@@ -50,6 +50,15 @@ pub struct RecordedFinding {
     pub rule: String,
 }
 
+/// What was done so that the model can tell texts from outside from instructions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandboxed {
+    /// How they were marked: `delimit`, `datamark`, `encode`.
+    pub marking: String,
+    /// How many texts were.
+    pub texts: u64,
+}
+
 /// Time spent in one room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomTime {
@@ -105,6 +114,9 @@ pub struct AuditRecord {
     pub inspected_bytes: u64,
     /// What could not be inspected, at most 100 entries.
     pub uninspectable: Vec<Uninspectable>,
+    /// How texts from outside were marked; `None` where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandboxed: Option<Sandboxed>,
     /// Tokens used; `None` where no reply said so.
     pub usage: Option<Usage>,
     /// What it cost; `None` where usage or price is not known.

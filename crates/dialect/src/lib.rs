@@ -19,5 +19,5 @@ pub use exchange::{
 pub use extension::EXTENSION;
 pub use json::{Document, MAX_DEPTH, Malformed, NodeId, Sort, escape_into, quoted};
 pub use patch::{Edit, apply};
-pub use reading::{Content, Label, Place, Reading, Seg};
+pub use reading::{Content, Label, Place, Prose, Reading, Seg};
 pub use sse::{Frame, Frames, MAX_FRAME, SseError};

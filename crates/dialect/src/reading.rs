@@ -70,6 +70,18 @@ pub enum Content {
     Opaque(UninspectableKind),
 }
 
+/// Whether a text may be written otherwise before the model reads it, and how it stands there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prose {
+    /// The provider, or somebody who gets it back, takes it for what it is: an id, a name, a call, a text that is cited by place.
+    #[default]
+    Fixed,
+    /// A text by itself: nobody but the model reads it.
+    Free,
+    /// One string of structured data: nobody but the model reads it, but it stands among others.
+    Leaf,
+}
+
 /// What a dialect says of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label {
@@ -81,6 +93,8 @@ pub struct Label {
     pub lane: Option<Lane>,
     /// In a stream event: whether the text is appended to its lane (a delta) and not whole in itself.
     pub delta: bool,
+    /// In a request: whether it may be marked.
+    pub prose: Prose,
 }
 
 impl Label {
@@ -97,6 +111,7 @@ impl Label {
             content: Content::Text,
             lane: None,
             delta: false,
+            prose: Prose::Fixed,
         }
     }
 
@@ -108,6 +123,7 @@ impl Label {
             content: Content::Json,
             lane: None,
             delta: false,
+            prose: Prose::Fixed,
         }
     }
 
@@ -119,6 +135,7 @@ impl Label {
             content: Content::Opaque(kind),
             lane: None,
             delta: false,
+            prose: Prose::Fixed,
         }
     }
 
@@ -129,6 +146,12 @@ impl Label {
             lane: Some(lane),
             ..self
         }
+    }
+
+    /// The same, as a text that nobody but the model reads.
+    #[must_use]
+    pub const fn prose(self, prose: Prose) -> Label {
+        Label { prose, ..self }
     }
 
     /// The same, as a delta of a streamed lane.
@@ -158,6 +181,7 @@ struct Slot {
     origin: Origin,
     lane: Option<Lane>,
     delta: bool,
+    prose: Prose,
 }
 
 /// A body with its surface.
@@ -217,6 +241,7 @@ impl Reading {
             origin: channel.origin(),
             lane: None,
             delta: false,
+            prose: Prose::Fixed,
         };
         let mut walk = Walk {
             slots: Vec::new(),
@@ -270,6 +295,12 @@ impl Reading {
     #[must_use]
     pub fn is_delta(&self, part: PartId) -> bool {
         self.slot(part).is_some_and(|slot| slot.delta)
+    }
+
+    /// Whether the part may be marked before the model reads it, and how it stands there.
+    #[must_use]
+    pub fn prose(&self, part: PartId) -> Prose {
+        self.slot(part).map_or(Prose::Fixed, |slot| slot.prose)
     }
 
     /// Whether the part is the name of a member. An edit of one can make two names of an object the same: a body in which names
@@ -365,6 +396,17 @@ impl Reading {
         Edit { range, text }
     }
 
+    /// The edit that puts `null` in the place of a part, for one that is a string of the body itself.
+    #[must_use]
+    pub fn nulled(&self, part: PartId) -> Option<Edit> {
+        let slot = self.slot(part).filter(|slot| slot.layer == 0)?;
+        let document = self.document();
+        (document.sort(slot.node) == Sort::String).then(|| Edit {
+            range: document.range(slot.node),
+            text: "null".to_owned(),
+        })
+    }
+
     /// The edits that take the gateway's own members (`"portcullis": …`) out of the body.
     pub fn strip_extensions(&self) -> impl Iterator<Item = Edit> + '_ {
         let document = self.document();
@@ -436,6 +478,7 @@ impl Walk {
                                 content: Content::Text,
                                 lane: None,
                                 delta: false,
+                                prose: Prose::Fixed,
                                 ..said
                             },
                             origin,
@@ -495,6 +538,7 @@ impl Walk {
                         content: Content::Text,
                         lane: None,
                         delta: false,
+                        prose: Prose::Fixed,
                         ..said
                     },
                     origin,
@@ -548,6 +592,7 @@ impl Walk {
             origin: origin.unwrap_or(said.channel.origin()),
             lane: said.lane,
             delta: said.delta,
+            prose: said.prose,
         };
         match said.content {
             Content::Text => self.slots.push(slot),

@@ -13,6 +13,7 @@ mod cost;
 mod derived;
 mod edge;
 mod hit;
+mod imitation;
 mod inspector;
 mod joint;
 mod keywords;
@@ -36,6 +37,7 @@ mod verdicts;
 pub mod views;
 mod window;
 
+pub use imitation::imitations;
 pub use inspector::Inspector;
 pub use link::host;
 pub use loops::Loops;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-mod entity;
+pub(crate) mod entity;
 mod punycode;
 
 /// What an address leads to.

@@ -63,6 +63,8 @@ pub struct Profile {
     pub uninspectable: UninspectableActions,
     /// The application's instructions to the model.
     pub system_prompt: SystemPrompt,
+    /// How texts from outside are shown to the model.
+    pub sandbox: Sandbox,
 }
 
 /// Actions on injections, by how far the author of the text is trusted.
@@ -162,6 +164,42 @@ pub struct SystemPrompt {
     pub prompt: Option<String>,
 }
 
+/// How texts are shown to the model, by how far their author is trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sandbox {
+    /// Tool results, documents, and what the client labels untrusted.
+    pub untrusted: Marking,
+}
+
+/// How a text is marked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Marking {
+    /// Not at all.
+    #[default]
+    Off,
+    /// It stands between marks with a random tag.
+    Delimit,
+    /// A sign stands for its blanks as well.
+    Datamark,
+    /// It is in base64 as well.
+    Encode,
+}
+
+impl Marking {
+    /// Its name in configuration and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Marking::Off => "off",
+            Marking::Delimit => "delimit",
+            Marking::Datamark => "datamark",
+            Marking::Encode => "encode",
+        }
+    }
+}
+
 impl Default for Profile {
     fn default() -> Profile {
         Profile {
@@ -174,6 +212,7 @@ impl Default for Profile {
             output: OutputActions::default(),
             uninspectable: UninspectableActions::default(),
             system_prompt: SystemPrompt::default(),
+            sandbox: Sandbox::default(),
         }
     }
 }

@@ -88,8 +88,33 @@ pub(crate) fn edits(
     reading: &Reading,
     findings: &[Located],
     rulings: &[Ruling],
-    mut masks: Option<&mut Masks>,
+    masks: Option<&mut Masks>,
 ) -> Vec<Edit> {
+    let replaced = replacements(reading, findings, rulings, masks);
+    replaced
+        .iter()
+        .flat_map(|(part, all)| written(reading, *part, all))
+        .collect()
+}
+
+/// The edits of one text.
+pub(crate) fn written<'a>(
+    reading: &'a Reading,
+    part: PartId,
+    replaced: &'a [Replacement],
+) -> impl Iterator<Item = Edit> + 'a {
+    replaced
+        .iter()
+        .map(move |replacement| reading.edit(part, replacement.span, &replacement.text))
+}
+
+/// What a verdict replaces, text by text, in order.
+pub(crate) fn replacements(
+    reading: &Reading,
+    findings: &[Located],
+    rulings: &[Ruling],
+    mut masks: Option<&mut Masks>,
+) -> Vec<(PartId, Vec<Replacement>)> {
     let mut changes: Vec<(PartId, Change<'_>)> = findings
         .iter()
         .zip(rulings)
@@ -111,7 +136,7 @@ pub(crate) fn edits(
         })
         .collect();
     changes.sort_by_key(|(part, _)| *part);
-    let mut edits = Vec::new();
+    let mut replaced = Vec::new();
     for group in changes.chunk_by(|a, b| a.0 == b.0) {
         let Some((part, _)) = group.first() else { continue };
         let text = reading.text(*part);
@@ -120,13 +145,9 @@ pub(crate) fn edits(
             text,
             masks.as_deref_mut(),
         );
-        edits.extend(
-            merged
-                .into_iter()
-                .map(|replacement| reading.edit(*part, replacement.span, &replacement.text)),
-        );
+        replaced.push((*part, merged));
     }
-    edits
+    replaced
 }
 
 /// Whether more pieces of the same match follow in the next parts: a value in pieces cannot be put back, so it is redacted.

@@ -1,5 +1,6 @@
 //! What must be known of conversations that a provider stores, since a later turn names the stored object and does not send its
-//! text again: the values behind the placeholders in it, its instructions, and what the gateway put before the client's own.
+//! text again: the values behind the placeholders in it, the marks around its texts, its instructions, and what the gateway put
+//! before the client's own.
 //!
 //! It is memory of this process: bounded, each client's own, and gone after a day, after a restart, or when newer
 //! conversations need the room. Then a placeholder stays a placeholder and instructions are left out, which gives nothing away.
@@ -10,14 +11,18 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::KeyId;
 
+use crate::marks::Marks;
 use crate::masks::Known;
 
 /// So much is kept in all.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// So long.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// What a value takes besides its bytes, about.
+/// What a value takes besides its bytes, about; and what marks take.
 const OVERHEAD: usize = 128;
+const MARKS: usize = 1024;
+/// The marks of so many turns of a conversation are kept, the latest.
+const MAX_TURNS: usize = 64;
 
 /// What is kept for all clients of stored conversations.
 #[derive(Default)]
@@ -42,6 +47,8 @@ pub(crate) struct Recalled {
     pub inserted: Option<Arc<str>>,
     /// What instructed the model; no text where nothing did, or where that is not known.
     pub prompt: Arc<str>,
+    /// The marks of its turns.
+    pub marks: Arc<[Marks]>,
 }
 
 struct Conversation {
@@ -52,13 +59,22 @@ struct Conversation {
 
 impl Kept {
     /// Keeps what belongs to the stored object of that id.
-    pub(crate) fn keep(&self, owner: &KeyId, id: &str, what: Recalled) {
+    pub(crate) fn keep(&self, owner: &KeyId, id: &str, mut what: Recalled) {
+        if let Some(latest) = what
+            .marks
+            .rchunks(MAX_TURNS)
+            .next()
+            .filter(|latest| latest.len() < what.marks.len())
+        {
+            what.marks = latest.into();
+        }
         let Recalled {
             values,
             inserted,
             prompt,
+            marks,
         } = &what;
-        if values.is_empty() && inserted.is_none() && prompt.is_empty() {
+        if values.is_empty() && inserted.is_none() && prompt.is_empty() && marks.is_empty() {
             return;
         }
         let size = |known: &Known| {
@@ -72,6 +88,7 @@ impl Kept {
             .len()
             .saturating_add(inserted.as_ref().map_or(0, |text| text.len()))
             .saturating_add(prompt.len())
+            .saturating_add(marks.len().saturating_mul(MARKS))
             .saturating_add(OVERHEAD);
         let bytes = values.iter().map(size).fold(rest, usize::saturating_add);
         if bytes > MAX_BYTES {

@@ -8,6 +8,7 @@ mod enforce;
 mod gateway;
 mod headers;
 mod kept;
+mod marks;
 mod masks;
 mod metrics;
 mod models;

@@ -15,7 +15,9 @@ mod leak;
 mod limits;
 mod parse;
 mod receive;
+mod sandbox;
 mod stream;
+mod unmark;
 
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
 pub(crate) use guard::guard;

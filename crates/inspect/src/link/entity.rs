@@ -63,7 +63,7 @@ pub(crate) fn decode(text: &str) -> String {
 }
 
 /// The character that the reference after a `&` stands for, and the length of the rest of the reference.
-fn reference(after: &str) -> Option<(char, usize)> {
+pub(crate) fn reference(after: &str) -> Option<(char, usize)> {
     if let Some(number) = after.strip_prefix('#') {
         let (digits, radix, skipped) = match number.strip_prefix(['x', 'X']) {
             Some(digits) => (digits, 16, 2),

@@ -12,7 +12,7 @@ use unicode_normalization::{
 
 /// What is done about a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     /// Stays, and stands in no word: ideographs, emoji, punctuation.
     Inert,
     /// Seen by nobody: taken out.
@@ -38,7 +38,7 @@ pub(super) enum Class {
 }
 
 /// The class of a character that is not ASCII.
-pub(super) fn class(c: char) -> Class {
+pub(crate) fn class(c: char) -> Class {
     let code = u32::from(c);
     let (page, place) = ((code >> 8) as usize, (code & 0xff) as usize);
     let Some(page) = PAGES.get(page) else {
@@ -148,7 +148,7 @@ fn canonical(c: char) -> bool {
 }
 
 /// Letters and digits of another style: what they stand for.
-pub(super) fn styled(c: char) -> Option<String> {
+pub(crate) fn styled(c: char) -> Option<String> {
     if let Some(letter) = lettered(c) {
         return Some(letter.to_string());
     }
@@ -208,7 +208,7 @@ fn among(pairs: &str, c: char) -> Option<char> {
 }
 
 /// The ASCII letter or digit that a letter of another script looks like.
-pub(super) fn alike(c: char) -> Option<char> {
+pub(crate) fn alike(c: char) -> Option<char> {
     if let Some(letter) = among(ALIKE, c) {
         return Some(letter);
     }
@@ -228,12 +228,12 @@ pub(super) fn alike(c: char) -> Option<char> {
 }
 
 /// The ASCII of full-width punctuation.
-pub(super) fn narrow(c: char) -> Option<char> {
+pub(crate) fn narrow(c: char) -> Option<char> {
     u32::from(c).checked_sub(0xfee0).and_then(char::from_u32)
 }
 
 /// The ASCII of a quotation mark, a dash, or a point.
-pub(super) fn quote(c: char) -> &'static str {
+pub(crate) fn quote(c: char) -> &'static str {
     match u32::from(c) {
         0x2010..=0x2015 | 0x2212 => "-",
         0x201c..=0x201f | 0x2033 => "\"",
@@ -243,7 +243,7 @@ pub(super) fn quote(c: char) -> &'static str {
 }
 
 /// A letter without its diacritics.
-pub(super) fn bare(c: char) -> char {
+pub(crate) fn bare(c: char) -> char {
     if c.is_ascii() {
         return c;
     }

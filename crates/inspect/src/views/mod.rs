@@ -7,7 +7,7 @@
 mod base64;
 mod bases;
 mod census;
-mod characters;
+pub(crate) mod characters;
 mod decoding;
 mod escapes;
 mod fold;

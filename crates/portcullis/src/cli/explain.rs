@@ -84,6 +84,13 @@ fn tell(out: &mut Out, record: &AuditRecord, seq: u64) -> Result<(), Failure> {
         record.inspected_bytes,
         record.uninspectable.len()
     ))?;
+    if let Some(sandboxed) = &record.sandboxed {
+        out.line(format_args!(
+            "sandboxed  {} texts ({})",
+            sandboxed.texts,
+            printable(&sandboxed.marking)
+        ))?;
+    }
     if let Some(usage) = &record.usage {
         let cost = record.cost.map_or(String::new(), |cost| format!(", {cost}"));
         out.line(format_args!(

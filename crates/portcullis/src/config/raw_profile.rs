@@ -2,7 +2,8 @@
 
 use portcullis_core::Action;
 use portcullis_policy::{
-    Both, Injection, Links, Mode, OutputActions, Permission, Pii, Profile, SystemPrompt, UninspectableActions,
+    Both, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox, SystemPrompt,
+    UninspectableActions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct RawProfile {
     pub uninspectable: RawUninspectable,
     /// The instructions that come before a conversation.
     pub system_prompt: RawSystemPrompt,
+    /// How texts are shown to the model, by how far their author is trusted.
+    pub sandbox: RawSandbox,
 }
 
 /// Whether a profile acts.
@@ -122,6 +125,23 @@ pub enum RawUnreadAction {
     Flag,
     /// Refuse the request or the reply.
     Block,
+}
+
+/// How a text is marked before the model reads it. A model that heeds the marks takes what stands between them for data; nothing
+/// makes it heed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Marking")]
+pub enum RawMarking {
+    /// Not at all.
+    #[default]
+    Off,
+    /// It stands between two lines with a random tag, and the system prompt says what they mean.
+    Delimit,
+    /// The same, and a sign that is nowhere else stands for its blanks. It takes the model twice the tokens.
+    Datamark,
+    /// The same as `delimit`, and it is written in base64. For strong models only: others misread it. It takes five times the tokens.
+    Encode,
 }
 
 /// Whether something is permitted.
@@ -246,6 +266,17 @@ pub struct RawSystemPrompt {
     pub prompt: Option<String>,
 }
 
+/// How texts are shown to the model. It is a soft layer: it makes it more likely that a model tells data from instructions, and
+/// enforces nothing. What a client sees does not change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Sandbox")]
+pub struct RawSandbox {
+    /// How tool results, documents and what the client labels `"portcullis": {"origin": "untrusted"}` are marked. A profile that only
+    /// observes marks nothing.
+    pub untrusted: RawMarking,
+}
+
 /// Two spellings of one list of words.
 macro_rules! same_words {
     ($raw:ident, $own:ident: $($word:ident),+) => {
@@ -264,6 +295,7 @@ same_words!(RawOutputAction, Action: Allow, Flag, Strip, Block);
 same_words!(RawLeakAction, Action: Allow, Flag, Redact, Block);
 same_words!(RawUnreadAction, Action: Allow, Flag, Block);
 same_words!(RawPermission, Permission: Allow, Deny);
+same_words!(RawMarking, Marking: Off, Delimit, Datamark, Encode);
 
 impl RawProfile {
     /// The profile that is meant.
@@ -313,6 +345,9 @@ impl RawProfile {
                 canary: self.system_prompt.canary,
                 from_client: self.system_prompt.from_client.into(),
                 prompt: self.system_prompt.prompt.clone(),
+            },
+            sandbox: Sandbox {
+                untrusted: self.sandbox.untrusted.into(),
             },
         }
     }

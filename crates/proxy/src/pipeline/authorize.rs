@@ -12,7 +12,9 @@ use super::inspect_input::Inspected;
 use super::instruct::instruct;
 use super::leak::{self, Confided};
 use super::parse::Asked;
+use super::sandbox::sandbox;
 use crate::enforce;
+use crate::marks::Marks;
 use crate::masks::Masks;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
@@ -30,6 +32,7 @@ pub(crate) struct Authorized {
 /// What the reply's side must know of the request's texts.
 pub(crate) struct Confiding {
     pub masks: Masks,
+    pub marks: Vec<Marks>,
     pub confided: Option<Confided>,
     pub inserted: Inserted,
     /// What instructs the model, where the provider keeps that for later turns.
@@ -108,17 +111,23 @@ pub(super) async fn authorize(
     let mailboxes = asks_for_mailboxes(reading.document());
     let owner = &asked.principal.key;
     let mut masks = Masks::new(gw.services.mask_key, owner, mailboxes);
-    let (mut inserted, mut earlier) = (Inserted::Nothing, Vec::new());
+    let (mut inserted, mut earlier, mut marks) = (Inserted::Nothing, Vec::new(), Vec::new());
     for state in &asked.call.state {
         let recalled = gw.services.kept.recall(owner, &state.id);
         masks.recall(&recalled.values);
+        marks.extend(recalled.marks.iter().cloned());
         earlier.push(recalled.prompt);
         if asked.call.retrieves && gw.instructs() {
             inserted = Inserted::earlier(recalled.inserted);
         }
     }
-    let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, Some(&mut masks));
-    let instructed = instruct(gw, &asked, &reading, &edits, &mut masks, record)?;
+    let replaced = enforce::replacements(&reading, &findings, &verdict.rulings, Some(&mut masks));
+    let sandboxed = sandbox(&asked, &reading, &replaced, !marks.is_empty())?;
+    record.audit.sandboxed = sandboxed.recorded;
+    marks.extend(sandboxed.marks);
+    let mut edits = sandboxed.edits;
+    let explanation = sandboxed.explanation.as_deref();
+    let instructed = instruct(gw, &asked, (&reading, &edits), explanation, &mut masks, record)?;
     edits.extend(reading.strip_extensions());
     if findings.iter().any(|located| reading.is_key(located.part)) {
         // A key that was replaced may now be another of its object: then the body has two readings again.
@@ -130,8 +139,9 @@ pub(super) async fn authorize(
         false => Arc::default(),
     };
     if let Some(instructed) = instructed {
-        inserted = Inserted::Text(instructed.text.into());
-        edits.extend(instructed.edits);
+        inserted = Inserted::put(instructed.text);
+        // Before the marks of a text that begins in the same place.
+        edits.splice(..0, instructed.edits);
     }
     record.left("authorize");
     Ok(Authorized {
@@ -140,6 +150,7 @@ pub(super) async fn authorize(
         edits,
         confiding: Confiding {
             masks,
+            marks,
             confided,
             inserted,
             prompt,

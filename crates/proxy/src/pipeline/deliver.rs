@@ -20,10 +20,12 @@ use super::inspect_input::scan;
 use super::leak::Confided;
 use super::limits;
 use super::stream::Guarded;
+use super::unmark::unmarked;
 use crate::body::BodyError;
 use crate::enforce;
 use crate::gateway::Guard;
 use crate::kept::Recalled;
+use crate::marks::Marks;
 use crate::masks::Masks;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal, body};
@@ -95,6 +97,7 @@ pub(crate) struct Behind {
     pub guard: Arc<Guard>,
     pub principal: Arc<Principal>,
     pub masks: Masks,
+    pub marks: Vec<Marks>,
     pub confided: Option<Confided>,
     pub inserted: Inserted,
     pub prompt: Arc<str>,
@@ -122,6 +125,7 @@ pub(crate) async fn deliver(
         guard: asked.guard,
         principal: asked.principal,
         masks: confiding.masks,
+        marks: confiding.marks,
         confided: confiding.confided,
         inserted: confiding.inserted,
         prompt: confiding.prompt,
@@ -201,6 +205,8 @@ async fn buffered(
     let exchange = behind.exchange;
     let document = Document::read(bytes).map_err(|_| Refusal::Unreadable)?;
     let reading = Reading::of(document, |place| exchange.label(Which::Reply, place));
+    // Before anything else: what the client will read is what is inspected.
+    let reading = unmarked(&behind.marks, exchange, reading)?;
     let document = reading.document();
     if let Some(usage) = exchange.usage(document) {
         record.used(usage);
@@ -210,6 +216,7 @@ async fn buffered(
             values: behind.masks.known().into(),
             inserted: gw.instructs().then(|| behind.inserted.text().into()),
             prompt: Arc::clone(&behind.prompt),
+            marks: behind.marks.as_slice().into(),
         };
         gw.services.kept.keep(&behind.principal.key, &state.id, what);
         remember(

@@ -17,6 +17,14 @@ pub(crate) enum Inserted {
 }
 
 impl Inserted {
+    /// What was put in, if it is anything.
+    pub fn put(text: String) -> Inserted {
+        match text.is_empty() {
+            true => Inserted::Nothing,
+            false => Inserted::Text(text.into()),
+        }
+    }
+
     /// What was put in for a request that was answered earlier, as it was kept.
     pub fn earlier(kept: Option<Arc<str>>) -> Inserted {
         match kept {

@@ -14,6 +14,7 @@ mod lane;
 )]
 mod law;
 mod queue;
+mod unmarking;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -56,6 +57,7 @@ impl Guarded {
             guard,
             principal,
             masks,
+            marks,
             confided,
             inserted,
             prompt,
@@ -67,7 +69,7 @@ impl Guarded {
             Arc::clone(&gateway),
             exchange,
             guard,
-            masks,
+            (masks, marks),
             Instructions {
                 confided,
                 inserted,

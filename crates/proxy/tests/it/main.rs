@@ -16,5 +16,6 @@ mod limits;
 mod own_prompts;
 mod prompts;
 mod recorded;
+mod sandbox;
 mod streams;
 mod walk;

@@ -51,7 +51,7 @@ pub fn buffered(wire: &Wire, text: &str) -> Value {
     }
 }
 
-fn deltas(text: &str, size: usize) -> Vec<String> {
+pub fn deltas(text: &str, size: usize) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     chars.chunks(size).map(|piece| piece.iter().collect()).collect()
 }

@@ -7,7 +7,7 @@ use portcullis_core::{Channel, Lane, UninspectableKind as Kind};
 
 use crate::exchange::lanes;
 use crate::reading::Seg::{Index as I, Key as K};
-use crate::reading::{Label, Place, Seg};
+use crate::reading::{Label, Place, Prose, Seg};
 
 /// Who speaks in a block, and what its texts continue.
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ pub struct Voice {
     pub lane: Option<Lane>,
     /// The group of the lanes of what stands deeper; replies have none.
     pub group: Option<u32>,
+    /// Whether texts are anybody's but the model's affair.
+    pub prose: Prose,
 }
 
 impl Voice {
@@ -30,11 +32,18 @@ impl Voice {
             channel,
             lane: self.group.map(|group| lanes::lane(group, item, lanes::TEXT)),
             group: self.group,
+            prose: self.prose,
         }
     }
 
+    /// The same voice, whose texts are to stay as they are if that is so.
+    fn fixed_if(self, fixed: bool) -> Voice {
+        let prose = if fixed { Prose::Fixed } else { self.prose };
+        Voice { prose, ..self }
+    }
+
     fn said(self) -> Label {
-        let label = Label::text(self.channel);
+        let label = Label::text(self.channel).prose(self.prose);
         self.lane.map_or(label, |lane| label.in_lane(lane))
     }
 }
@@ -42,7 +51,7 @@ impl Voice {
 /// A place inside `content`, which is reached after `depth` steps: a string, or blocks.
 pub fn content(place: &Place<'_>, depth: usize, voice: Voice) -> Label {
     match place.path.get(depth..).unwrap_or(&[]) {
-        [] | [I(_)] => Label::text(voice.channel),
+        [] | [I(_)] => Label::text(voice.channel).prose(voice.prose),
         [I(number), ..] => block(place, depth.saturating_add(1), voice, *number),
         _ => Label::UNKNOWN,
     }
@@ -51,6 +60,8 @@ pub fn content(place: &Place<'_>, depth: usize, voice: Voice) -> Label {
 /// A place inside the block that is reached after `depth` steps, which is number `number` of its siblings.
 pub fn block(place: &Place<'_>, depth: usize, voice: Voice, number: usize) -> Label {
     let rest = place.path.get(depth..).unwrap_or(&[]);
+    // What is cited is cited by its place in the text, and by its words.
+    let voice = voice.fixed_if(is_cited(place, depth));
     match (place.str_in(depth, "type").unwrap_or(""), rest) {
         (_, [K("type")] | [K("cache_control"), K("type" | "ttl")]) => Label::IDENTIFIER,
         ("text", [K("text")]) => voice.said(),
@@ -66,7 +77,8 @@ pub fn block(place: &Place<'_>, depth: usize, voice: Voice, number: usize) -> La
             let voice = voice.inside(Channel::Document, number);
             source(place, depth, rest, voice, Kind::File)
         }
-        ("document", [K("title" | "context")]) | ("search_result", [K("title" | "source")]) => {
+        ("document", [K("context")]) => Label::text(Channel::Document).prose(voice.prose),
+        ("document", [K("title")]) | ("search_result", [K("title" | "source")]) => {
             Label::text(Channel::Document)
         }
         ("search_result", [K("content"), ..]) => content(
@@ -79,10 +91,13 @@ pub fn block(place: &Place<'_>, depth: usize, voice: Voice, number: usize) -> La
             Label::opaque(Channel::Reasoning, Kind::Encrypted)
         }
         ("tool_use" | "server_tool_use" | "mcp_tool_use", rest) => call(rest),
-        ("tool_result" | "mcp_tool_result", [K("content"), ..]) => content(
+        // What a server of the provider's fetched goes back as the provider wrote it.
+        (sort @ ("tool_result" | "mcp_tool_result"), [K("content"), ..]) => content(
             place,
             depth.saturating_add(1),
-            voice.inside(Channel::ToolResult, number),
+            voice
+                .inside(Channel::ToolResult, number)
+                .fixed_if(sort == "mcp_tool_result"),
         ),
         ("compaction", [K("content")]) => Label::text(Channel::Assistant),
         ("compaction", [K("encrypted_content" | "signature")]) => {
@@ -100,11 +115,21 @@ pub fn block(place: &Place<'_>, depth: usize, voice: Voice, number: usize) -> La
     }
 }
 
+/// Whether the block that is reached after `depth` steps asks for citations.
+fn is_cited(place: &Place<'_>, depth: usize) -> bool {
+    let document = place.document;
+    let asked = place
+        .ancestor(depth)
+        .and_then(|block| document.member(block, "citations"))
+        .and_then(|citations| document.member(citations, "enabled"));
+    asked.and_then(|enabled| document.as_bool(enabled)) == Some(true)
+}
+
 /// Where an image or a document comes from.
 fn source(place: &Place<'_>, depth: usize, rest: &[Seg<'_>], voice: Voice, kind: Kind) -> Label {
     match (place.str_in(depth.saturating_add(1), "type"), rest) {
         (_, [K("type" | "media_type")]) => Label::IDENTIFIER,
-        (Some("text"), [K("data")]) => Label::text(voice.channel),
+        (Some("text"), [K("data")]) => Label::text(voice.channel).prose(voice.prose),
         (_, [K("data" | "url")]) => Label::opaque(voice.channel, kind),
         (_, [K("file_id")]) => Label::opaque(Channel::Identifier, kind),
         _ => Label::UNKNOWN,
@@ -135,7 +160,7 @@ fn result(place: &Place<'_>, depth: usize, rest: &[Seg<'_>], voice: Voice, numbe
         [K("tool_use_id")] | [K("caller"), K("type" | "tool_id")] => Label::IDENTIFIER,
         // A fetched page is a document block in the result.
         [K("content"), K("content"), K(_), ..] => {
-            let voice = voice.inside(Channel::ToolResult, number);
+            let voice = voice.inside(Channel::ToolResult, number).fixed_if(true);
             block(place, depth.saturating_add(2), voice, 0)
         }
         [

@@ -8,7 +8,7 @@ use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
 use crate::reading::Seg::{Index as I, Key as K};
-use crate::reading::{Label, Place};
+use crate::reading::{Label, Place, Prose};
 
 /// The facts of a request that has messages. `stream` is left to the endpoint.
 pub fn call(document: &Document) -> Result<Call, Malformed> {
@@ -193,6 +193,7 @@ fn voice(channel: Channel, group: u32) -> Voice {
         channel,
         lane: Some(lanes::lane(group, 0, lanes::TEXT)),
         group: Some(group),
+        prose: Prose::Free,
     }
 }
 

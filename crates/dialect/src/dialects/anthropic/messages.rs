@@ -10,7 +10,7 @@ use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, St
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
 use crate::reading::Seg::{Index as I, Key as K};
-use crate::reading::{Label, Place, Seg};
+use crate::reading::{Label, Place, Prose, Seg};
 
 /// The endpoint.
 pub struct Messages;
@@ -183,6 +183,7 @@ pub fn voice() -> Voice {
         channel: Channel::Assistant,
         lane: Some(lanes::lane(0, 0, lanes::TEXT)),
         group: None,
+        prose: Prose::Fixed,
     }
 }
 

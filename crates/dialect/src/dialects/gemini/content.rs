@@ -5,7 +5,7 @@
 use portcullis_core::{Channel, UninspectableKind as Kind};
 
 use super::trail::{self, Trail};
-use crate::reading::{Label, Place};
+use crate::reading::{Label, Place, Prose};
 
 /// The role of the content whose members are name number `number` and its siblings. Without one it is the user's.
 pub fn channel(place: &Place<'_>, trail: &Trail<'_>, number: usize) -> Channel {
@@ -22,7 +22,7 @@ pub fn channel(place: &Place<'_>, trail: &Trail<'_>, number: usize) -> Channel {
 pub fn part(place: &Place<'_>, trail: &Trail<'_>, number: usize, channel: Channel) -> Label {
     match trail.names(number) {
         ["text"] if thought(place, trail, number) => Label::text(Channel::Reasoning),
-        ["text"] => Label::text(channel),
+        ["text"] => Label::text(channel).prose(Prose::Free),
         ["thoughtSignature"] => Label::opaque(Channel::Reasoning, Kind::Encrypted),
         ["inlineData" | "fileData", ..] => media(place, trail, number, channel),
         ["functionCall" | "toolCall", rest @ ..] => match rest {
@@ -32,6 +32,10 @@ pub fn part(place: &Place<'_>, trail: &Trail<'_>, number: usize, channel: Channe
         },
         ["functionResponse" | "toolResponse", rest @ ..] => match rest {
             ["id" | "toolType" | "scheduling"] => Label::IDENTIFIER,
+            // An object that the provider checks for being one: what it says stays where it is, string by string.
+            ["response", ..] if trail.names(number).first() == Some(&"functionResponse") => {
+                Label::text(Channel::ToolResult).prose(Prose::Leaf)
+            }
             ["name" | "response", ..] => Label::text(Channel::ToolResult),
             ["parts", "inlineData" | "fileData", ..] => {
                 media(place, trail, number.saturating_add(2), Channel::ToolResult)

@@ -8,7 +8,7 @@ use super::trail::{self, Trail};
 use super::{content, facts};
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method, lanes};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
-use crate::reading::{Label, Place};
+use crate::reading::{Label, Place, Prose};
 
 /// The endpoint for one text.
 pub struct Embed;
@@ -122,7 +122,8 @@ fn request(place: &Place<'_>, trail: &Trail<'_>, number: usize, group: u32) -> L
     match trail.names(number) {
         ["content", "parts", _, ..] => {
             let channel = content::channel(place, trail, below);
-            let label = content::part(place, trail, below.saturating_add(1), channel);
+            // A text that is marked would be another vector.
+            let label = content::part(place, trail, below.saturating_add(1), channel).prose(Prose::Fixed);
             match trail.names(below.saturating_add(1)) {
                 ["text"] => label.in_lane(lanes::lane(group, 0, lanes::TEXT)),
                 _ => label,

@@ -8,7 +8,7 @@ use crate::exchange::{Call, StateRef, lanes};
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
-use crate::reading::{Label, Place};
+use crate::reading::{Label, Place, Prose};
 
 /// The model of the path, for a body that must be an object.
 pub fn call(document: &Document, parameters: &[&str]) -> Result<Call, Malformed> {
@@ -145,9 +145,9 @@ pub fn request(place: &Place<'_>, trail: &Trail<'_>, number: usize) -> Label {
             let channel = content::channel(place, trail, below);
             content::part(place, trail, below.saturating_add(1), channel)
         }
-        ["systemInstruction", "parts", "text"] => {
-            Label::text(Channel::System).in_lane(lanes::lane(u32::MAX, 0, lanes::TEXT))
-        }
+        ["systemInstruction", "parts", "text"] => Label::text(Channel::System)
+            .in_lane(lanes::lane(u32::MAX, 0, lanes::TEXT))
+            .prose(Prose::Free),
         ["systemInstruction", "parts", _, ..] => {
             content::part(place, trail, below.saturating_add(1), Channel::System)
         }

@@ -9,7 +9,7 @@ use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
 use crate::reading::Seg::{Index as I, Key as K};
-use crate::reading::{Label, Place, Seg};
+use crate::reading::{Label, Place, Prose, Seg};
 
 use super::{choices, facts};
 
@@ -162,7 +162,9 @@ fn last(progress: &Progress, cut: &Cut<'_>, text: &str, finish: &str) -> String 
 
 fn request(place: &Place<'_>, path: &[Seg<'_>]) -> Label {
     match path {
-        [K("prompt")] | [K("prompt"), I(_)] | [K("prompt"), I(_), I(_)] => facts::text_or_token(place),
+        [K("prompt")] | [K("prompt"), I(_)] | [K("prompt"), I(_), I(_)] => {
+            facts::text_or_token(place).prose(Prose::Free)
+        }
         [K("suffix")] => Label::text(Channel::User),
         [K("logit_bias"), ..] => Label::text(Channel::Steering),
         path => choices::setting(path),

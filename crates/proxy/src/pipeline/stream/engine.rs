@@ -25,9 +25,11 @@ use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
 use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
+use super::unmarking::Unmarking;
 use crate::enforce;
 use crate::gateway::Guard;
 use crate::kept::Recalled;
+use crate::marks::Marks;
 use crate::masks::Masks;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
@@ -85,6 +87,8 @@ pub(super) struct Engine {
     repeats: bool,
     maker: (Arc<Principal>, String),
     frames: Frames,
+    /// Takes the gateway's marks out of the events before anything else reads them.
+    unmarking: Unmarking,
     whole_frames: Vec<Frame>,
     queue: Queue,
     lanes: Vec<LaneState>,
@@ -101,12 +105,13 @@ impl Engine {
         gateway: Arc<Gateway>,
         exchange: &'static dyn Exchange,
         guard: Arc<Guard>,
-        masks: Masks,
+        (masks, marks): (Masks, Vec<Marks>),
         instructions: Instructions,
         maker: (Arc<Principal>, String),
     ) -> Engine {
         Engine {
             limits: Limits::of(&guard.profile),
+            unmarking: Unmarking::new(exchange, marks),
             gateway,
             exchange,
             guard,
@@ -139,6 +144,7 @@ impl Engine {
             values: self.masks.known().into(),
             inserted: self.gateway.instructs().then(|| self.inserted.text().into()),
             prompt: Arc::clone(&self.prompt),
+            marks: self.unmarking.marks().into(),
         };
         kept.keep(&self.maker.0.key, &state.id, what);
     }
@@ -177,6 +183,7 @@ impl Engine {
     pub fn push(&mut self, bytes: &[u8], record: &mut Record, out: &mut VecDeque<Bytes>) -> Result<(), Stop> {
         let mut frames = std::mem::take(&mut self.whole_frames);
         let pushed = self.frames.push(bytes, &mut frames);
+        self.unmarking.pass(&mut frames)?;
         for frame in frames.drain(..) {
             self.take(frame, record, out)?;
         }
@@ -186,7 +193,9 @@ impl Engine {
 
     /// The upstream has ended: everything that is left is decided now.
     pub fn finish(&mut self, record: &mut Record, out: &mut VecDeque<Bytes>) -> Result<(), Stop> {
-        if let Some(frame) = self.frames.finish() {
+        let mut last: Vec<Frame> = self.frames.finish().into_iter().collect();
+        self.unmarking.finish(&mut last)?;
+        for frame in last {
             self.take(frame, record, out)?;
         }
         self.close(Ends::All, record, "the end of the stream")?;

@@ -152,7 +152,7 @@ impl Bench {
             Arc::clone(&self.gateway),
             exchange,
             Arc::clone(guard),
-            masks,
+            (masks, Vec::new()),
             nothing,
             maker,
         );

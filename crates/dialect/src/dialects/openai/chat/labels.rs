@@ -5,7 +5,7 @@ use portcullis_core::{Channel, Lane, UninspectableKind as Kind};
 use crate::exchange::lanes;
 use crate::json::{Document, NodeId, Sort};
 use crate::reading::Seg::{Index as I, Key as K};
-use crate::reading::{Label, Place, Seg};
+use crate::reading::{Label, Place, Prose, Seg};
 
 use super::super::{choices, tools};
 
@@ -22,6 +22,9 @@ pub fn request(place: &Place<'_>) -> Label {
         [K("prediction"), ..] => Label::text(Channel::Assistant),
         // A template in the client's hand writes the system's words.
         [K("chat_template")] => Label::text(Channel::System),
+        [K("documents"), I(_)] | [K("documents"), I(_), K("text" | "content" | "contents")] => {
+            Label::text(Channel::Document).prose(Prose::Free)
+        }
         [K("documents"), I(_), ..] => Label::text(Channel::Document),
         [K("web_search_options" | "chat_template_kwargs"), ..] => Label::text(Channel::Steering),
         [
@@ -56,7 +59,11 @@ fn message(place: &Place<'_>, number: usize, rest: &[Seg<'_>]) -> Label {
     match rest {
         [K("role" | "tool_call_id")] => Label::IDENTIFIER,
         [K("name")] => Label::text(Channel::Name),
-        [K("content")] | [K("content"), I(_)] => Label::text(channel),
+        [K("content")] | [K("content"), I(_)] => Label::text(channel).prose(Prose::Free),
+        [K("content"), I(_), K("text")] => {
+            let lane = lanes::lane(u32::try_from(number).unwrap_or(0), 0, lanes::TEXT);
+            Label::text(channel).in_lane(lane).prose(Prose::Free)
+        }
         [K("content"), I(_), rest @ ..] => {
             let lane = lanes::lane(u32::try_from(number).unwrap_or(0), 0, lanes::TEXT);
             part(channel, lane, rest)

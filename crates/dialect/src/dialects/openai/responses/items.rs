@@ -5,7 +5,7 @@ use portcullis_core::{Channel, UninspectableKind as Kind};
 
 use crate::exchange::lanes;
 use crate::reading::Seg::{Index as I, Key as K};
-use crate::reading::{Label, Place, Seg};
+use crate::reading::{Label, Place, Prose, Seg};
 
 /// The kind of an item that names its type, or has a role, or neither.
 pub fn kind(named: Option<&str>, has_role: bool) -> &str {
@@ -91,7 +91,7 @@ fn message(place: &Place<'_>, depth: usize, role: Option<&str>, number: usize) -
         _ => Channel::Unknown,
     };
     match place.path.get(depth..).unwrap_or(&[]) {
-        [K("content")] | [K("content"), I(_)] => Label::text(channel),
+        [K("content")] | [K("content"), I(_)] => Label::text(channel).prose(Prose::Free),
         [K("content"), I(_), ..] => part(place, depth.saturating_add(2), channel, number),
         _ => Label::UNKNOWN,
     }
@@ -101,7 +101,10 @@ fn message(place: &Place<'_>, depth: usize, role: Option<&str>, number: usize) -
 pub fn part(place: &Place<'_>, depth: usize, channel: Channel, number: usize) -> Label {
     let number = u32::try_from(number).unwrap_or(0);
     match place.path.get(depth..).unwrap_or(&[]) {
-        [K("text")] => Label::text(channel).in_lane(lanes::lane(number, 0, lanes::TEXT)),
+        [K("text")] => {
+            let lane = lanes::lane(number, 0, lanes::TEXT);
+            Label::text(channel).in_lane(lane).prose(Prose::Free)
+        }
         [K("refusal")] => Label::text(Channel::Refusal).in_lane(lanes::lane(number, 0, lanes::REFUSAL)),
         [K("type" | "detail")] | [K("prompt_cache_breakpoint"), K(_)] | [K("input_audio"), K("format")] => {
             Label::IDENTIFIER
@@ -163,6 +166,10 @@ fn call(rest: &[Seg<'_>]) -> Label {
 fn output(place: &Place<'_>, depth: usize, number: usize) -> Label {
     let result = Label::text(Channel::ToolResult);
     match place.path.get(depth..).unwrap_or(&[]) {
+        // What a shell of the first kind printed is JSON that the provider may read.
+        [K("output")] if place.str_in(depth, "type") != Some("local_shell_call_output") => {
+            result.prose(Prose::Free)
+        }
         [K("output" | "result")] => result,
         [K("name" | "namespace")] => Label::text(Channel::Name),
         // A screenshot.
@@ -182,7 +189,7 @@ fn output(place: &Place<'_>, depth: usize, number: usize) -> Label {
 /// A place inside what one command printed.
 pub fn printed(rest: &[Seg<'_>]) -> Option<Label> {
     match rest {
-        [K("stdout" | "stderr")] => Some(Label::text(Channel::ToolResult)),
+        [K("stdout" | "stderr")] => Some(Label::text(Channel::ToolResult).prose(Prose::Free)),
         [K("outcome"), K("type")] | [K("created_by")] => Some(Label::IDENTIFIER),
         _ => None,
     }
