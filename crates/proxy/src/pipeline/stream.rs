@@ -1,6 +1,7 @@
 //! A streamed reply under guard: what comes from the upstream goes through the engine, and only what the engine releases goes
 //! to the client. It is polled by the client's connection: a client that does not read makes the upstream wait.
 
+mod calm;
 mod engine;
 mod lane;
 #[cfg(test)]

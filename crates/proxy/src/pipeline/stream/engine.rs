@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis_core::{
-    Action, Channel, Direction, Finding, Lane, Located, Origin, PartId, Principal, Span, Uninspectable,
+    Action, Channel, Direction, Finding, Lane, Located, Origin, Part, PartId, Principal, Span, Uninspectable,
 };
 use portcullis_dialect::{
     About, Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, Progress, Reading, Sort, Stage,
@@ -23,6 +23,7 @@ use super::super::inserted::Inserted;
 use super::super::inspect_input::scan;
 use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
+use super::calm::Calm;
 use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
 use super::unmarking::Unmarking;
@@ -97,6 +98,7 @@ pub(super) struct Engine {
     known: Vec<StateRef>,
     stored: Vec<StateRef>,
     found: Vec<Finding>,
+    calm: Calm,
     limits: Limits,
 }
 
@@ -129,6 +131,7 @@ impl Engine {
             known: Vec::new(),
             stored: Vec::new(),
             found: Vec::new(),
+            calm: Calm::default(),
         }
     }
 
@@ -277,10 +280,16 @@ impl Engine {
             bytes = bytes.saturating_add(part.text.len() as u64);
         }
         record.inspected(texts, bytes);
-        let whole = reading.parts().filter(|part| !reading.is_delta(part.id));
-        let mut findings = self.gateway.inspector.inspect(whole, |part| {
+        let fresh = |part: &Part<'_>| !reading.is_delta(part.id) && !self.calm.knows(part);
+        let fresh: Vec<Part<'_>> = reading.parts().filter(fresh).collect();
+        let mut findings = self.gateway.inspector.inspect(fresh.iter().copied(), |part| {
             guard.selection(Direction::Output, part.channel, part.origin)
         });
+        for part in &fresh {
+            if !findings.iter().any(|found| found.part == part.id) {
+                self.calm.note(part);
+            }
+        }
         self.masks.spare(reading, &mut findings);
         if let Some(listening) = &self.listening {
             findings.extend(listening.whole(reading, |part| !reading.is_delta(part)));
