@@ -65,6 +65,12 @@ static ROOMS: &[Room] = &[
         pure: true,
     },
     Room {
+        name: "schema",
+        ours: &[],
+        others: Others::Only(&["jsonschema", "serde_json"]),
+        pure: true,
+    },
+    Room {
         name: "store",
         ours: &["core"],
         others: Others::Not(&[
@@ -80,8 +86,16 @@ static ROOMS: &[Room] = &[
     },
     Room {
         name: "proxy",
-        ours: &["core", "dialect", "inspect", "policy", "store"],
-        others: Others::Not(&["axum", "clap", "regex-automata", "rusqlite", "saphyr", "toml"]),
+        ours: &["core", "dialect", "inspect", "policy", "schema", "store"],
+        others: Others::Not(&[
+            "axum",
+            "clap",
+            "jsonschema",
+            "regex-automata",
+            "rusqlite",
+            "saphyr",
+            "toml",
+        ]),
         pure: false,
     },
     Room {
@@ -92,8 +106,16 @@ static ROOMS: &[Room] = &[
     },
     Room {
         name: "portcullis",
-        ours: &["core", "dialect", "inspect", "policy", "store", "proxy", "admin"],
-        others: Others::Not(&["aho-corasick", "regex-automata", "rusqlite", "hyper-rustls"]),
+        ours: &[
+            "core", "dialect", "inspect", "policy", "schema", "store", "proxy", "admin",
+        ],
+        others: Others::Not(&[
+            "aho-corasick",
+            "jsonschema",
+            "regex-automata",
+            "rusqlite",
+            "hyper-rustls",
+        ]),
         pure: false,
     },
 ];
