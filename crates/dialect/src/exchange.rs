@@ -9,6 +9,7 @@ use portcullis_core::{Lane, Usage};
 
 use crate::json::{Document, Malformed, NodeId};
 use crate::patch::Edit;
+use crate::promise::{Answer, Called, Promise};
 use crate::reading::{Label, Place};
 
 /// A family of endpoints that share credentials, errors and an upstream.
@@ -430,6 +431,36 @@ pub trait Exchange: Sync {
     fn finishes(&self, event: &Document) -> Vec<NodeId> {
         let _ = event;
         Vec::new()
+    }
+
+    /// What a request says its reply must be.
+    fn promise(&self, request: &Document) -> Promise {
+        let _ = request;
+        Promise::default()
+    }
+
+    /// Whether a request has the provider keep something of the exchange, so that to ask once more would leave two.
+    fn stores(&self, request: &Document) -> bool {
+        let _ = request;
+        false
+    }
+
+    /// The answers of a whole reply, or those that an event holds whole. Deltas of an answer are in lanes of [`lanes::TEXT`].
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        let _ = (body, document);
+        Vec::new()
+    }
+
+    /// The tool calls of a whole reply, or what an event says of some.
+    fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
+        let _ = (body, document);
+        Vec::new()
+    }
+
+    /// Whether every answer of a whole reply came to its own end: no limit cut it, no filter, and the model did not refuse.
+    fn ended_well(&self, reply: &Document) -> bool {
+        let _ = reply;
+        true
     }
 
     /// The last event of a stream that failed: an error in the shape that the dialect's SDKs raise.

@@ -8,6 +8,7 @@ mod extension;
 mod instruct;
 mod json;
 mod patch;
+mod promise;
 mod reading;
 mod sse;
 
@@ -19,5 +20,6 @@ pub use exchange::{
 pub use extension::EXTENSION;
 pub use json::{Document, MAX_DEPTH, Malformed, NodeId, Sort, escape_into, quoted};
 pub use patch::{Edit, apply};
+pub use promise::{Answer, Called, Form, Promise};
 pub use reading::{Content, Label, Place, Prose, Reading, Seg};
 pub use sse::{Frame, Frames, MAX_FRAME, SseError};

@@ -5,6 +5,7 @@ mod count_tokens;
 mod facts;
 mod messages;
 mod models;
+mod promised;
 mod stream;
 
 use crate::exchange::{Api, Dialect, Exchange, Failure};

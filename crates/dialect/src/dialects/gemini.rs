@@ -6,6 +6,8 @@ mod embed;
 mod facts;
 mod generate;
 mod models;
+mod openapi;
+mod promised;
 mod reply;
 mod trail;
 

@@ -5,10 +5,11 @@
 use portcullis_core::{Channel, Lane, UninspectableKind as Kind, Usage};
 
 use super::blocks::{self, Voice};
-use super::{facts, stream};
+use super::{facts, promised, stream};
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef, lanes};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
+use crate::promise::{Answer, Called, Promise};
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Prose, Seg};
 
@@ -123,6 +124,22 @@ impl Exchange for Messages {
             r#""max_tokens""#,
             &counts(reply),
         ))
+    }
+
+    fn promise(&self, request: &Document) -> Promise {
+        promised::promise(request)
+    }
+
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        promised::answers(body, document)
+    }
+
+    fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
+        promised::calls(body, document)
+    }
+
+    fn ended_well(&self, reply: &Document) -> bool {
+        promised::ended_well(reply)
     }
 
     fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {

@@ -6,10 +6,11 @@
 use portcullis_core::{Lane, Usage};
 
 use super::trail::{self, Trail};
-use super::{facts, reply};
+use super::{facts, promised, reply};
 use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress};
 use crate::json::{Document, Malformed, NodeId, quoted};
 use crate::patch::Edit;
+use crate::promise::{Answer, Called, Promise};
 use crate::reading::{Label, Place};
 
 /// The endpoint that answers at once.
@@ -67,6 +68,22 @@ impl Exchange for Generate {
 
     fn withheld(&self, reply: &Document, cut: &Cut<'_>) -> String {
         whole(reply, cut, "SAFETY")
+    }
+
+    fn promise(&self, request: &Document) -> Promise {
+        promised::promise(request)
+    }
+
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        promised::answers(body, document)
+    }
+
+    fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
+        promised::calls(body, document)
+    }
+
+    fn ended_well(&self, reply: &Document) -> bool {
+        promised::ended_well(reply)
     }
 
     fn alternatives(&self) -> Option<&'static str> {
@@ -157,6 +174,22 @@ impl Exchange for StreamGenerate {
 
     fn cut(&self, progress: &Progress, cut: &Cut<'_>) -> String {
         last(progress, cut, cut.text, "SAFETY")
+    }
+
+    fn promise(&self, request: &Document) -> Promise {
+        promised::promise(request)
+    }
+
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        promised::answers(body, document)
+    }
+
+    fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
+        promised::calls(body, document)
+    }
+
+    fn ended_well(&self, reply: &Document) -> bool {
+        promised::ended_well(reply)
     }
 
     fn alternatives(&self) -> Option<&'static str> {

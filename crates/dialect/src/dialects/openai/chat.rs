@@ -4,6 +4,7 @@
 //! (vLLM, DeepSeek, Mistral, Groq, OpenRouter, Perplexity, Azure). The labels stand in [`labels`].
 
 mod labels;
+mod promised;
 
 use portcullis_core::{Lane, Usage};
 
@@ -11,6 +12,7 @@ use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progr
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
+use crate::promise::{self, Answer, Called, Promise};
 use crate::reading::{Label, Place};
 
 use super::{choices, facts, state};
@@ -162,6 +164,26 @@ impl Exchange for Chat {
 
     fn finishes(&self, event: &Document) -> Vec<NodeId> {
         choices::finishes(event)
+    }
+
+    fn promise(&self, request: &Document) -> Promise {
+        promised::promise(request)
+    }
+
+    fn stores(&self, request: &Document) -> bool {
+        promise::holds(request, request.root(), "store")
+    }
+
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        promised::answers(body, document)
+    }
+
+    fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
+        promised::calls(body, document)
+    }
+
+    fn ended_well(&self, reply: &Document) -> bool {
+        choices::ended_well(reply)
     }
 
     fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {

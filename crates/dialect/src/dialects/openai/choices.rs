@@ -5,6 +5,7 @@ use portcullis_core::{Channel, UninspectableKind as Kind};
 
 use crate::exchange::{About, Cut, Ends, Progress, Stage};
 use crate::json::{Document, NodeId, Sort, quoted};
+use crate::promise;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Seg};
 
@@ -28,7 +29,8 @@ pub fn set(document: &Document, object: NodeId, key: &str) -> bool {
         .is_some_and(|node| document.sort(node) != Sort::Null)
 }
 
-fn all(document: &Document) -> impl Iterator<Item = NodeId> + '_ {
+/// Every choice.
+pub fn all(document: &Document) -> impl Iterator<Item = NodeId> + '_ {
     let choices = document.at(&["choices"]);
     choices.into_iter().flat_map(|choices| document.items(choices))
 }
@@ -97,6 +99,17 @@ pub fn lone(event: &Document) -> Option<NodeId> {
         && light(choice, &["delta", "content_filter_results"])
         && !set(event, choice, "finish_reason");
     alone.then_some(choice)
+}
+
+/// Whether every choice came to its own end.
+pub fn ended_well(reply: &Document) -> bool {
+    all(reply).all(|choice| {
+        let refused = reply
+            .member(choice, "message")
+            .is_some_and(|message| set(reply, message, "refusal"));
+        let reason = promise::text(reply, choice, "finish_reason");
+        !refused && matches!(reason, "" | "stop" | "tool_calls" | "function_call")
+    })
 }
 
 /// Where choices say why they finished.

@@ -8,6 +8,7 @@ use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progr
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
+use crate::promise::Answer;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Prose, Seg};
 
@@ -128,6 +129,20 @@ impl Exchange for Completions {
 
     fn finishes(&self, event: &Document) -> Vec<NodeId> {
         choices::finishes(event)
+    }
+
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        match body {
+            Body::Reply => choices::all(document)
+                .filter_map(|choice| document.member(choice, "text"))
+                .map(|text| vec![text])
+                .collect(),
+            Body::Request | Body::Event => Vec::new(),
+        }
+    }
+
+    fn ended_well(&self, reply: &Document) -> bool {
+        choices::ended_well(reply)
     }
 
     fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {

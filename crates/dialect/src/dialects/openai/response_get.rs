@@ -8,10 +8,11 @@ use portcullis_core::Lane;
 
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::promise::Answer;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place};
 
-use super::responses::{events, items, object, refusal};
+use super::responses::{events, items, object, promised, refusal};
 
 /// What is done with a stored response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +129,10 @@ impl Exchange for Stored {
             Stored::Read | Stored::Cancel => Some(refusal::stored_shortened(reply, cut)),
             Stored::Delete | Stored::Items => None,
         }
+    }
+
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        promised::answers(body, document)
     }
 
     fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {

@@ -1,12 +1,14 @@
 //! `POST /v1/responses`.
 //!
 //! Source: OpenAI API reference, "Responses", and the types of the official Python SDK. Labels of items stand in
-//! [`items`], of the response object in [`object`], of stream events in [`events`]; what the gateway writes itself in
+//! [`items`], of the response object in [`object`], of stream events in [`events`], what is held to a
+//! schema in [`promised`]; what the gateway writes itself in
 //! [`refusal`].
 
 pub mod events;
 pub mod items;
 pub mod object;
+pub mod promised;
 pub mod refusal;
 
 use portcullis_core::{Lane, Usage};
@@ -15,6 +17,7 @@ use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, St
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
+use crate::promise::{Answer, Called, Promise};
 use crate::reading::{Label, Place};
 
 use super::{facts, state};
@@ -135,6 +138,26 @@ impl Exchange for Responses {
 
     fn shortened(&self, reply: &Document, cut: &Cut<'_>) -> Option<String> {
         Some(refusal::shortened(reply, cut))
+    }
+
+    fn promise(&self, request: &Document) -> Promise {
+        promised::promise(request)
+    }
+
+    fn stores(&self, request: &Document) -> bool {
+        promised::stores(request)
+    }
+
+    fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
+        promised::answers(body, document)
+    }
+
+    fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
+        promised::calls(body, document)
+    }
+
+    fn ended_well(&self, reply: &Document) -> bool {
+        promised::ended_well(reply)
     }
 
     fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {

@@ -205,7 +205,8 @@ fn numbered(place: &Place<'_>, at: usize) -> u32 {
     item(place.u64_in(5, "index"), at)
 }
 
-fn item(given: Option<u64>, at: usize) -> u32 {
+/// The item of a lane from the `index` that a part gives itself and its place.
+pub fn item(given: Option<u64>, at: usize) -> u32 {
     let given = given.and_then(|index| u32::try_from(index).ok());
     given
         .or_else(|| u32::try_from(at).ok())

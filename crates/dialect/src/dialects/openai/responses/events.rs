@@ -66,6 +66,13 @@ fn position(event: &Document, counts: Counts) -> (u32, u32) {
     )
 }
 
+/// The lane of the arguments of the call that an event is about.
+pub fn position_of_call(event: &Document) -> Option<Lane> {
+    event.at(&["output_index"])?;
+    let (group, item) = position(event, Counts::Calls);
+    Some(lanes::lane(group, item, lanes::ARGUMENTS))
+}
+
 /// A place in an event.
 pub fn label(place: &Place<'_>) -> Label {
     let name = place.str_in(0, "type").unwrap_or("");
