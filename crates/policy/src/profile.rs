@@ -129,6 +129,12 @@ pub struct OutputActions {
     pub max_chars: u32,
     /// Characters of the same over and over that a reply may have; 0 is any number.
     pub max_repeated: u32,
+    /// What is done about a reply that is not what its request's schema, or this profile's, says: `allow` checks nothing.
+    pub validate: Action,
+    /// The profile's own JSON schema for the text of every answer, as JSON.
+    pub schema: Option<Arc<str>>,
+    /// How often the model is asked once more where a reply does not fit.
+    pub retries: u8,
 }
 
 /// Actions on content that cannot be read: `allow`, `flag` or `block`. There is no text to redact, so a stricter action
@@ -293,6 +299,9 @@ impl Default for OutputActions {
             shell: Action::Allow,
             max_chars: 0,
             max_repeated: OutputActions::MAX_REPEATED,
+            validate: Action::Allow,
+            schema: None,
+            retries: 0,
         }
     }
 }

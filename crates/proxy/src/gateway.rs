@@ -10,6 +10,7 @@ use portcullis_core::{Channel, Direction, Glob, Limits, Origin, Price, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::{Inspector, Selection};
 use portcullis_policy::{Place, Profile};
+use portcullis_schema::Schema;
 use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use thiserror::Error;
 
@@ -127,6 +128,9 @@ pub enum SettingsError {
     /// A profile names a prompt that is not there, or that its keys may not use.
     #[error("profiles.{0}.system_prompt.prompt: there is no prompt `{1}` for this profile")]
     NoPrompt(String, String),
+    /// A profile's schema is none.
+    #[error("profiles.{0}.output.schema: {1}")]
+    Schema(String, String),
 }
 
 /// One configuration of the data plane.
@@ -201,6 +205,8 @@ impl Target {
 /// A profile with the rules that each text of a request or a reply is read by.
 pub(crate) struct Guard {
     pub profile: Profile,
+    /// The profile's own schema for answers.
+    pub schema: Option<Arc<Schema>>,
     input: Vec<Selection>,
     output: Vec<Selection>,
 }
@@ -217,7 +223,16 @@ const ORIGINS: [Origin; 8] = [
 ];
 
 impl Guard {
-    fn new(profile: Profile, inspector: &Inspector) -> Guard {
+    fn new(profile: Profile, inspector: &Inspector) -> Result<Guard, SettingsError> {
+        let schema = match &profile.output.schema {
+            Some(text) => Some(Arc::new(Schema::read(text).map_err(|wrong| {
+                let first = wrong.first().map_or(String::new(), |wrong| {
+                    format!("{}: {}", wrong.pointer, wrong.what)
+                });
+                SettingsError::Schema(profile.name.to_string(), first)
+            })?)),
+            None => None,
+        };
         let table = |direction| {
             let mut all: Vec<Selection> = Vec::new();
             for channel in Channel::ALL {
@@ -240,11 +255,12 @@ impl Guard {
             }
             all
         };
-        Guard {
+        Ok(Guard {
             input: table(Direction::Input),
             output: table(Direction::Output),
+            schema,
             profile,
-        }
+        })
     }
 
     /// The rules for a text at this place.
@@ -323,7 +339,7 @@ impl Gateway {
         let default = [Profile::default()];
         for profile in default.into_iter().chain(settings.profiles) {
             let name = profile.name.to_string();
-            profiles.insert(name, Arc::new(Guard::new(profile, &inspector)));
+            profiles.insert(name, Arc::new(Guard::new(profile, &inspector)?));
         }
         let max_body = if settings.max_body == 0 {
             8 * 1024 * 1024

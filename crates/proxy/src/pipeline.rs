@@ -17,6 +17,7 @@ mod parse;
 mod receive;
 mod sandbox;
 mod stream;
+mod terms;
 mod unmark;
 
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};

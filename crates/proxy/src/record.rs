@@ -62,6 +62,9 @@ pub(crate) struct Record {
     started: Instant,
     room_entered: Instant,
     ended: bool,
+    /// Tokens of this attempt, and of those before it.
+    attempt: Usage,
+    before: Usage,
     pub audit: AuditRecord,
 }
 
@@ -82,6 +85,8 @@ impl Record {
             started,
             room_entered: started,
             ended: false,
+            attempt: Usage::default(),
+            before: Usage::default(),
             audit: AuditRecord {
                 request_id: RequestId::from_parts(unix_ms, random),
                 unix_ms,
@@ -174,11 +179,23 @@ impl Record {
 
     /// Notes tokens; a later report of the same reply replaces an earlier one where it says more.
     pub fn used(&mut self, usage: Usage) {
-        let known = self.audit.usage.get_or_insert_default();
+        let (known, before) = (&mut self.attempt, self.before);
         known.input = known.input.max(usage.input);
         known.output = known.output.max(usage.output);
         known.cached = known.cached.max(usage.cached);
         known.reasoning = known.reasoning.max(usage.reasoning);
+        self.audit.usage = Some(Usage {
+            input: before.input.saturating_add(known.input),
+            output: before.output.saturating_add(known.output),
+            cached: before.cached.saturating_add(known.cached),
+            reasoning: before.reasoning.saturating_add(known.reasoning),
+        });
+    }
+
+    /// Notes that the model is asked once more: what it used so far is added to what it will use.
+    pub fn asks_again(&mut self) {
+        self.before = self.audit.usage.unwrap_or_default();
+        self.attempt = Usage::default();
     }
 
     /// Notes how the request ended. The record is written when the value goes.

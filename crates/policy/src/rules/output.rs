@@ -16,7 +16,8 @@ impl Rule for Output {
     fn about(&self) -> &'static str {
         "Scripts in links, active markup, terminal escapes, invisible text, and SQL and shell fragments in a reply follow the \
          settings of `output`. In the arguments of tool calls, scripts and markup are data and pass. \
-         What goes beyond `output.max_chars` or `output.max_repeated` is cut off."
+         What goes beyond `output.max_chars` or `output.max_repeated` is cut off. \
+         What is not what its schema says follows `output.validate`."
     }
 
     fn on_finding(&self, profile: &Profile, place: &Place<'_>) -> Option<Ruling> {
@@ -35,6 +36,7 @@ impl Rule for Output {
             "code.sql" => ("output.sql", output.sql, false),
             "code.shell" => ("output.shell", output.shell, false),
             "output.length" => ("output.max_chars", limit(output.max_chars), false),
+            "output.schema" | "output.json" => ("output.validate", output.validate, false),
             "output.loop" => ("output.max_repeated", limit(output.max_repeated), false),
             _ => return None,
         };

@@ -13,6 +13,7 @@ use super::instruct::instruct;
 use super::leak::{self, Confided};
 use super::parse::Asked;
 use super::sandbox::sandbox;
+use super::terms::Terms;
 use crate::enforce;
 use crate::marks::Marks;
 use crate::masks::Masks;
@@ -37,6 +38,7 @@ pub(crate) struct Confiding {
     pub inserted: Inserted,
     /// What instructs the model, where the provider keeps that for later turns.
     pub prompt: Arc<str>,
+    pub terms: Option<Arc<Terms>>,
 }
 
 impl Authorized {
@@ -60,6 +62,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// Whether the provider keeps something of the exchange, so that it must not be asked twice.
+    pub fn is_stored(&self, asked: &Asked) -> bool {
+        asked.exchange.stores(self.reading.document())
+    }
+
     /// The bytes, with the model renamed where the upstream knows it by another name.
     pub fn bytes(&self, asked: &Asked, model: Option<&str>) -> Bytes {
         let mut edits = self.edits.clone();
@@ -107,6 +114,7 @@ pub(super) async fn authorize(
         None => {}
     }
     judge_outside(&asked, &outside, record)?;
+    let terms = Terms::of(&asked.guard, asked.exchange, reading.document())?;
     let bound_to = owned_state(gw, &asked).await?;
     let mailboxes = asks_for_mailboxes(reading.document());
     let owner = &asked.principal.key;
@@ -154,6 +162,7 @@ pub(super) async fn authorize(
             confided,
             inserted,
             prompt,
+            terms,
         },
         bound_to,
     })

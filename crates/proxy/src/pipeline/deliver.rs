@@ -3,23 +3,25 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use portcullis_core::{Direction, KeyId, Located, Outcome, PartId, Price, Principal};
+use portcullis_core::{Channel, Decision, Direction, KeyId, Located, Outcome, PartId, Price, Principal};
 use portcullis_dialect::{Body as Which, Cut, Document, Edit, Exchange, Reading, StateRef, apply};
 use portcullis_policy::{Facts, decide};
 use portcullis_store::Admission;
 
-use super::forward::{Answer, Forwarded};
+use super::forward::{Again, Answer, Forwarded};
 use super::inserted::Inserted;
 use super::inspect_input::scan;
 use super::leak::Confided;
 use super::limits;
 use super::stream::Guarded;
+use super::terms::{Fit, Terms};
 use super::unmark::unmarked;
 use crate::body::BodyError;
 use crate::enforce;
@@ -103,6 +105,7 @@ pub(crate) struct Behind {
     pub prompt: Arc<str>,
     /// Whether the reply is one that was made earlier.
     pub retrieves: bool,
+    pub terms: Option<Arc<Terms>>,
     pub account: Account,
     pub upstream: String,
 }
@@ -119,6 +122,7 @@ pub(crate) async fn deliver(
         price,
         upstream,
         answer,
+        again,
     } = forwarded;
     let context = Behind {
         exchange: asked.exchange,
@@ -130,6 +134,7 @@ pub(crate) async fn deliver(
         inserted: confiding.inserted,
         prompt: confiding.prompt,
         retrieves: asked.call.retrieves,
+        terms: confiding.terms,
         account: Account {
             admission: asked.admission,
             price,
@@ -138,34 +143,142 @@ pub(crate) async fn deliver(
     };
     let rate = rate_headers(&context.account.admission);
     let mut reply = match answer {
-        Answer::Own(bytes) => buffered(gw, &context, StatusCode::OK, bytes, record).await?,
-        Answer::Upstream(response) => {
+        Answer::Upstream(response) if is_stream(&response) => {
             let (head, incoming) = response.into_parts();
-            let streamed = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
-                kind.as_bytes()
-                    .to_ascii_lowercase()
-                    .starts_with(b"text/event-stream")
-            });
-            if head.status.is_success() && streamed {
-                stream(gw, context, &head.headers, incoming, record)?
-            } else {
-                let refused = refused_by_upstream(head.status);
-                let bytes = body::read(&head.headers, incoming, MAX_REPLY, gw.timeouts.idle)
-                    .await
-                    .map_err(unread)?;
-                match refused {
-                    Some(refusal) => return Err(refusal),
-                    None => {
-                        let mut reply = buffered(gw, &context, head.status, bytes, record).await?;
-                        pass_retry_after(&head.headers, reply.headers_mut());
-                        reply
-                    }
-                }
-            }
+            stream(gw, context, &head.headers, incoming, record)?
+        }
+        answer => {
+            // INVARIANT: the record is taken only by a stream.
+            let Some(record) = record.as_mut() else {
+                return Err(Refusal::Unavailable("the record is gone"));
+            };
+            let told = in_one_piece(gw, &context, answer, again, record).await;
+            context.account.settle(record);
+            told?.give(record)
         }
     };
     reply.headers_mut().extend(rate);
     Ok(reply)
+}
+
+fn is_stream(response: &Response<Incoming>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    response.status().is_success()
+        && kind.is_some_and(|kind| {
+            kind.as_bytes()
+                .to_ascii_lowercase()
+                .starts_with(b"text/event-stream")
+        })
+}
+
+/// A whole reply, asked for again while it does not fit and may be.
+async fn in_one_piece(
+    gw: &Gateway,
+    behind: &Behind,
+    answer: Answer,
+    mut again: Option<Again>,
+    record: &mut Record,
+) -> Result<Told, Refusal> {
+    let begun = Instant::now();
+    let may = |again: &Option<Again>| again.as_ref().is_some_and(Again::may);
+    let mut told = match answer {
+        Answer::Own(bytes) => buffered(gw, behind, StatusCode::OK, bytes, false, record).await?,
+        Answer::Upstream(response) => received(gw, behind, *response, may(&again), record).await?,
+    };
+    while let (true, Some(again)) = (told.is_misfit, &mut again) {
+        if !again.may() {
+            break;
+        }
+        // What was used so far is accounted for whatever becomes of it: the time for the whole exchange must not run out in here.
+        let left = gw
+            .timeouts
+            .total
+            .saturating_sub(begun.elapsed())
+            .saturating_sub(MARGIN);
+        record.asks_again();
+        let next = async {
+            let response = again.send(gw).await?;
+            record.left("forward");
+            if !response.status().is_success() {
+                return Err(Refusal::Upstream("it refused the request"));
+            }
+            received(gw, behind, response, again.may(), record).await
+        };
+        match tokio::time::timeout(left, next).await {
+            Ok(Ok(next)) => told = next,
+            // The reply that is here is as good as what another failure would say.
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    Ok(told)
+}
+
+/// Time that is left for an answer where an attempt takes the rest.
+const MARGIN: Duration = Duration::from_millis(100);
+
+async fn received(
+    gw: &Gateway,
+    behind: &Behind,
+    response: Response<Incoming>,
+    again: bool,
+    record: &mut Record,
+) -> Result<Told, Refusal> {
+    let (head, incoming) = response.into_parts();
+    let refused = refused_by_upstream(head.status);
+    let bytes = body::read(&head.headers, incoming, MAX_REPLY, gw.timeouts.idle)
+        .await
+        .map_err(unread)?;
+    match refused {
+        Some(refusal) => Err(refusal),
+        None => {
+            let mut told = buffered(gw, behind, head.status, bytes, again, record).await?;
+            pass_retry_after(&head.headers, told.reply.headers_mut());
+            Ok(told)
+        }
+    }
+}
+
+/// A whole reply as a client may get it, and what is recorded where it does.
+struct Told {
+    reply: Reply,
+    outcome: Outcome,
+    code: Option<&'static str>,
+    decision: Decision,
+    /// Whether it does not fit what it is held to, and another might.
+    is_misfit: bool,
+}
+
+impl Told {
+    fn give(self, record: &mut Record) -> Reply {
+        record.audit.decision = record.audit.decision.max(self.decision);
+        record.audit.code = self.code.map(str::to_owned);
+        record.end(self.outcome, self.reply.status().as_u16());
+        self.reply
+    }
+
+    fn completed(bytes: Bytes, fit: Fit) -> Told {
+        Told {
+            reply: json(StatusCode::OK, bytes),
+            outcome: Outcome::Completed,
+            code: None,
+            decision: fit.decision,
+            is_misfit: fit.is_misfit,
+        }
+    }
+
+    fn withheld(exchange: &dyn Exchange, document: &Document, fit: Fit, record: &Record) -> Told {
+        let cut = Cut {
+            request_id: record.audit.request_id.as_str(),
+            text: WITHHELD,
+        };
+        Told {
+            reply: json(StatusCode::OK, Bytes::from(exchange.withheld(document, &cut))),
+            outcome: Outcome::Refused,
+            code: Some("content_filter"),
+            decision: fit.decision,
+            is_misfit: fit.is_misfit,
+        }
+    }
 }
 
 /// An upstream's refusal that is the gateway's business and not the client's.
@@ -190,18 +303,16 @@ fn unread(error: BodyError) -> Refusal {
     }
 }
 
-/// Inspects a whole reply and answers with it, with it patched, or with a reply that says it is withheld.
+/// Inspects a whole reply and answers with it, with it patched, or with a reply that says it is withheld. `again` says whether the model
+/// may be asked once more where it does not fit.
 async fn buffered(
     gw: &Gateway,
     behind: &Behind,
     status: StatusCode,
     bytes: Bytes,
-    record: &mut Option<Record>,
-) -> Result<Reply, Refusal> {
-    // INVARIANT: the record is taken only by a stream, which never comes here.
-    let Some(record) = record.as_mut() else {
-        return Err(Refusal::Unavailable("the record is gone"));
-    };
+    again: bool,
+    record: &mut Record,
+) -> Result<Told, Refusal> {
     let exchange = behind.exchange;
     let document = Document::read(bytes).map_err(|_| Refusal::Unreadable)?;
     let reading = Reading::of(document, |place| exchange.label(Which::Reply, place));
@@ -211,7 +322,13 @@ async fn buffered(
     if let Some(usage) = exchange.usage(document) {
         record.used(usage);
     }
-    for state in exchange.stored(document) {
+    let stored = exchange.stored(document);
+    // What the provider keeps or has run for this reply would be kept and run once more.
+    let again = again
+        && stored.is_empty()
+        && exchange.ended_well(document)
+        && reading.parts().all(|part| part.channel != Channel::ToolResult);
+    for state in stored {
         let what = Recalled {
             values: behind.masks.known().into(),
             inserted: gw.instructs().then(|| behind.inserted.text().into()),
@@ -228,14 +345,52 @@ async fn buffered(
         )
         .await?;
     }
-    let mut findings = scan(gw, &behind.guard, Direction::Output, &reading, record);
-    behind.masks.spare(&reading, &mut findings);
+    let (edits, refused) = judge(gw, behind, &reading, record);
+    record.left("inspect_output");
+    if refused {
+        if !status.is_success() {
+            return Err(Refusal::Upstream("it refused the request"));
+        }
+        return Ok(Told::withheld(exchange, document, Fit::default(), record));
+    }
+    if !status.is_success() {
+        return Ok(Told {
+            reply: json(status, apply(document.bytes(), edits)),
+            outcome: Outcome::UpstreamFailed,
+            code: None,
+            decision: Decision::default(),
+            is_misfit: false,
+        });
+    }
+    let short = limits::shortened(&behind.guard, exchange, &reading, &edits, record);
+    let again = again && short.is_none();
+    let bytes = match short {
+        Some(short) => Bytes::from(short),
+        None => apply(document.bytes(), edits),
+    };
+    let Some(terms) = &behind.terms else {
+        return Ok(Told::completed(bytes, Fit::default()));
+    };
+    let given = Document::read(bytes.clone()).map_err(|_| Refusal::Unreadable)?;
+    let mut fit = terms.whole(&behind.guard, exchange, &given, again, record);
+    fit.is_misfit &= again;
+    Ok(match fit.is_refused {
+        true => Told::withheld(exchange, document, fit, record),
+        false => Told::completed(bytes, fit),
+    })
+}
+
+/// Judges the texts of a whole reply: the edits that it needs, and whether it is refused for its content.
+fn judge(gw: &Gateway, behind: &Behind, reading: &Reading, record: &mut Record) -> (Vec<Edit>, bool) {
+    let document = reading.document();
+    let mut findings = scan(gw, &behind.guard, Direction::Output, reading, record);
+    behind.masks.spare(reading, &mut findings);
     let repeated = behind
         .retrieves
-        .then(|| Confided::repeated(&behind.guard, &reading))
+        .then(|| Confided::repeated(&behind.guard, reading))
         .flatten();
     let confided = behind.confided.iter().chain(&repeated);
-    findings.extend(confided.flat_map(|confided| confided.leaks(&reading)));
+    findings.extend(confided.flat_map(|confided| confided.leaks(reading)));
     let facts = Facts {
         direction: Direction::Output,
         principal_models: &[],
@@ -245,47 +400,21 @@ async fn buffered(
         uninspectable: reading.uninspectable(),
     };
     let verdict = decide(&behind.guard.profile, &facts);
-    record.judged(Direction::Output, &reading, &findings, &verdict);
-    behind.account.settle(record);
-    record.left("inspect_output");
+    record.judged(Direction::Output, reading, &findings, &verdict);
     if verdict.refusal.is_some() {
-        if !status.is_success() {
-            return Err(Refusal::Upstream("it refused the request"));
-        }
-        record.audit.code = Some("content_filter".to_owned());
-        record.end(Outcome::Refused, 200);
-        let cut = Cut {
-            request_id: record.audit.request_id.as_str(),
-            text: WITHHELD,
-        };
-        return Ok(json(
-            StatusCode::OK,
-            Bytes::from(exchange.withheld(document, &cut)),
-        ));
+        return (Vec::new(), true);
     }
-    let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, None);
+    let mut edits = enforce::edits(reading, &findings, &verdict.rulings, None);
     if !edits.is_empty() {
-        let echoes = exchange.echoes(Which::Reply, document);
+        let echoes = behind.exchange.echoes(Which::Reply, document);
         edits.extend(echoes.into_iter().map(|node| Edit {
             range: document.range(node),
             text: "null".to_owned(),
         }));
     }
-    edits.extend(behind.inserted.unsay(&reading));
-    edits.extend(restore(&reading, &findings, &behind.masks, |_| true));
-    if status.is_success()
-        && let Some(short) = limits::shortened(&behind.guard, exchange, &reading, &edits, record)
-    {
-        record.end(Outcome::Completed, 200);
-        return Ok(json(StatusCode::OK, Bytes::from(short)));
-    }
-    let outcome = if status.is_success() {
-        Outcome::Completed
-    } else {
-        Outcome::UpstreamFailed
-    };
-    record.end(outcome, status.as_u16());
-    Ok(json(status, apply(document.bytes(), edits)))
+    edits.extend(behind.inserted.unsay(reading));
+    edits.extend(restore(reading, &findings, &behind.masks, |_| true));
+    (edits, false)
 }
 
 /// Puts values back for the client that sent them, wherever their placeholders stand in the reply.

@@ -1,6 +1,7 @@
 //! Sends the bytes that were parsed, patched, to the upstream of the model, under the gateway's own credential.
 //!
-//! Nothing is sent twice: another upstream is asked only where no connection could be made.
+//! Nothing is sent twice here: another upstream is asked only where no connection could be made. A request that may be asked once more,
+//! because its reply must fit a schema, goes on with its reply.
 
 use bytes::Bytes;
 use http::{Method as HttpMethod, Request, Response};
@@ -8,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use portcullis_core::Price;
 use portcullis_dialect::{Api, Method};
+use portcullis_policy::Mode;
 
 use super::authorize::{Authorized, Confiding, Outgoing};
 use super::parse::Asked;
@@ -23,6 +25,49 @@ pub(crate) struct Forwarded {
     pub(super) price: Option<Price>,
     pub(super) upstream: String,
     pub(super) answer: Answer,
+    pub(super) again: Option<Again>,
+}
+
+/// A request that may be sent once more.
+pub(super) struct Again {
+    request: Request<Full<Bytes>>,
+    left: u8,
+}
+
+impl Again {
+    /// The request, if its reply may be asked for again.
+    fn of(
+        asked: &Asked,
+        outgoing: &Outgoing,
+        confiding: &Confiding,
+        request: &Request<Full<Bytes>>,
+    ) -> Option<Again> {
+        let profile = &asked.guard.profile;
+        let left = profile.output.retries;
+        // Who observes changes nothing, and what is stored would be stored twice.
+        let may = left > 0
+            && confiding.terms.is_some()
+            && profile.mode == Mode::Enforce
+            && !asked.call.stream
+            && !outgoing.is_stored(asked);
+        may.then(|| Again {
+            request: request.clone(),
+            left,
+        })
+    }
+
+    /// Whether it may be sent once more.
+    pub fn may(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Sends it once more.
+    pub async fn send(&mut self, gw: &Gateway) -> Result<Response<Incoming>, Refusal> {
+        self.left = self.left.saturating_sub(1);
+        send(gw, self.request.clone())
+            .await
+            .map_err(|(refusal, _)| refusal)
+    }
 }
 
 /// What came back.
@@ -56,13 +101,16 @@ pub(super) async fn forward(
             price: None,
             upstream: String::new(),
             answer,
+            again: None,
         });
     }
     let ways = ways(gw, &asked, bound_to.as_deref())?;
     let mut last = Refusal::UnknownModel;
     for way in ways {
         record.audit.upstream = Some(way.target.name.clone());
-        match attempt(gw, &asked, &outgoing, &way).await {
+        let request = prepare(&asked, &outgoing, &way)?;
+        let again = Again::of(&asked, &outgoing, &confiding, &request);
+        match send(gw, request).await {
             Ok(response) => {
                 record.left("forward");
                 let (price, upstream) = (way.price, way.target.name.clone());
@@ -72,6 +120,7 @@ pub(super) async fn forward(
                     price,
                     upstream,
                     answer: Answer::Upstream(Box::new(response)),
+                    again,
                 });
             }
             Err((refusal, true)) => last = refusal,
@@ -126,13 +175,8 @@ fn ways<'g>(gw: &'g Gateway, asked: &Asked, bound_to: Option<&str>) -> Result<Ve
     }
 }
 
-/// Sends once. The flag says whether nothing was sent, so that another upstream may be tried.
-async fn attempt(
-    gw: &Gateway,
-    asked: &Asked,
-    outgoing: &Outgoing,
-    way: &Way<'_>,
-) -> Result<Response<Incoming>, (Refusal, bool)> {
+/// The request for one upstream.
+fn prepare(asked: &Asked, outgoing: &Outgoing, way: &Way<'_>) -> Result<Request<Full<Bytes>>, Refusal> {
     let exchange = asked.exchange;
     let renamed = way.model.as_deref().filter(|_| way.renamed);
     let body = if exchange.method() == Method::Post && !exchange.takes_no_body() {
@@ -150,15 +194,14 @@ async fn attempt(
         path.push('?');
         path.push_str(&query);
     }
-    let uri = way.target.uri(&path).ok_or((Refusal::UnknownEndpoint, false))?;
+    let uri = way.target.uri(&path).ok_or(Refusal::UnknownEndpoint)?;
     let headers = headers::towards(
         exchange.api(),
         way.target.key.as_ref(),
         exchange.method(),
         asked.call.stream,
         &asked.passed.headers,
-    )
-    .map_err(|refusal| (refusal, false))?;
+    )?;
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = match exchange.method() {
         Method::Get => HttpMethod::GET,
@@ -167,6 +210,11 @@ async fn attempt(
     };
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// Sends once. The flag says whether nothing was sent, so that another upstream may be tried.
+async fn send(gw: &Gateway, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, (Refusal, bool)> {
     match tokio::time::timeout(gw.timeouts.first_byte, gw.services.client.send(request)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(SendError::Connect)) => Err((Refusal::Upstream("no connection could be made"), true)),

@@ -16,6 +16,7 @@ mod lane;
 mod law;
 mod queue;
 mod unmarking;
+mod watch;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -63,6 +64,7 @@ impl Guarded {
             inserted,
             prompt,
             retrieves,
+            terms,
             account,
             upstream: name,
         } = behind;
@@ -76,6 +78,7 @@ impl Guarded {
                 inserted,
                 prompt,
                 repeats: retrieves,
+                terms,
             },
             (principal, name),
         );

@@ -28,7 +28,7 @@ async fn bench(max_chars: u32, max_repeated: u32, mode: Mode) -> Bench {
 }
 
 /// Why a reply or the last event that says so ended.
-fn finish(body: &Value) -> Option<String> {
+pub fn finish(body: &Value) -> Option<String> {
     [
         "/choices/0/finish_reason",
         "/delta/stop_reason",
@@ -42,7 +42,7 @@ fn finish(body: &Value) -> Option<String> {
     .map(str::to_owned)
 }
 
-fn events(answer: &Answer) -> Vec<Value> {
+pub fn events(answer: &Answer) -> Vec<Value> {
     let all = Events::of(&answer.body);
     let data = all.data();
     data.into_iter()
@@ -203,7 +203,7 @@ async fn who_observes_cuts_nothing_and_records_it_once() {
 }
 
 /// Whole replies of every dialect with that text, and where their text is read.
-fn replies(text: &str) -> Vec<(&'static str, Value, Value, &'static str)> {
+pub fn replies(text: &str) -> Vec<(&'static str, Value, Value, &'static str)> {
     let user = json!([{"role": "user", "content": "x"}]);
     vec![
         (

@@ -18,4 +18,5 @@ mod prompts;
 mod recorded;
 mod sandbox;
 mod streams;
+mod validate;
 mod walk;

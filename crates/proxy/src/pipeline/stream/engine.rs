@@ -23,10 +23,12 @@ use super::super::inserted::Inserted;
 use super::super::inspect_input::scan;
 use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
+use super::super::terms::Terms;
 use super::calm::Calm;
 use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
 use super::unmarking::Unmarking;
+use super::watch::Watch;
 use crate::enforce;
 use crate::gateway::Guard;
 use crate::kept::Recalled;
@@ -67,7 +69,7 @@ pub(super) enum Stop {
     Silent,
 }
 
-/// What a stream's reply is compared with, and what is taken out where it repeats its request.
+/// What a stream's reply is compared with and held to, and what is taken out where it repeats its request.
 pub(super) struct Instructions {
     pub confided: Option<Confided>,
     pub inserted: Inserted,
@@ -75,6 +77,7 @@ pub(super) struct Instructions {
     pub prompt: Arc<str>,
     /// Whether the reply is one that was made earlier, so that what was confided is only known from what it repeats.
     pub repeats: bool,
+    pub terms: Option<Arc<Terms>>,
 }
 
 pub(super) struct Engine {
@@ -100,6 +103,7 @@ pub(super) struct Engine {
     found: Vec<Finding>,
     calm: Calm,
     limits: Limits,
+    watch: Watch,
 }
 
 impl Engine {
@@ -112,6 +116,7 @@ impl Engine {
         maker: (Arc<Principal>, String),
     ) -> Engine {
         Engine {
+            watch: Watch::new(instructions.terms),
             limits: Limits::of(&guard.profile),
             unmarking: Unmarking::new(exchange, marks),
             gateway,
@@ -203,7 +208,7 @@ impl Engine {
         }
         self.close(Ends::All, record, "the end of the stream")?;
         self.release(None, out);
-        Ok(())
+        self.watch.finish(&self.guard, record)
     }
 
     fn take(&mut self, frame: Frame, record: &mut Record, out: &mut VecDeque<Bytes>) -> Result<(), Stop> {
@@ -241,6 +246,8 @@ impl Engine {
             self.progress.choice(group, Stage::Unsaid);
         }
         let mut edits = self.judge_whole_texts(&reading, record)?;
+        self.watch
+            .event(&self.guard, exchange, &reading, &edits, record)?;
         let is_delta = edits.is_empty() && exchange.splittable(reading.document());
         let pieces = self.append_deltas(&reading, &mut edits, record)?;
         let opens = exchange.opens(reading.document());
@@ -381,7 +388,7 @@ impl Engine {
             return Err(Stop::Overgrown);
         }
         let selection = self.guard.selection(Direction::Output, channel, origin);
-        let judge = if lanes::sort(id) == lanes::ARGUMENTS {
+        let judge = if lanes::sort(id) == lanes::ARGUMENTS || self.watch.holds(id) {
             Judge::AtEnd
         } else if selection.is_empty() {
             Judge::Nobody
@@ -404,15 +411,17 @@ impl Engine {
             lane.judged_to = lane.len;
             if matches!(lane.judge, Judge::AtEnd) {
                 let listening = self.listening.as_ref();
-                let judged = judge_arguments(
+                let judged = judge_at_end(
                     &self.gateway,
                     &self.guard,
                     &self.masks,
                     listening,
-                    &lane.text,
+                    (lane.channel, &lane.text),
                     record,
                 )?;
                 lane.rewritten = judged.filter(|text| *text != lane.text);
+                let text = lane.rewritten.as_ref().unwrap_or(&lane.text);
+                self.watch.closed(&self.guard, lane.id, text, record)?;
                 lane.text.clear();
             } else {
                 let mut found = Vec::new();
@@ -524,7 +533,8 @@ impl Engine {
             };
             let [piece] = &front.pieces[..] else { continue };
             let ready = self.final_to(piece.lane).saturating_sub(piece.start);
-            if front.opens.is_empty() && lanes::sort(piece.lane) != lanes::ARGUMENTS && ready > front.sent {
+            let is_held = lanes::sort(piece.lane) == lanes::ARGUMENTS || self.watch.holds(piece.lane);
+            if front.opens.is_empty() && !is_held && ready > front.sent {
                 self.send(&front, Some(ready), out);
             }
         }
@@ -562,6 +572,9 @@ impl Engine {
         }
         if edits.is_empty() {
             self.exchange.progress(document, &mut self.progress);
+            if self.watch.listens() {
+                self.watch.sent(reading);
+            }
             out.push_back(held.frame.raw.clone());
             return;
         }
@@ -569,6 +582,11 @@ impl Engine {
         // What the last events of a stream repeat must be what was sent, not what came.
         if let Ok(sent) = Document::read(data.clone()) {
             self.exchange.progress(&sent, &mut self.progress);
+            if self.watch.listens() {
+                let exchange = self.exchange;
+                self.watch
+                    .sent(&Reading::of(sent, |place| exchange.label(Body::Event, place)));
+            }
         }
         out.push_back(held.frame.with_data(data).raw);
     }
@@ -647,20 +665,22 @@ fn judge_lane(
     Ok(ruled.filter(|(_, action)| action.changes_text()).collect())
 }
 
-/// Judges the whole arguments of a tool call. They are read as JSON, string by string, or as text where they are not JSON.
-pub(super) fn judge_arguments(
+/// Judges the whole text of a lane that is held to its end. Arguments of a tool call are read as JSON, string by string, or as text
+/// where they are not JSON.
+pub(super) fn judge_at_end(
     gateway: &Gateway,
     guard: &Guard,
     masks: &Masks,
     listening: Option<&Listening>,
-    text: &str,
+    (channel, text): (Channel, &str),
     record: &mut Record,
 ) -> Result<Option<String>, Stop> {
     if text.is_empty() {
         return Ok(None);
     }
-    let structured = Document::read(Bytes::copy_from_slice(text.as_bytes()))
-        .ok()
+    let structured = (channel == Channel::ToolCall)
+        .then(|| Document::read(Bytes::copy_from_slice(text.as_bytes())).ok())
+        .flatten()
         .filter(|document| matches!(document.sort(document.root()), Sort::Object | Sort::Array));
     let (document, is_text) = match structured {
         Some(document) => (document, false),
@@ -669,7 +689,7 @@ pub(super) fn judge_arguments(
             true,
         ),
     };
-    let reading = Reading::whole(document, Channel::ToolCall);
+    let reading = Reading::whole(document, channel);
     let mut findings = scan(gateway, guard, Direction::Output, &reading, record);
     masks.spare(&reading, &mut findings);
     findings.extend(

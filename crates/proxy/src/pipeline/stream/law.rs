@@ -22,7 +22,7 @@ mod wires;
 
 use self::dice::Dice;
 use self::wires::{Part, WIRES, Wire, weave};
-use super::engine::{Engine, Instructions, Stop, judge, judge_arguments};
+use super::engine::{Engine, Instructions, Stop, judge, judge_at_end};
 use crate::gateway::Guard;
 use crate::masks::Masks;
 use crate::pipeline::deliver::restore;
@@ -101,7 +101,15 @@ impl Bench {
         record: &mut Record,
     ) -> Option<String> {
         if channel == Channel::ToolCall {
-            let judged = judge_arguments(&self.gateway, guard, masks, None, text, record).ok()?;
+            let judged = judge_at_end(
+                &self.gateway,
+                guard,
+                masks,
+                None,
+                (Channel::ToolCall, text),
+                record,
+            )
+            .ok()?;
             return Some(judged.unwrap_or_else(|| text.to_owned()));
         }
         let reading = Reading::whole(Document::read(Bytes::from(quoted(text))).unwrap(), channel);
@@ -147,6 +155,7 @@ impl Bench {
             inserted: Inserted::Nothing,
             prompt: "".into(),
             repeats: false,
+            terms: None,
         };
         let mut engine = Engine::new(
             Arc::clone(&self.gateway),
