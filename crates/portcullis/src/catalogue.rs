@@ -55,7 +55,56 @@ pub fn kinds(inspector: &Inspector) -> Vec<Listed> {
             .to_owned(),
         channels: None,
     });
+    kinds.extend(of_replies());
     kinds
+}
+
+/// What is found by looking at a reply as a whole.
+fn of_replies() -> impl Iterator<Item = Listed> {
+    let said = vec![
+        Channel::Assistant,
+        Channel::Reasoning,
+        Channel::Refusal,
+        Channel::ToolCall,
+    ];
+    let answers = vec![Channel::Assistant, Channel::ToolCall];
+    [
+        (
+            "output.length",
+            "`output.max_chars`",
+            "The place where a reply has said as much as it may.",
+            said.clone(),
+        ),
+        (
+            "output.loop",
+            "`output.max_repeated`",
+            "The place where a reply has said the same over and over, longer than it may. A loop in which something changes \
+             each time is missed.",
+            said,
+        ),
+        (
+            "output.json",
+            "`output.validate`",
+            "An answer that must be JSON and is none, or that parsers would read in different ways; arguments of a tool call likewise.",
+            answers.clone(),
+        ),
+        (
+            "output.schema",
+            "`output.validate`",
+            "JSON that does not fit the schema of its request, of its tool or of the profile. What a schema does not say is missed.",
+            answers,
+        ),
+    ]
+    .into_iter()
+    .map(|(id, setting, about, channels)| Listed {
+        id: id.to_owned(),
+        family: Family::Output,
+        severity: Severity::Medium,
+        score: (1.0, 1.0),
+        needs: vec![setting.to_owned()],
+        about: about.to_owned(),
+        channels: Some(channels),
+    })
 }
 
 impl Listed {

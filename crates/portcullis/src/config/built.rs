@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use portcullis_core::{Limits, Price, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Source;
+use portcullis_policy::Profile;
 use portcullis_proxy::{GroupLimit, Route, Settings, Timeouts, Upstream};
 
-use super::credential;
 use super::prompts::own_prompts;
 use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
+use super::raw_profile::RawProfile;
 use super::rules::own_rules;
+use super::{credential, schemas};
 
 /// Everything that the commands need.
 pub struct Config {
@@ -43,7 +45,7 @@ impl Config {
     /// Builds what was written. Without `fetch`, credentials are left out, for commands that only need the state.
     ///
     /// # Errors
-    /// A credential that cannot be fetched, or a file of rules or a prompt that cannot be read.
+    /// A credential that cannot be fetched, or a file of rules, of a prompt or of a schema that cannot be read.
     pub fn build(raw: &Raw, folder: &Path, fetch: bool) -> Result<Config, String> {
         let credential = |reference: &Option<_>| match reference {
             Some(reference) if fetch => {
@@ -73,8 +75,8 @@ impl Config {
                 profiles: raw
                     .profiles
                     .iter()
-                    .map(|(name, profile)| profile.build(name))
-                    .collect(),
+                    .map(|(name, profile)| built_profile(name, profile, folder))
+                    .collect::<Result<_, _>>()?,
                 prompts: own_prompts(raw, folder)?,
                 limits: raw.limits.iter().map(built_limit).collect(),
                 timeouts: built_timeouts(&raw.timeouts),
@@ -89,6 +91,14 @@ impl Config {
         let written = self.settings.profiles.iter().map(|profile| profile.name.as_ref());
         std::iter::once("default").chain(written.filter(|name| *name != "default"))
     }
+}
+
+fn built_profile(name: &str, raw: &RawProfile, folder: &Path) -> Result<Profile, String> {
+    let mut profile = raw.build(name);
+    if let Some(schema) = &raw.output.schema {
+        profile.output.schema = Some(schemas::text(schema, folder)?.into());
+    }
+    Ok(profile)
 }
 
 fn built_upstream(name: &str, raw: &RawUpstream, key: Option<Secret<String>>) -> Upstream {

@@ -6,7 +6,7 @@ use super::built::Config;
 use super::problem::{Position, Problem};
 use super::raw::Raw;
 use super::tree::Node;
-use super::{cross, environment, prompts, rules, schema, tree, validate};
+use super::{cross, environment, prompts, rules, schema, schemas, tree, validate};
 
 /// The name of the file that is looked for where none is given.
 pub const FILE_NAME: &str = "portcullis.yaml";
@@ -122,6 +122,7 @@ pub fn read(text: &str, folder: &Path, credentials: Credentials) -> Result<Raw, 
     let (wrong_rules, rules) = rules::check(&tree, folder);
     problems.extend(wrong_rules);
     problems.extend(prompts::check(&tree, folder, &rules));
+    problems.extend(schemas::check(&tree, folder));
     if credentials == Credentials::Fetch {
         problems.extend(cross::credentials(&tree, folder));
     }

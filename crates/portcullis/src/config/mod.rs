@@ -15,6 +15,7 @@ mod raw_profile;
 mod raw_rule;
 mod rules;
 mod schema;
+mod schemas;
 mod text;
 mod tree;
 mod validate;

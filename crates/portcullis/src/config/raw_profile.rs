@@ -227,7 +227,50 @@ pub struct RawOutput {
     /// Characters of the same word, line or block over and over that a reply may have; 0 is any number. What has no words (rulers,
     /// zeros, markup) may be four times as long. The reply ends there as at the model's own limit.
     pub max_repeated: u32,
+    /// What is done about a reply that is not what its request asks for: JSON, JSON by a schema, the arguments of tools that are called
+    /// strictly; and about one that does not fit `schema`.
+    pub validate: RawCheck,
+    /// A JSON schema of the profile's own that the text of every answer must fit, besides what the request asks for: the schema itself, or
+    /// `{file: PATH}`, relative to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<RawSchema>,
+    /// How often the model is asked once more where a whole reply does not fit, 0 to 3. Streams are not asked for again, nor is what the
+    /// provider stores. Every attempt is paid for.
+    #[schemars(range(max = 3))]
+    pub retries: u8,
 }
+
+/// What is done about a reply that does not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Check")]
+pub enum RawCheck {
+    /// Nothing: replies are not checked.
+    #[default]
+    Off,
+    /// Record it.
+    Flag,
+    /// Refuse the reply. A stream is held until its answer is whole and fits. A request whose schema cannot be checked is refused.
+    Block,
+}
+
+/// A JSON schema, or the name of a file that holds one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawSchema(pub serde_json::Value);
+
+impl JsonSchema for RawSchema {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ReplySchema".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object", "format": SCHEMA_FORMAT })
+    }
+}
+
+/// The format of a setting that is a JSON schema itself: what is wrong with it, its own reader tells.
+pub const SCHEMA_FORMAT: &str = "json_schema";
 
 /// Content that no detector can read, by what it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -297,8 +340,18 @@ same_words!(RawUnreadAction, Action: Allow, Flag, Block);
 same_words!(RawPermission, Permission: Allow, Deny);
 same_words!(RawMarking, Marking: Off, Delimit, Datamark, Encode);
 
+impl From<RawCheck> for Action {
+    fn from(raw: RawCheck) -> Action {
+        match raw {
+            RawCheck::Off => Action::Allow,
+            RawCheck::Flag => Action::Flag,
+            RawCheck::Block => Action::Block,
+        }
+    }
+}
+
 impl RawProfile {
-    /// The profile that is meant.
+    /// The profile that is meant, without its own schema, which may stand in a file.
     #[must_use]
     pub fn build(&self, name: &str) -> Profile {
         let types = self.pii.types.iter().map(|kind| kind.meaning().0.clone());
@@ -331,6 +384,10 @@ impl RawProfile {
                 shell: self.output.shell.into(),
                 max_chars: self.output.max_chars,
                 max_repeated: self.output.max_repeated,
+                validate: self.output.validate.into(),
+                // Whoever builds the profile knows where files are.
+                schema: None,
+                retries: self.output.retries,
             },
             uninspectable: UninspectableActions {
                 image: self.uninspectable.image.into(),
@@ -412,6 +469,9 @@ impl Default for RawOutput {
             shell: RawOutputAction::Allow,
             max_chars: 0,
             max_repeated: OutputActions::MAX_REPEATED,
+            validate: RawCheck::Off,
+            schema: None,
+            retries: 0,
         }
     }
 }

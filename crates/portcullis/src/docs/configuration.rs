@@ -137,6 +137,7 @@ fn value(root: &Value, property: &Value) -> String {
                 .unwrap_or_default();
             format!("list of {each}")
         }
+        (Some("object"), Some("json_schema")) => "a JSON schema or `{file: PATH}`".to_owned(),
         (Some("object"), _) => "settings, below".to_owned(),
         (Some("integer"), _) => "whole number".to_owned(),
         (Some(other), _) => other.to_owned(),
