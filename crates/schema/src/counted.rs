@@ -24,11 +24,8 @@ pub fn within<T>(looks: u64, work: impl FnOnce() -> T) -> Option<T> {
     let before = LEFT.replace(looks);
     let done = catch_unwind(AssertUnwindSafe(work));
     LEFT.set(before);
-    match done {
-        Ok(done) => Some(done),
-        // A fault of the engine is none of the reply's, and no way past the check either.
-        Err(_) => None,
-    }
+    // A fault of the engine is none of the reply's, and no way past the check either.
+    done.ok()
 }
 
 fn spend(looks: usize) {

@@ -125,7 +125,7 @@ mod tests {
 
     fn told(text: &str, folder: &Path) -> Vec<String> {
         let mut problems = check(&parse(text).unwrap(), folder);
-        problems.sort_by(|a, b| a.at.cmp(&b.at));
+        problems.sort_by_key(|problem| problem.at);
         problems.iter().map(|problem| problem.line("f")).collect()
     }
 

@@ -326,7 +326,9 @@ async fn buffered(
     // What the provider keeps or has run for this reply would be kept and run once more. A response has an id even where its request
     // says that it is not kept, and only such a request is sent again.
     let again = again
-        && stored.iter().all(|state| matches!(state.kind, "response" | "item"))
+        && stored
+            .iter()
+            .all(|state| matches!(state.kind, "response" | "item"))
         && exchange.ended_well(document)
         && reading.parts().all(|part| part.channel != Channel::ToolResult);
     for state in stored {
