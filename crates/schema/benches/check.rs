@@ -47,10 +47,7 @@ fn check(criterion: &mut Criterion) {
     criterion.bench_function("a schema is read", |bencher| {
         bencher.iter(|| Schema::read(&text).is_ok());
     });
-    let schema = match Schema::read(&text) {
-        Ok(schema) => schema,
-        Err(wrong) => return eprintln!("{wrong:?}"),
-    };
+    let Ok(schema) = Schema::read(&text) else { return };
     let mut group = criterion.benchmark_group("a reply");
     group.throughput(Throughput::Bytes(reply.len() as u64));
     group.bench_function("is read as JSON", |bencher| {

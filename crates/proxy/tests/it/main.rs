@@ -16,6 +16,7 @@ mod limits;
 mod own_prompts;
 mod prompts;
 mod recorded;
+mod retries;
 mod sandbox;
 mod streams;
 mod validate;

@@ -1,15 +1,15 @@
 //! Replies are held to the schema that their request or their profile says, in every dialect, streamed or not, as the client gets them.
 
-use portcullis_core::{Action, Channel, Decision, Outcome, Price};
+use portcullis_core::{Action, Channel, Decision, Outcome};
 use portcullis_policy::{Mode, OutputActions, Profile};
 use portcullis_proxy::Settings;
 use serde_json::{Value, json};
 
 use crate::bench::{Answer, Bench, Plan, Script};
-use crate::limits::{events, replies};
+use crate::limits::replies;
 use crate::streams::{Wire, collected, wires};
 
-fn profile(validate: Action, retries: u8) -> Profile {
+pub fn profile(validate: Action, retries: u8) -> Profile {
     Profile {
         output: OutputActions {
             validate,
@@ -20,7 +20,7 @@ fn profile(validate: Action, retries: u8) -> Profile {
     }
 }
 
-async fn bench(profile: Profile) -> Bench {
+pub async fn bench(profile: Profile) -> Bench {
     Bench::with(Plan {
         profile,
         ..Plan::default()
@@ -28,7 +28,7 @@ async fn bench(profile: Profile) -> Bench {
     .await
 }
 
-fn schema() -> Value {
+pub fn schema() -> Value {
     json!({
         "type": "object",
         "properties": {"name": {"type": "string", "pattern": "^[a-z ]+$"}, "mail": {"type": "string", "format": "email"}, "count": {"type": "integer"}},
@@ -37,12 +37,12 @@ fn schema() -> Value {
     })
 }
 
-const FITS: &str = r#"{"name": "support acme", "count": 3}"#;
-const NOT: &str = r#"{"name": "support acme", "count": "three"}"#;
-const NO_JSON: &str = "Sure, here is your JSON: {";
+pub const FITS: &str = r#"{"name": "support acme", "count": 3}"#;
+pub const NOT: &str = r#"{"name": "support acme", "count": "three"}"#;
+pub const NO_JSON: &str = "Sure, here is your JSON: {";
 
 /// The request with a schema for its reply, as its API says so.
-fn asking(path: &str, request: &Value, schema: &Value) -> Value {
+pub fn asking(path: &str, request: &Value, schema: &Value) -> Value {
     let mut request = request.clone();
     match path {
         "/v1/chat/completions" => {
@@ -64,7 +64,7 @@ fn asking(path: &str, request: &Value, schema: &Value) -> Value {
     request
 }
 
-fn kinds(record: &portcullis_core::AuditRecord) -> Vec<(&str, Action, &str)> {
+pub fn kinds(record: &portcullis_core::AuditRecord) -> Vec<(&str, Action, &str)> {
     let output = record
         .findings
         .iter()
@@ -75,7 +75,7 @@ fn kinds(record: &portcullis_core::AuditRecord) -> Vec<(&str, Action, &str)> {
 }
 
 /// Whole replies of every dialect whose first answer is `text` and that call no tool, with requests that ask for the schema.
-fn whole(text: &str) -> Vec<(&'static str, Value, Value)> {
+pub fn whole(text: &str) -> Vec<(&'static str, Value, Value)> {
     let all = replies(text)
         .into_iter()
         .filter(|(path, ..)| *path != "/v1/completions");
@@ -100,13 +100,13 @@ fn whole(text: &str) -> Vec<(&'static str, Value, Value)> {
     .collect()
 }
 
-async fn post(bench: &Bench, path: &str, request: &Value, reply: &Value) -> Answer {
+pub async fn post(bench: &Bench, path: &str, request: &Value, reply: &Value) -> Answer {
     bench.script(Script::json(reply.to_string()));
     bench.post(path, request.to_string()).await
 }
 
 /// Whether a client is told that the reply was withheld, and nothing of it.
-fn is_withheld(answer: &Answer) -> bool {
+pub fn is_withheld(answer: &Answer) -> bool {
     let text = answer.text();
     text.contains("withheld by the content policy") && !text.contains("acme") && !text.contains("here is")
 }
@@ -185,7 +185,7 @@ async fn who_flags_or_observes_passes_it_and_records_it() {
     }
 }
 
-async fn stream(bench: &Bench, wire: &Wire, schema: &Value, deltas: &[&str]) -> Answer {
+pub async fn stream(bench: &Bench, wire: &Wire, schema: &Value, deltas: &[&str]) -> Answer {
     let path = wire.path.split('?').next().unwrap();
     bench.script(Script::sse((wire.text)(deltas)));
     bench
@@ -487,172 +487,6 @@ async fn an_answer_is_judged_as_the_client_gets_it() {
     }
 }
 
-/// The same request without state at the provider.
-fn stateless(path: &str, mut request: Value) -> Value {
-    if path == "/v1/responses" {
-        request["store"] = json!(false);
-    }
-    request
-}
-
-#[tokio::test]
-async fn a_reply_that_does_not_fit_is_asked_for_again() {
-    let price = Price {
-        input: 1.0,
-        cached_input: None,
-        output: 100.0,
-    };
-    for action in [Action::Flag, Action::Block] {
-        let bench = bench(profile(action, 2)).await;
-        bench.server.swap({
-            let mut settings = bench.settings();
-            settings.profiles.push(profile(action, 2));
-            settings
-                .routes
-                .iter_mut()
-                .for_each(|route| route.price = Some(price));
-            portcullis_proxy::Gateway::new(
-                settings,
-                crate::bench::inspector(),
-                std::sync::Arc::clone(&bench.services),
-            )
-            .unwrap()
-        });
-        for (number, (path, request, reply)) in whole(FITS).into_iter().enumerate() {
-            let request = stateless(path, request);
-            let kept = |reply: &Value| {
-                let mut reply = reply.clone();
-                if path == "/v1/responses" {
-                    reply["store"] = json!(false);
-                }
-                reply
-            };
-            let (reply, bad, none) = (
-                &kept(&reply),
-                &kept(&whole(NOT)[number].2),
-                &kept(&whole(NO_JSON)[number].2),
-            );
-            bench.script(Script::json(bad.to_string()));
-            bench.script(Script::json(none.to_string()));
-            let answer = post(&bench, path, &request, reply).await;
-            assert_eq!(answer.text(), reply.to_string(), "{path}");
-            let sent = std::mem::take(&mut *bench.upstream.received.lock().unwrap());
-            assert_eq!(sent.len(), 3, "{path}");
-            assert!(
-                sent.iter()
-                    .all(|other| other.body == sent[0].body && other.path == sent[0].path)
-            );
-            let record = bench.record(&answer).await;
-            let usage = record.usage.unwrap();
-            assert_eq!((usage.input, usage.output), (30, 15), "{path}");
-            assert_eq!(record.cost.unwrap().0, 30 + 1500);
-            assert_eq!(
-                (record.outcome, record.decision, record.status),
-                (Outcome::Completed, Decision::Allow, 200)
-            );
-            assert_eq!(record.code, None);
-            let found: Vec<_> = kinds(&record).iter().map(|found| (found.0, found.1)).collect();
-            assert_eq!(
-                found,
-                [("output.schema", Action::Flag), ("output.json", Action::Flag)]
-            );
-            let rooms = record.rooms.iter().filter(|room| room.room == "forward").count();
-            assert_eq!(rooms, 3, "{path}");
-
-            // Three times is enough.
-            bench.script(Script::json(bad.to_string()));
-            bench.script(Script::json(bad.to_string()));
-            let answer = post(&bench, path, &request, bad).await;
-            assert_eq!(
-                is_withheld(&answer),
-                action == Action::Block,
-                "{path}: {}",
-                answer.text()
-            );
-            assert_eq!(
-                std::mem::take(&mut *bench.upstream.received.lock().unwrap()).len(),
-                3
-            );
-            let record = bench.record(&answer).await;
-            assert_eq!(record.usage.unwrap().output, 15);
-            assert_eq!(record.decision == Decision::Block, action == Action::Block);
-            assert_eq!(kinds(&record).len(), 3);
-            assert_eq!(kinds(&record)[2].1, action);
-
-            // An attempt that fails leaves what was there.
-            bench.script(Script::json(bad.to_string()));
-            bench.script(Script::Body(500, "application/json", "{}".into()));
-            let answer = bench.post(path, request.to_string()).await;
-            assert_eq!(answer.status, 200);
-            assert_eq!(
-                is_withheld(&answer),
-                action == Action::Block,
-                "{path}: {}",
-                answer.text()
-            );
-            assert_eq!(
-                std::mem::take(&mut *bench.upstream.received.lock().unwrap()).len(),
-                2
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_would_not_get_better_or_leave_two_is_asked_for_once() {
-    let bench = bench(profile(Action::Block, 3)).await;
-    let once = async |path: &str, request: &Value, reply: &Value| {
-        let answer = post(&bench, path, request, reply).await;
-        let asked = std::mem::take(&mut *bench.upstream.received.lock().unwrap()).len();
-        assert_eq!(asked, 1, "{path}: {request} {reply}");
-        answer
-    };
-    for (path, request, mut reply) in whole(r#"{"name": "support ac"#) {
-        // It was cut at the model's own limit.
-        for (place, reason) in [
-            ("/choices/0/finish_reason", "length"),
-            ("/stop_reason", "max_tokens"),
-            ("/candidates/0/finishReason", "MAX_TOKENS"),
-            ("/status", "incomplete"),
-        ] {
-            if let Some(why) = reply.pointer_mut(place) {
-                *why = json!(reason);
-            }
-        }
-        let answer = once(path, &stateless(path, request), &reply).await;
-        assert!(!answer.text().contains("support"), "{path}: {}", answer.text());
-        assert_eq!(kinds(&bench.record(&answer).await)[0].0, "output.json");
-    }
-    for (path, request, mut reply) in whole(NO_JSON) {
-        match path {
-            // The model refuses, or the exchange is stored.
-            "/v1/chat/completions" => {
-                let mut request = request.clone();
-                request["store"] = json!(true);
-                once(path, &request, &reply).await;
-                reply["choices"][0]["message"] =
-                    json!({"role": "assistant", "content": null, "refusal": "I will not."});
-            }
-            "/v1/messages" => reply["stop_reason"] = json!("refusal"),
-            "/v1/responses" => {}
-            _ => reply["candidates"][0]["finishReason"] = json!("SAFETY"),
-        }
-        let answer = once(path, &request, &reply).await;
-        // A refusal of its own is no answer.
-        assert_eq!(
-            answer.text().contains("I will not."),
-            path == "/v1/chat/completions"
-        );
-    }
-    for wire in wires() {
-        stream(&bench, &wire, &schema(), &[NOT]).await;
-        assert_eq!(
-            std::mem::take(&mut *bench.upstream.received.lock().unwrap()).len(),
-            1
-        );
-    }
-}
-
 #[tokio::test]
 async fn a_refusal_or_a_call_in_a_stream_need_not_answer() {
     let bench = bench(profile(Action::Block, 0)).await;
@@ -795,24 +629,4 @@ async fn a_profile_has_a_schema_of_its_own() {
             .to_string()
             .contains("profiles.default.output.schema")
     );
-}
-
-#[tokio::test]
-async fn a_limit_cuts_an_answer_that_is_held_to_nothing() {
-    let mut short = profile(Action::Block, 3);
-    short.output.max_chars = 20;
-    let bench = bench(short).await;
-    for (path, request, reply) in whole(FITS) {
-        let answer = post(&bench, path, &stateless(path, request), &reply).await;
-        assert!(!answer.text().contains("support"), "{path}: {}", answer.text());
-        assert_eq!(
-            std::mem::take(&mut *bench.upstream.received.lock().unwrap()).len(),
-            1
-        );
-    }
-    for wire in wires() {
-        let answer = stream(&bench, &wire, &schema(), &[&FITS[..5], &FITS[5..30], &FITS[30..]]).await;
-        assert_eq!(collected(&answer.body), "", "{}", answer.text());
-        assert!(!events(&answer).is_empty());
-    }
 }
