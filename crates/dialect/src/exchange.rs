@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use portcullis_core::{Lane, Usage};
 
+use crate::allowance::Allowance;
 use crate::json::{Document, Malformed, NodeId};
 use crate::patch::Edit;
 use crate::promise::{Answer, Called, Promise};
@@ -348,6 +349,18 @@ pub trait Exchange: Sync {
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         let _ = (request, text);
         None
+    }
+
+    /// How much a request lets a model write; `None` where no model writes.
+    fn allowance(&self, request: &Document) -> Option<Allowance> {
+        let _ = request;
+        None
+    }
+
+    /// The edits after which each text of the reply has at most so many tokens.
+    fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
+        let _ = (request, tokens);
+        Vec::new()
     }
 
     /// Which lanes end with an event.

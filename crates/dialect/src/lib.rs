@@ -2,6 +2,7 @@
 //!
 //! This crate parses attackers' bytes, so it is pure: no I/O, no async, no detector, no policy. It can be fuzzed alone.
 
+mod allowance;
 mod dialects;
 mod exchange;
 mod extension;
@@ -12,6 +13,7 @@ mod promise;
 mod reading;
 mod sse;
 
+pub use allowance::Allowance;
 pub use dialects::{DIALECTS, Guard, dialect};
 pub use exchange::{
     About, Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, Stage, StateRef, find,

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use portcullis_core::{KeyId, Limits, Money, Usage};
 
-use super::Period;
 use super::gcra::RateState;
 use super::state::{State, Strictest};
+use super::{Budget, Period};
 use crate::{Store, StoreError, UsageDelta};
 
 /// What is metered: one key, or a group that several keys belong to.
@@ -89,7 +89,20 @@ pub enum Limited {
         /// When the next period begins.
         retry_after_ms: u64,
     },
+    /// What is left of the money does not cover what the request may cost.
+    #[error("budget of {meter} does not cover the request")]
+    Short {
+        /// Whose.
+        meter: MeterId,
+        /// What is left.
+        left: Money,
+        /// When more may be left: soon where requests are under way, else when the next period begins.
+        retry_after_ms: u64,
+    },
 }
+
+/// When to come back for a budget that cannot be read.
+const UNREADABLE_RETRY_MS: u64 = 3_600_000;
 
 /// All meters of this process.
 #[derive(Default)]
@@ -134,14 +147,15 @@ impl Meters {
     /// Lets a request in if every one of these meters does. If one refuses, the others take nothing.
     ///
     /// A meter may stand here more than once, with several limits: all of them apply, and it takes the request once.
-    /// A budget refuses once what was *settled* has reached it: requests under way are not yet counted, so parallel
-    /// ones can overspend it by their own cost.
+    /// A budget refuses once it is spent. Whether what is left of it covers this request is for [`Admission::reserve`], once it is
+    /// known what the request may cost.
     ///
     /// # Errors
     /// The first limit that is reached, in the order given.
     pub fn admit(&self, limits: &[(MeterId, &Limits)], now_ms: u64) -> Result<Admission, Limited> {
         let mut admission = Admission {
             taken: Vec::with_capacity(limits.len()),
+            reserved: Mutex::default(),
             rate: None,
             token_rate: None,
         };
@@ -159,10 +173,25 @@ impl Meters {
             let strictest = Strictest::of(own());
             let budgets = own().filter_map(|limits| limits.budget.as_ref());
             let meter = self.meter(id);
-            let admitted = meter.lock().admit(id, &strictest, budgets, now_ms);
+            let admitted = budgets
+                .map(|budget| budget.parse::<Budget>())
+                .collect::<Result<Vec<_>, _>>()
+                // Configuration and `create_key` both check it, so it was tampered with.
+                .map_err(|_| Limited::Budget {
+                    meter: id.clone(),
+                    retry_after_ms: UNREADABLE_RETRY_MS,
+                })
+                .and_then(|budgets| {
+                    let rates = meter.lock().admit(id, &strictest, &budgets, now_ms)?;
+                    Ok((budgets, rates))
+                });
             match admitted {
-                Ok(rates) => {
-                    admission.taken.push((meter, strictest.rpm));
+                Ok((budgets, rates)) => {
+                    admission.taken.push(Taken {
+                        meter,
+                        rpm: strictest.rpm,
+                        budgets,
+                    });
                     admission.rate = tightest(admission.rate, rates.requests);
                     admission.token_rate = tightest(admission.token_rate, rates.tokens);
                 }
@@ -179,6 +208,12 @@ impl Meters {
     #[must_use]
     pub fn spent(&self, id: &MeterId, period: Period, now_ms: u64) -> Money {
         self.meter(id).lock().spent_in(period, now_ms)
+    }
+
+    /// Money that requests under way at a meter may still cost.
+    #[must_use]
+    pub fn reserved(&self, id: &MeterId) -> Money {
+        self.meter(id).lock().reserved()
     }
 
     /// Requests under way at a meter.
@@ -243,13 +278,75 @@ impl Meters {
 /// A request that was let in. Dropping it frees its places; a stream therefore keeps it until its end.
 #[must_use = "a request counts as under way only while its admission is held"]
 pub struct Admission {
-    /// The meters, each with the request rate by which it was taken from.
-    taken: Vec<(Arc<Meter>, Option<u32>)>,
+    taken: Vec<Taken>,
+    /// What is reserved at each meter that has a budget, until it is settled.
+    reserved: Mutex<Money>,
     rate: Option<RateState>,
     token_rate: Option<RateState>,
 }
 
+/// A meter that let a request in.
+struct Taken {
+    meter: Arc<Meter>,
+    /// The request rate by which it was taken from.
+    rpm: Option<u32>,
+    budgets: Vec<Budget>,
+}
+
 impl Admission {
+    /// The least that is left in any budget that applies, less what requests under way may still cost; `None` without a budget.
+    #[must_use]
+    pub fn left(&self, now_ms: u64) -> Option<Money> {
+        self.budgeted()
+            .flat_map(|taken| {
+                let state = taken.meter.lock();
+                let left = taken.budgets.iter().map(|budget| state.left(budget, now_ms));
+                left.collect::<Vec<_>>()
+            })
+            .min()
+    }
+
+    /// Sets aside what the request can cost at most, in every budget that applies or in none. What is reserved counts as spent for
+    /// all other requests until [`Admission::settle`], or until the admission goes: budgets are never exceeded as long as no
+    /// request costs more than was reserved for it.
+    ///
+    /// # Errors
+    /// [`Limited::Short`]: it is more than is left somewhere.
+    pub fn reserve(&self, worst: Money, now_ms: u64) -> Result<(), Limited> {
+        let mut done: Vec<&Taken> = Vec::new();
+        for taken in self.budgeted() {
+            let reserved = taken
+                .meter
+                .lock()
+                .reserve(&taken.meter.id, worst, &taken.budgets, now_ms);
+            if let Err(limited) = reserved {
+                for taken in done {
+                    taken.meter.lock().unreserve(worst);
+                }
+                return Err(limited);
+            }
+            done.push(taken);
+        }
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        *reserved = Money(reserved.0.saturating_add(worst.0));
+        Ok(())
+    }
+
+    /// Gives back what is reserved and not settled.
+    fn unreserve(&self) {
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = std::mem::take(&mut *reserved);
+        if left > Money(0) {
+            for taken in self.budgeted() {
+                taken.meter.lock().unreserve(left);
+            }
+        }
+    }
+
+    fn budgeted(&self) -> impl Iterator<Item = &Taken> {
+        self.taken.iter().filter(|taken| !taken.budgets.is_empty())
+    }
+
     /// The tightest of the request rates, if there is any: `x-ratelimit-*-requests`.
     #[must_use]
     pub fn rate(&self) -> Option<RateState> {
@@ -262,25 +359,28 @@ impl Admission {
         self.token_rate
     }
 
-    /// Charges what the request used to every meter that let it in. Once per request; also with a usage of zero,
-    /// which counts the request.
+    /// Charges what the request used to every meter that let it in, in the place of what was reserved. Once per request; also with a
+    /// usage of zero, which counts the request.
     pub fn settle(&self, usage: &Usage, cost: Money, now_ms: u64) {
-        for (meter, _) in &self.taken {
-            meter.lock().settle(usage, cost, now_ms);
+        // Charged first: in between, both count, and never neither.
+        for taken in &self.taken {
+            taken.meter.lock().settle(usage, cost, now_ms);
         }
+        self.unreserve();
     }
 
     fn give_back(mut self) {
-        for (meter, rpm) in self.taken.drain(..) {
-            meter.lock().give_back(rpm);
+        for taken in self.taken.drain(..) {
+            taken.meter.lock().give_back(taken.rpm);
         }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        for (meter, _) in &self.taken {
-            meter.lock().leave();
+        self.unreserve();
+        for taken in &self.taken {
+            taken.meter.lock().leave();
         }
     }
 }
@@ -482,5 +582,77 @@ mod tests {
         });
         assert_eq!(let_in, 10, "the burst of 50 a minute");
         assert_eq!(meters.in_flight(&key("a")), 0);
+    }
+
+    #[test]
+    fn what_is_reserved_is_nobody_elses_until_it_is_settled() {
+        let meters = Meters::new();
+        let (own, team) = (
+            limits(None, None, Some("1 USD/day")),
+            limits(None, None, Some("10 USD/month")),
+        );
+        let both = [(key("a"), &own), (MeterId::team("free"), &team)];
+        let first = meters.admit(&both, NOW).unwrap();
+        assert_eq!(first.left(NOW), Some(Money(1_000_000)));
+        first.reserve(Money(700_000), NOW).unwrap();
+        let second = meters.admit(&both, NOW).unwrap();
+        assert_eq!(second.left(NOW), Some(Money(300_000)));
+        assert_eq!(
+            second.reserve(Money(300_001), NOW),
+            Err(Limited::Short {
+                meter: key("a"),
+                left: Money(300_000),
+                retry_after_ms: 2_000
+            })
+        );
+        assert_eq!(meters.reserved(&MeterId::team("free")), Money(700_000));
+        second.reserve(Money(300_000), NOW).unwrap();
+        first.settle(&Usage::default(), Money(100_000), NOW);
+        assert_eq!(second.left(NOW), Some(Money(600_000)));
+        drop(second);
+        assert_eq!(meters.reserved(&key("a")), Money(0));
+        assert_eq!(meters.spent(&key("a"), Period::Day, NOW), Money(100_000));
+        let third = meters.admit(&both, NOW).unwrap();
+        let refused = third.reserve(Money(900_001), NOW).unwrap_err();
+        let end = Period::Day.end_ms(NOW) - NOW;
+        assert!(matches!(refused, Limited::Short { retry_after_ms, .. } if retry_after_ms == end));
+        assert!(
+            meters
+                .admit(&[(key("b"), &Limits::default())], NOW)
+                .unwrap()
+                .left(NOW)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn threads_together_never_spend_more_than_the_budget() {
+        let (meters, limits) = (Meters::new(), limits(None, None, Some("1 USD/day")));
+        let spent: u64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..=8u64)
+                .map(|number| {
+                    let (meters, limits) = (&meters, &limits);
+                    scope.spawn(move || {
+                        let mut own = 0;
+                        for round in 0..2000u64 {
+                            let Ok(admission) = meters.admit(&[(key("a"), limits)], NOW) else {
+                                break;
+                            };
+                            let worst = 400 + number * 37 + round % 11;
+                            if admission.reserve(Money(worst), NOW).is_ok() && round % 3 > 0 {
+                                let cost = worst - round % 5;
+                                admission.settle(&Usage::default(), Money(cost), NOW);
+                                own += cost;
+                            }
+                        }
+                        own
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(meters.spent(&key("a"), Period::Day, NOW), Money(spent));
+        assert!(spent <= 1_000_000 && spent > 990_000, "{spent}");
+        assert_eq!(meters.reserved(&key("a")), Money(0));
     }
 }

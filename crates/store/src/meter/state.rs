@@ -9,6 +9,8 @@ use crate::UsageTotals;
 
 const NS_PER_MS: u64 = 1_000_000;
 const HOUR_MS: u64 = 3_600_000;
+/// When to come back where requests under way hold the money: many end within seconds.
+const SOON_MS: u64 = 2_000;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -17,6 +19,8 @@ pub(super) struct State {
     /// The token rate in force when a request was last let in: tokens are settled by it.
     tpm: Option<u32>,
     in_flight: u32,
+    /// What requests under way may still cost.
+    reserved: Money,
     spent: [Spent; 3],
     /// Used and not yet handed to the store, by hour.
     unsaved: Vec<(u64, UsageTotals)>,
@@ -61,7 +65,7 @@ impl State {
         &mut self,
         meter: &MeterId,
         limits: &Strictest,
-        budgets: impl Iterator<Item = impl AsRef<str>>,
+        budgets: &[Budget],
         now_ms: u64,
     ) -> Result<Rates, Limited> {
         let now_ns = now_ms.saturating_mul(NS_PER_MS);
@@ -74,7 +78,7 @@ impl State {
             });
         }
         for budget in budgets {
-            self.check_budget(meter, budget.as_ref(), now_ms)?;
+            self.check_budget(meter, budget, now_ms)?;
         }
         if let Some(tpm) = limits.tpm {
             self.tokens
@@ -105,17 +109,54 @@ impl State {
         })
     }
 
-    /// A budget that cannot be read refuses: configuration and `create_key` both check it, so it was tampered with.
-    fn check_budget(&self, meter: &MeterId, budget: &str, now_ms: u64) -> Result<(), Limited> {
-        let refused = |retry_after_ms| Limited::Budget {
-            meter: meter.clone(),
-            retry_after_ms,
-        };
-        let budget: Budget = budget.parse().map_err(|_| refused(HOUR_MS))?;
+    fn check_budget(&self, meter: &MeterId, budget: &Budget, now_ms: u64) -> Result<(), Limited> {
         if self.spent_in(budget.period, now_ms) < budget.amount {
             return Ok(());
         }
-        Err(refused(budget.period.end_ms(now_ms).saturating_sub(now_ms)))
+        Err(Limited::Budget {
+            meter: meter.clone(),
+            retry_after_ms: budget.period.end_ms(now_ms).saturating_sub(now_ms),
+        })
+    }
+
+    /// What is left of a budget, less what requests under way may still cost. They may end in the next period, so they count in
+    /// each.
+    pub(super) fn left(&self, budget: &Budget, now_ms: u64) -> Money {
+        let spent = self.spent_in(budget.period, now_ms).0;
+        let left = budget.amount.0.saturating_sub(spent);
+        Money(left.saturating_sub(self.reserved.0))
+    }
+
+    /// Sets money aside if every budget covers it.
+    pub(super) fn reserve(
+        &mut self,
+        meter: &MeterId,
+        worst: Money,
+        budgets: &[Budget],
+        now_ms: u64,
+    ) -> Result<(), Limited> {
+        for budget in budgets {
+            let left = self.left(budget, now_ms);
+            if worst > left {
+                let until_end = budget.period.end_ms(now_ms).saturating_sub(now_ms);
+                let soon = worst.0 <= left.0.saturating_add(self.reserved.0);
+                return Err(Limited::Short {
+                    meter: meter.clone(),
+                    left,
+                    retry_after_ms: if soon { SOON_MS.min(until_end) } else { until_end },
+                });
+            }
+        }
+        self.reserved = Money(self.reserved.0.saturating_add(worst.0));
+        Ok(())
+    }
+
+    pub(super) fn unreserve(&mut self, money: Money) {
+        self.reserved = Money(self.reserved.0.saturating_sub(money.0));
+    }
+
+    pub(super) const fn reserved(&self) -> Money {
+        self.reserved
     }
 
     /// Money of the present period. A clock that was set back still sees what was spent ahead of it.

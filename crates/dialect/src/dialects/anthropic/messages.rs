@@ -6,6 +6,7 @@ use portcullis_core::{Channel, Lane, UninspectableKind as Kind, Usage};
 
 use super::blocks::{self, Voice};
 use super::{facts, promised, stream};
+use crate::allowance::{self, Allowance};
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef, lanes};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
@@ -61,6 +62,14 @@ impl Exchange for Messages {
             Body::Reply => message(place, 0, false),
             Body::Event => stream::label(place),
         }
+    }
+
+    fn allowance(&self, request: &Document) -> Option<Allowance> {
+        Some(allowance::read(request, request.root(), &["max_tokens"], &[]))
+    }
+
+    fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
+        allowance::write(request, request.root(), &["max_tokens"], tokens)
     }
 
     fn ends(&self, event: &Document) -> Ends {

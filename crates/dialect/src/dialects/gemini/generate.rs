@@ -7,6 +7,7 @@ use portcullis_core::{Lane, Usage};
 
 use super::trail::{self, Trail};
 use super::{facts, promised, reply};
+use crate::allowance::Allowance;
 use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress};
 use crate::json::{Document, Malformed, NodeId, quoted};
 use crate::patch::Edit;
@@ -129,6 +130,14 @@ impl Exchange for StreamGenerate {
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {
         Generate.label(body, place)
+    }
+
+    fn allowance(&self, request: &Document) -> Option<Allowance> {
+        Some(facts::allowance(request))
+    }
+
+    fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
+        facts::allow(request, tokens)
     }
 
     fn ends(&self, event: &Document) -> Ends {

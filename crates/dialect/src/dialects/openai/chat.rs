@@ -8,6 +8,7 @@ mod promised;
 
 use portcullis_core::{Lane, Usage};
 
+use crate::allowance::{self, Allowance};
 use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
@@ -16,6 +17,9 @@ use crate::promise::{self, Answer, Called, Promise};
 use crate::reading::{Label, Place};
 
 use super::{choices, facts, state};
+
+/// The members that limit a reply: the one that reasoning models take as well, and its older name.
+const MAX_TOKENS: &[&str] = &["max_completion_tokens", "max_tokens"];
 
 /// The endpoint.
 pub struct Chat;
@@ -82,6 +86,14 @@ impl Exchange for Chat {
         let messages = request.at(&["messages"])?;
         let message = format!(r#"{{"role":"system","content":{}}}"#, quoted(text));
         Some(instruct::first_item(request, messages, &message))
+    }
+
+    fn allowance(&self, request: &Document) -> Option<Allowance> {
+        Some(allowance::read(request, request.root(), MAX_TOKENS, &["n"]))
+    }
+
+    fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
+        allowance::write(request, request.root(), MAX_TOKENS, tokens)
     }
 
     fn ends(&self, event: &Document) -> Ends {

@@ -4,6 +4,7 @@
 
 use portcullis_core::{Channel, Usage};
 
+use crate::allowance::{self, Allowance};
 use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress, lanes};
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
@@ -84,6 +85,19 @@ impl Exchange for Completions {
             }
             _ => None,
         }
+    }
+
+    fn allowance(&self, request: &Document) -> Option<Allowance> {
+        let prompts = allowance::texts_in(request, request.at(&["prompt"]));
+        let each = allowance::read(request, request.root(), &["max_tokens"], &["n", "best_of"]);
+        Some(Allowance {
+            texts: each.texts.saturating_mul(prompts),
+            ..each
+        })
+    }
+
+    fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
+        allowance::write(request, request.root(), &["max_tokens"], tokens)
     }
 
     fn ends(&self, event: &Document) -> Ends {

@@ -13,6 +13,7 @@ pub mod refusal;
 
 use portcullis_core::{Lane, Usage};
 
+use crate::allowance::{self, Allowance};
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
@@ -94,6 +95,19 @@ impl Exchange for Responses {
     fn instruct(&self, request: &Document, text: &str) -> Option<Vec<Edit>> {
         let message = format!(r#"{{"role":"developer","content":{}}}"#, quoted(text));
         instruct::in_member(request, "instructions", text, &message)
+    }
+
+    fn allowance(&self, request: &Document) -> Option<Allowance> {
+        Some(allowance::read(
+            request,
+            request.root(),
+            &["max_output_tokens"],
+            &[],
+        ))
+    }
+
+    fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
+        allowance::write(request, request.root(), &["max_output_tokens"], tokens)
     }
 
     fn ends(&self, event: &Document) -> Ends {
