@@ -119,6 +119,9 @@ pub struct AuditRecord {
     pub sandboxed: Option<Sandboxed>,
     /// Tokens used; `None` where no reply said so.
     pub usage: Option<Usage>,
+    /// Whether the tokens are estimated, at least in part: no reply told all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub usage_estimated: bool,
     /// What it cost; `None` where usage or price is not known.
     pub cost: Option<Money>,
     /// The rooms it went through.

@@ -61,6 +61,26 @@ pub struct Route {
     pub fallback: Vec<String>,
     /// What it costs.
     pub price: Option<Price>,
+    /// How much it reads and writes at most.
+    pub size: ModelSize,
+}
+
+/// How much a model takes and gives, in tokens. It bounds what a request may cost where the request itself does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelSize {
+    /// Tokens that it reads at most.
+    pub context: u64,
+    /// Tokens that a reply has at most, where a budget applies and the request names no number.
+    pub output: u64,
+}
+
+impl Default for ModelSize {
+    fn default() -> ModelSize {
+        ModelSize {
+            context: 200_000,
+            output: 8192,
+        }
+    }
 }
 
 /// Limits for a group of keys. All that match a request apply.

@@ -19,7 +19,9 @@ mod refusal;
 mod server;
 mod upstream;
 
-pub use gateway::{Gateway, GroupLimit, Route, Services, Settings, SettingsError, Timeouts, Upstream};
+pub use gateway::{
+    Gateway, GroupLimit, ModelSize, Route, Services, Settings, SettingsError, Timeouts, Upstream,
+};
 pub use kept::Kept;
 pub use metrics::Metrics;
 pub use prompts::{OwnPrompt, secrets_in};

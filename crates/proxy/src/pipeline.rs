@@ -15,7 +15,9 @@ mod leak;
 mod limits;
 mod parse;
 mod receive;
+mod reserve;
 mod sandbox;
+mod settle;
 mod stream;
 mod terms;
 mod unmark;
@@ -40,5 +42,6 @@ pub(crate) async fn walk(
     let request = label::label(request, record)?; //                   -> Labelled        every part an origin          403
     let request = inspect_input::inspect(gw, request, record); //      -> Inspected       finds, never decides
     let request = authorize::authorize(gw, request, record).await?; // -> Authorized      decision, obligations         400/403/404
+    let request = reserve::reserve(gw, request, record)?; //            -> Reserved        the budget's lease            429
     forward::forward(gw, request, record).await //                     -> Forwarded       the bytes that were parsed, patched
 }

@@ -78,6 +78,12 @@ pub enum Refusal {
     /// The money is spent.
     #[error("The budget of this key is spent. It is renewed in {} s.", .0.div_ceil(1000))]
     BudgetExceeded(u64),
+    /// The money that is left does not cover what the request may cost.
+    #[error(
+        "What is left of this key's budget does not cover what the request may cost. Ask for fewer tokens, or come back in {} s.",
+        .0.div_ceil(1000)
+    )]
+    BudgetShort(u64),
     /// The upstream failed.
     #[error("The upstream failed: {0}.")]
     Upstream(&'static str),
@@ -116,7 +122,7 @@ impl Refusal {
             Refusal::Unsupported(_) => (415, "unsupported_encoding"),
             Refusal::RateLimited(_) => (429, "rate_limited"),
             Refusal::TooManyConcurrent => (429, "too_many_concurrent"),
-            Refusal::BudgetExceeded(_) => (429, "budget_exceeded"),
+            Refusal::BudgetExceeded(_) | Refusal::BudgetShort(_) => (429, "budget_exceeded"),
             Refusal::Upstream(_) | Refusal::Unreadable => (502, "upstream_error"),
             Refusal::UpstreamTimeout => (504, "upstream_timeout"),
             Refusal::Unavailable(_) => (503, "unavailable"),
@@ -128,7 +134,9 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
-            Refusal::RateLimited(ms) | Refusal::BudgetExceeded(ms) => Some(ms.div_ceil(1000)),
+            Refusal::RateLimited(ms) | Refusal::BudgetExceeded(ms) | Refusal::BudgetShort(ms) => {
+                Some(ms.div_ceil(1000))
+            }
             Refusal::TooManyConcurrent | Refusal::Unavailable(_) => Some(1),
             _ => None,
         }

@@ -70,6 +70,7 @@ fn record(number: u64) -> AuditRecord {
             output: 20,
             reasoning: 0,
         }),
+        usage_estimated: false,
         cost: Some(Money(450)),
         rooms: [
             "authenticate",

@@ -7,7 +7,7 @@ use portcullis_core::{Limits, Price, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Source;
 use portcullis_policy::Profile;
-use portcullis_proxy::{GroupLimit, Route, Settings, Timeouts, Upstream};
+use portcullis_proxy::{GroupLimit, ModelSize, Route, Settings, Timeouts, Upstream};
 
 use super::prompts::own_prompts;
 use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
@@ -125,6 +125,10 @@ fn built_route(raw: &RawRoute) -> Route {
             cached_input: price.cached_input,
             output: price.output,
         }),
+        size: ModelSize {
+            context: raw.context.map_or(ModelSize::default().context, u64::from),
+            output: raw.max_output.map_or(ModelSize::default().output, u64::from),
+        },
     }
 }
 

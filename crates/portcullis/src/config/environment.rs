@@ -72,6 +72,8 @@ pub fn add_providers(raw: &mut Raw, is_set: impl Fn(&str) -> bool) {
                 rename: None,
                 fallback: Vec::new(),
                 price: None,
+                context: None,
+                max_output: None,
             })
         }));
     }

@@ -110,6 +110,16 @@ pub struct RawRoute {
     /// What it costs, in US dollars per million tokens. Without it no cost is counted, and budgets do not see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<RawPrice>,
+    /// Tokens that the model reads at most. Where a budget applies and the length of a prompt is not known (files, stored
+    /// conversations), the budget must cover so many; 200000 unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub context: Option<u32>,
+    /// Tokens of a reply at most, where a budget applies and the request does not say how many: 8192 unless given. It is
+    /// written into the request; where the budget covers fewer, those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_output: Option<u32>,
 }
 
 /// A price in US dollars per million tokens.

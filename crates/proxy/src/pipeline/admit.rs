@@ -49,12 +49,15 @@ pub(crate) fn enter(gw: &Gateway, principal: &Principal) -> Result<Admission, Re
             None => limits.push((MeterId::from_text(&group.name), &group.limits)),
         }
     }
-    gw.services
-        .meters
-        .admit(&limits, now_ms())
-        .map_err(|limited| match limited {
-            Limited::Rate { retry_after_ms, .. } => Refusal::RateLimited(retry_after_ms),
-            Limited::Concurrency { .. } => Refusal::TooManyConcurrent,
-            Limited::Budget { retry_after_ms, .. } => Refusal::BudgetExceeded(retry_after_ms),
-        })
+    gw.services.meters.admit(&limits, now_ms()).map_err(refusal)
+}
+
+/// What a client is told of a limit that is reached.
+pub(super) fn refusal(limited: Limited) -> Refusal {
+    match limited {
+        Limited::Rate { retry_after_ms, .. } => Refusal::RateLimited(retry_after_ms),
+        Limited::Concurrency { .. } => Refusal::TooManyConcurrent,
+        Limited::Budget { retry_after_ms, .. } => Refusal::BudgetExceeded(retry_after_ms),
+        Limited::Short { retry_after_ms, .. } => Refusal::BudgetShort(retry_after_ms),
+    }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_core::{Direction, Located};
+use portcullis_core::{Direction, Located, UninspectableKind};
 use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
 use portcullis_policy::{Denial, Facts, decide};
 
+use super::forward::retries;
 use super::inserted::Inserted;
 use super::inspect_input::Inspected;
 use super::instruct::instruct;
@@ -55,6 +56,43 @@ impl Authorized {
     }
 }
 
+impl Authorized {
+    pub(super) fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    pub(super) fn document(&self) -> &Document {
+        self.body.document()
+    }
+
+    /// The upstream that holds the stored state which the request names.
+    pub(super) fn bound_to(&self) -> Option<&str> {
+        self.bound_to.as_deref()
+    }
+
+    /// What no detector could read.
+    pub(super) fn uninspectable(&self) -> impl Iterator<Item = UninspectableKind> + '_ {
+        self.body.uninspectable().iter().map(|found| found.kind)
+    }
+
+    /// Bytes of the body at most, as it goes upstream.
+    pub(super) fn length(&self) -> u64 {
+        let added: usize = self.edits.iter().map(|edit| edit.text.len()).sum();
+        u64::try_from(self.document().bytes().len().saturating_add(added)).unwrap_or(u64::MAX)
+    }
+
+    /// How often it may be sent.
+    pub(super) fn attempts(&self) -> u64 {
+        let is_stored = self.asked.exchange.stores(self.document());
+        u64::from(retries(&self.asked, &self.confiding, is_stored)).saturating_add(1)
+    }
+
+    /// Adds edits that are the gateway's own.
+    pub(super) fn change(&mut self, edits: Vec<Edit>) {
+        self.edits.extend(edits);
+    }
+}
+
 /// The body for the upstream: the bytes that were parsed, and the edits that were decided.
 pub(super) struct Outgoing {
     reading: Reading,
@@ -65,6 +103,11 @@ impl Outgoing {
     /// Whether the provider keeps something of the exchange, so that it must not be asked twice.
     pub fn is_stored(&self, asked: &Asked) -> bool {
         asked.exchange.stores(self.reading.document())
+    }
+
+    /// Whether it is a model that answers.
+    pub fn is_answered(&self, asked: &Asked) -> bool {
+        asked.exchange.allowance(self.reading.document()).is_some()
     }
 
     /// The bytes, with the model renamed where the upstream knows it by another name.

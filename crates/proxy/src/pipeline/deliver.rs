@@ -10,7 +10,7 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, He
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use portcullis_core::{Channel, Decision, Direction, KeyId, Located, Outcome, PartId, Price, Principal};
+use portcullis_core::{Channel, Decision, Direction, KeyId, Located, Outcome, PartId, Principal};
 use portcullis_dialect::{Body as Which, Cut, Document, Edit, Exchange, Reading, StateRef, apply};
 use portcullis_policy::{Facts, decide};
 use portcullis_store::Admission;
@@ -20,6 +20,7 @@ use super::inserted::Inserted;
 use super::inspect_input::scan;
 use super::leak::Confided;
 use super::limits;
+use super::settle::{Account, End};
 use super::stream::Guarded;
 use super::terms::{Fit, Terms};
 use super::unmark::unmarked;
@@ -77,22 +78,6 @@ impl Body for ReplyBody {
     }
 }
 
-/// Money and tokens of one request.
-pub(crate) struct Account {
-    pub admission: Admission,
-    pub price: Option<Price>,
-}
-
-impl Account {
-    /// Settles what the record says was used. Called once, at the end, however the request ended.
-    pub fn settle(&self, record: &mut Record) {
-        let Some(usage) = record.audit.usage else { return };
-        record.audit.cost = self.price.map(|price| price.of(&usage));
-        self.admission
-            .settle(&usage, record.audit.cost.unwrap_or_default(), now_ms());
-    }
-}
-
 /// What the output side needs of the input side.
 pub(crate) struct Behind {
     pub exchange: &'static dyn Exchange,
@@ -123,6 +108,8 @@ pub(crate) async fn deliver(
         upstream,
         answer,
         again,
+        expected,
+        answered,
     } = forwarded;
     let context = Behind {
         exchange: asked.exchange,
@@ -135,10 +122,7 @@ pub(crate) async fn deliver(
         prompt: confiding.prompt,
         retrieves: asked.call.retrieves,
         terms: confiding.terms,
-        account: Account {
-            admission: asked.admission,
-            price,
-        },
+        account: Account::new(asked.admission, price, expected, answered, record.as_ref()),
         upstream,
     };
     let rate = rate_headers(&context.account.admission);
@@ -153,7 +137,8 @@ pub(crate) async fn deliver(
                 return Err(Refusal::Unavailable("the record is gone"));
             };
             let told = in_one_piece(gw, &context, answer, again, record).await;
-            context.account.settle(record);
+            let end = if told.is_ok() { End::Whole } else { End::Cut };
+            context.account.settle(record, end);
             told?.give(record)
         }
     };
@@ -225,6 +210,9 @@ async fn received(
 ) -> Result<Told, Refusal> {
     let (head, incoming) = response.into_parts();
     let refused = refused_by_upstream(head.status);
+    if !head.status.is_success() {
+        behind.account.refused();
+    }
     let bytes = body::read(&head.headers, incoming, MAX_REPLY, gw.timeouts.idle)
         .await
         .map_err(unread)?;

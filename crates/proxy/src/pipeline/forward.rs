@@ -11,9 +11,11 @@ use portcullis_core::Price;
 use portcullis_dialect::{Api, Method};
 use portcullis_policy::Mode;
 
-use super::authorize::{Authorized, Confiding, Outgoing};
+use super::authorize::{Confiding, Outgoing};
 use super::parse::Asked;
-use crate::gateway::Target;
+use super::reserve::Reserved;
+use super::settle::Sending;
+use crate::gateway::{ModelSize, Target};
 use crate::record::Record;
 use crate::upstream::SendError;
 use crate::{Gateway, Refusal, headers, models};
@@ -26,6 +28,18 @@ pub(crate) struct Forwarded {
     pub(super) upstream: String,
     pub(super) answer: Answer,
     pub(super) again: Option<Again>,
+    /// Tokens that the prompt is taken for, where nobody tells.
+    pub(super) expected: u64,
+    /// Whether it is a model that answers.
+    pub(super) answered: bool,
+}
+
+/// How often a request may be sent again because its reply does not fit what it is held to. Who observes changes nothing, and what is
+/// stored would be stored twice.
+pub(super) fn retries(asked: &Asked, confiding: &Confiding, is_stored: bool) -> u8 {
+    let profile = &asked.guard.profile;
+    let may = confiding.terms.is_some() && profile.mode == Mode::Enforce && !asked.call.stream && !is_stored;
+    if may { profile.output.retries } else { 0 }
 }
 
 /// A request that may be sent once more.
@@ -42,15 +56,8 @@ impl Again {
         confiding: &Confiding,
         request: &Request<Full<Bytes>>,
     ) -> Option<Again> {
-        let profile = &asked.guard.profile;
-        let left = profile.output.retries;
-        // Who observes changes nothing, and what is stored would be stored twice.
-        let may = left > 0
-            && confiding.terms.is_some()
-            && profile.mode == Mode::Enforce
-            && !asked.call.stream
-            && !outgoing.is_stored(asked);
-        may.then(|| Again {
+        let left = retries(asked, confiding, outgoing.is_stored(asked));
+        (left > 0).then(|| Again {
             request: request.clone(),
             left,
         })
@@ -79,19 +86,20 @@ pub(crate) enum Answer {
 }
 
 /// One attempt: where, and under which name the model is known there.
-struct Way<'g> {
+pub(super) struct Way<'g> {
     target: &'g Target,
     model: Option<String>,
     renamed: bool,
-    price: Option<Price>,
+    pub price: Option<Price>,
+    pub size: ModelSize,
 }
 
 pub(super) async fn forward(
     gw: &Gateway,
-    request: Authorized,
+    request: Reserved<'_>,
     record: &mut Record,
 ) -> Result<Forwarded, Refusal> {
-    let (asked, outgoing, confiding, bound_to) = request.into_parts();
+    let (asked, outgoing, confiding, ways, expected) = request.into_parts();
     if asked.exchange.lists_models() {
         let answer = Answer::Own(models::list(gw, &asked).await?);
         record.left("forward");
@@ -102,16 +110,20 @@ pub(super) async fn forward(
             upstream: String::new(),
             answer,
             again: None,
+            expected,
+            answered: false,
         });
     }
-    let ways = ways(gw, &asked, bound_to.as_deref())?;
+    let answered = outgoing.is_answered(&asked);
     let mut last = Refusal::UnknownModel;
     for way in ways {
         record.audit.upstream = Some(way.target.name.clone());
         let request = prepare(&asked, &outgoing, &way)?;
         let again = Again::of(&asked, &outgoing, &confiding, &request);
+        let sending = Sending::begin(&asked.admission, way.price, expected, answered);
         match send(gw, request).await {
             Ok(response) => {
+                sending.end();
                 record.left("forward");
                 let (price, upstream) = (way.price, way.target.name.clone());
                 return Ok(Forwarded {
@@ -121,17 +133,29 @@ pub(super) async fn forward(
                     upstream,
                     answer: Answer::Upstream(Box::new(response)),
                     again,
+                    expected,
+                    answered,
                 });
             }
-            Err((refusal, true)) => last = refusal,
-            Err((refusal, false)) => return Err(refusal),
+            Err((refusal, true)) => {
+                sending.end();
+                last = refusal;
+            }
+            Err((refusal, false)) => {
+                sending.fail(record);
+                return Err(refusal);
+            }
         }
     }
     Err(last)
 }
 
 /// Where the request may go, in order.
-fn ways<'g>(gw: &'g Gateway, asked: &Asked, bound_to: Option<&str>) -> Result<Vec<Way<'g>>, Refusal> {
+pub(super) fn ways<'g>(
+    gw: &'g Gateway,
+    asked: &Asked,
+    bound_to: Option<&str>,
+) -> Result<Vec<Way<'g>>, Refusal> {
     let api = asked.exchange.api();
     let mut ways = Vec::new();
     match &asked.call.model {
@@ -149,6 +173,7 @@ fn ways<'g>(gw: &'g Gateway, asked: &Asked, bound_to: Option<&str>) -> Result<Ve
                     model: Some(route.renamed.clone().unwrap_or_else(|| name.clone())),
                     renamed: route.renamed.is_some() || name != model,
                     price: route.price,
+                    size: route.size,
                 });
             }
         }
@@ -162,6 +187,7 @@ fn ways<'g>(gw: &'g Gateway, asked: &Asked, bound_to: Option<&str>) -> Result<Ve
                 model: None,
                 renamed: false,
                 price: None,
+                size: ModelSize::default(),
             });
         }
     }

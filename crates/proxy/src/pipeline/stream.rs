@@ -32,7 +32,8 @@ use portcullis_dialect::Cut;
 use tokio::time::Sleep;
 
 use self::engine::{Engine, Instructions, Stop};
-use super::deliver::{Account, Behind, WITHHELD, remember};
+use super::deliver::{Behind, WITHHELD, remember};
+use super::settle::{Account, End};
 use crate::metrics::Held;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
@@ -49,6 +50,7 @@ pub(crate) struct Guarded {
     idle: Pin<Box<Sleep>>,
     heard: Instant,
     ended: bool,
+    end: End,
     active: Option<Held>,
 }
 
@@ -93,6 +95,7 @@ impl Guarded {
             idle,
             heard: Instant::now(),
             ended: false,
+            end: End::Cut,
             active: None,
         }
     }
@@ -134,7 +137,10 @@ impl Guarded {
                 None => {
                     self.upstream = None;
                     match self.engine.finish(&mut self.record, &mut self.ready) {
-                        Ok(()) => self.record.end(Outcome::Completed, 200),
+                        Ok(()) => {
+                            self.end = End::Whole;
+                            self.record.end(Outcome::Completed, 200);
+                        }
                         Err(stop) => self.stop(&stop),
                     }
                 }
@@ -206,7 +212,7 @@ impl Guarded {
         if !self.ended {
             self.ended = true;
             self.record.left("inspect_output");
-            self.account.settle(&mut self.record);
+            self.account.settle(&mut self.record, self.end);
         }
     }
 }

@@ -17,7 +17,9 @@ use portcullis_core::{AuditRecord, Glob, KeyId, RequestId, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Inspector;
 use portcullis_policy::Profile;
-use portcullis_proxy::{Client, Gateway, Kept, Metrics, Route, Server, Services, Settings, Upstream, serve};
+use portcullis_proxy::{
+    Client, Gateway, Kept, Metrics, ModelSize, Route, Server, Services, Settings, Upstream, serve,
+};
 use portcullis_store::{AuditLog, Keyring, Meters, NewKey, SigningKey, Store, load_or_create_signing_key};
 use tokio::net::TcpListener;
 
@@ -293,6 +295,7 @@ fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {
         renamed: None,
         fallback: Vec::new(),
         price: None,
+        size: ModelSize::default(),
     };
     let apis = [
         (Api::OpenAi, "/v1", "gpt-*"),

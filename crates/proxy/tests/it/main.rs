@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod budgets;
 mod choices;
 mod coverage;
 mod limits;

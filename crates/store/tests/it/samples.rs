@@ -61,6 +61,7 @@ pub fn record(number: u64) -> AuditRecord {
             output: 20,
             reasoning: 0,
         }),
+        usage_estimated: false,
         cost: Some(Money(450)),
         rooms: vec![RoomTime {
             room: "inspect_input".to_owned().into(),

@@ -1,0 +1,185 @@
+//! The budget's lease: what a request can cost at most is set aside before anything is sent, in every budget that applies or in none.
+//!
+//! The bound must hold whatever the model's tokenizer is: no token is shorter than a byte, so a body has at most as many tokens as
+//! bytes. It is loose, and costs nothing but that requests under way hold more of a budget than they take in the end.
+
+use portcullis_core::{Money, Price, UninspectableKind, Usage};
+use portcullis_dialect::Allowance;
+
+use super::admit::refusal;
+use super::authorize::{Authorized, Confiding, Outgoing};
+use super::forward::{Way, ways};
+use super::parse::Asked;
+use crate::gateway::ModelSize;
+use crate::record::{Record, now_ms};
+use crate::{Gateway, Refusal};
+
+/// What providers add to a request by themselves: words around messages, an introduction to tools.
+const ADDED: u64 = 1024;
+/// A picture at the dearest that a provider is known to count it.
+const PICTURE: u64 = 40_000;
+/// Tokens of an answer that is worth asking for. Where a budget does not cover so many, the request is refused and not cut short.
+const LEAST: u64 = 16;
+
+/// A request whose cost is covered.
+pub(crate) struct Reserved<'g> {
+    request: Authorized,
+    ways: Vec<Way<'g>>,
+    expected: u64,
+}
+
+impl<'g> Reserved<'g> {
+    pub(super) fn into_parts(self) -> (Asked, Outgoing, Confiding, Vec<Way<'g>>, u64) {
+        let (asked, outgoing, confiding, _) = self.request.into_parts();
+        (asked, outgoing, confiding, self.ways, self.expected)
+    }
+}
+
+pub(super) fn reserve<'g>(
+    gw: &'g Gateway,
+    mut request: Authorized,
+    record: &mut Record,
+) -> Result<Reserved<'g>, Refusal> {
+    let asked = request.asked();
+    let ways = match asked.exchange.lists_models() {
+        true => Vec::new(),
+        false => ways(gw, asked, request.bound_to())?,
+    };
+    let bytes = request.length();
+    // What a reply that tells no usage is taken for: English prose has four bytes a token, code and other scripts less.
+    let expected = bytes.div_ceil(3);
+    if let (Some(left), Some(price)) = (asked.admission.left(now_ms()), dearest(&ways)) {
+        let size = size(&ways);
+        let input = input_bound(asked, request.uninspectable(), bytes, size);
+        let allowance = asked.exchange.allowance(request.document());
+        // A reply that must fit a schema may be asked for several times.
+        let attempts = request.attempts();
+        let each = Money(left.0 / attempts);
+        let (tokens, unsaid) = output_bound(allowance, &price, input, each, size);
+        let output = tokens.saturating_mul(allowance.map_or(0, |allowance| allowance.texts));
+        let worst = price.of(&Usage {
+            input: input.saturating_mul(attempts),
+            output: output.saturating_mul(attempts),
+            ..Usage::default()
+        });
+        asked.admission.reserve(worst, now_ms()).map_err(refusal)?;
+        if unsaid {
+            let edits = asked.exchange.allow(request.document(), tokens);
+            request.change(edits);
+        }
+    }
+    record.left("reserve");
+    Ok(Reserved {
+        request,
+        ways,
+        expected,
+    })
+}
+
+/// What the dearest of the ways costs; nothing where none has a price, which no budget sees.
+fn dearest(ways: &[Way<'_>]) -> Option<Price> {
+    let prices = ways.iter().filter_map(|way| way.price);
+    prices.reduce(|one, other| Price {
+        input: one.input.max(other.input),
+        cached_input: None,
+        output: one.output.max(other.output),
+    })
+}
+
+/// The largest of the models.
+fn size(ways: &[Way<'_>]) -> ModelSize {
+    let sizes = ways.iter().map(|way| way.size);
+    let largest = sizes.reduce(|one, other| ModelSize {
+        context: one.context.max(other.context),
+        output: one.output.max(other.output),
+    });
+    largest.unwrap_or_default()
+}
+
+/// How many tokens the model reads at most.
+fn input_bound(
+    asked: &Asked,
+    uninspectable: impl Iterator<Item = UninspectableKind>,
+    bytes: u64,
+    size: ModelSize,
+) -> u64 {
+    if !asked.call.state.is_empty() {
+        // How long it is, the provider knows.
+        return size.context;
+    }
+    let mut bound = bytes.saturating_add(ADDED);
+    for kind in uninspectable {
+        let more = match kind {
+            UninspectableKind::Image => PICTURE,
+            UninspectableKind::Audio | UninspectableKind::Video | UninspectableKind::File => size.context,
+            // They stand in the body, no shorter than what they stand for.
+            UninspectableKind::Encrypted | UninspectableKind::Vector => 0,
+        };
+        bound = bound.saturating_add(more);
+    }
+    bound.min(size.context)
+}
+
+/// How many tokens each text of the reply has at most, and whether the request does not say so: then it is as many as the budget
+/// covers, up to what the model writes by configuration.
+fn output_bound(
+    allowance: Option<Allowance>,
+    price: &Price,
+    input: u64,
+    left: Money,
+    size: ModelSize,
+) -> (u64, bool) {
+    let Some(allowance) = allowance else {
+        return (0, false);
+    };
+    if let Some(tokens) = allowance.tokens {
+        return (tokens, false);
+    }
+    let cost = |tokens: u64| {
+        price.of(&Usage {
+            input,
+            output: tokens.saturating_mul(allowance.texts),
+            ..Usage::default()
+        })
+    };
+    // Halved until it is covered: prices are fractions, and what is rounded must be rounded as it will be charged.
+    let (mut least, mut most) = (LEAST, size.output.max(LEAST));
+    if cost(most) <= left {
+        return (most, true);
+    }
+    while most.saturating_sub(least) > 1 {
+        let middle = least.midpoint(most);
+        match cost(middle) <= left {
+            true => least = middle,
+            false => most = middle,
+        }
+    }
+    (least, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_is_what_the_budget_covers() {
+        let price = Price {
+            input: 2.5,
+            cached_input: None,
+            output: 10.0,
+        };
+        let size = ModelSize {
+            context: 100_000,
+            output: 4096,
+        };
+        let said = |tokens| Some(Allowance { tokens, texts: 2 });
+        let bound = |allowance, left| output_bound(allowance, &price, 1000, Money(left), size);
+        assert_eq!(bound(None, 5), (0, false));
+        assert_eq!(bound(said(Some(77)), 5), (77, false));
+        assert_eq!(bound(said(None), 1_000_000), (4096, true));
+        // 2500 for what is read; each token of both texts costs 20.
+        assert_eq!(bound(said(None), 2500 + 20 * 100 + 19), (100, true));
+        assert_eq!(bound(said(None), 2500 + 20 * 17), (17, true));
+        assert_eq!(bound(said(None), 100), (LEAST, true), "which is then refused");
+    }
+}

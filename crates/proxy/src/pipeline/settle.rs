@@ -1,0 +1,162 @@
+//! What a request did cost, charged once in the place of what was reserved, however the request ends.
+//!
+//! A reply that tells no tokens is estimated by its length, and the record says so. Whoever goes away has used what was under way.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use portcullis_core::{Money, Price, Usage};
+use portcullis_store::Admission;
+
+use crate::record::{Record, now_ms};
+
+/// Bytes of text that are taken for a token where nobody tells: fewer than English prose has.
+const BYTES_A_TOKEN: u64 = 3;
+
+/// A request on its way to an upstream, until the head of the reply is there. What breaks off in between may have been answered: the
+/// prompt at least is charged.
+pub(super) struct Sending<'a> {
+    admission: &'a Admission,
+    usage: Usage,
+    cost: Money,
+    over: bool,
+}
+
+impl<'a> Sending<'a> {
+    pub fn begin(
+        admission: &'a Admission,
+        price: Option<Price>,
+        expected: u64,
+        answered: bool,
+    ) -> Sending<'a> {
+        let usage = Usage {
+            input: expected,
+            ..Usage::default()
+        };
+        Sending {
+            admission,
+            usage,
+            cost: price.map(|price| price.of(&usage)).unwrap_or_default(),
+            over: !answered,
+        }
+    }
+
+    /// The head of the reply is there, or nothing was sent.
+    pub fn end(mut self) {
+        self.over = true;
+    }
+
+    /// It broke off.
+    pub fn fail(self, record: &mut Record) {
+        if self.over {
+            return;
+        }
+        record.audit.usage = Some(self.usage);
+        record.audit.usage_estimated = true;
+        record.audit.cost = Some(self.cost);
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.admission.settle(&self.usage, self.cost, now_ms());
+        }
+    }
+}
+
+/// How a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It reached its end.
+    Whole,
+    /// Somebody ended it before.
+    Cut,
+}
+
+/// Money and tokens of one request that was answered.
+pub(crate) struct Account {
+    pub admission: Admission,
+    price: Option<Price>,
+    /// Tokens that its prompt is taken for.
+    expected: u64,
+    /// Whether a model answers, so that something was used even if nobody tells.
+    answered: AtomicBool,
+    /// Bytes of text that had been inspected before the reply.
+    before: u64,
+    settled: AtomicBool,
+}
+
+impl Account {
+    pub fn new(
+        admission: Admission,
+        price: Option<Price>,
+        expected: u64,
+        answered: bool,
+        record: Option<&Record>,
+    ) -> Account {
+        Account {
+            admission,
+            price,
+            expected,
+            answered: AtomicBool::new(answered),
+            before: record.map_or(0, |record| record.audit.inspected_bytes),
+            settled: AtomicBool::new(false),
+        }
+    }
+
+    /// The upstream refused the request: nothing was used but what it tells.
+    pub fn refused(&self) {
+        self.answered.store(false, Ordering::Relaxed);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Settles what the record says was used, and an estimate of what it does not say. Only the first call counts.
+    pub fn settle(&self, record: &mut Record, reply: End) {
+        let told = record.audit.usage;
+        if self.is_answered() && (reply == End::Cut || told.is_none()) {
+            let said = record.audit.inspected_bytes.saturating_sub(self.before);
+            let known = told.unwrap_or_default();
+            let usage = Usage {
+                input: if known.input > 0 {
+                    known.input
+                } else {
+                    self.expected
+                },
+                // What is told along the way is too little where the reply was cut.
+                output: known.output.max(said.div_ceil(BYTES_A_TOKEN)),
+                ..known
+            };
+            record.audit.usage_estimated = told != Some(usage);
+            record.audit.usage = Some(usage);
+        }
+        let Some(usage) = record.audit.usage else {
+            self.settled.store(true, Ordering::Relaxed);
+            return;
+        };
+        record.audit.cost = self.price.map(|price| price.of(&usage));
+        self.charge(&usage, record.audit.cost.unwrap_or_default());
+    }
+
+    fn charge(&self, usage: &Usage, cost: Money) {
+        if !self.settled.swap(true, Ordering::Relaxed) {
+            self.admission.settle(usage, cost, now_ms());
+        }
+    }
+}
+
+impl Drop for Account {
+    /// The client went away while the reply was read.
+    fn drop(&mut self) {
+        if self.is_answered() {
+            let usage = Usage {
+                input: self.expected,
+                ..Usage::default()
+            };
+            let cost = self.price.map(|price| price.of(&usage));
+            self.charge(&usage, cost.unwrap_or_default());
+        }
+    }
+}
