@@ -1,5 +1,6 @@
 //! The one enforcer: rulings on findings become edits of the body. It decides nothing and looks for nothing.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use portcullis_core::{Action, Finding, Located, PartId, Severity, Span};
@@ -106,6 +107,22 @@ pub(crate) fn written<'a>(
     replaced
         .iter()
         .map(move |replacement| reading.edit(part, replacement.span, &replacement.text))
+}
+
+/// A text with its replacements.
+pub(crate) fn with<'a>(text: &'a str, replaced: &[Replacement]) -> Cow<'a, str> {
+    if replaced.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for replacement in replaced {
+        out.push_str(text.get(from..replacement.span.start).unwrap_or(""));
+        out.push_str(&replacement.text);
+        from = replacement.span.end;
+    }
+    out.push_str(text.get(from..).unwrap_or(""));
+    Cow::Owned(out)
 }
 
 /// What a verdict replaces, text by text, in order.

@@ -9,7 +9,7 @@ use portcullis_dialect::{Document, EXTENSION, Edit, Reading, apply};
 use portcullis_policy::{Facts, decide};
 
 use super::parse::Asked;
-use crate::enforce::{Change, merge};
+use crate::enforce::{Change, merge, with};
 use crate::masks::{Masks, lies_in};
 use crate::prompts::OwnPrompt;
 use crate::record::{Record, marker};
@@ -187,13 +187,6 @@ fn covered(
             continued: false,
         })
         .collect();
-    let mut covered = String::with_capacity(text.len());
-    let mut from = 0;
-    for replacement in merge(changes, &text, Some(masks)) {
-        covered.push_str(text.get(from..replacement.span.start).unwrap_or(""));
-        covered.push_str(&replacement.text);
-        from = replacement.span.end;
-    }
-    covered.push_str(text.get(from..).unwrap_or(""));
-    Ok(covered)
+    let replaced = merge(changes, &text, Some(masks));
+    Ok(with(&text, &replaced).into_owned())
 }

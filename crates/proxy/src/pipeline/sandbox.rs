@@ -104,7 +104,7 @@ fn is_word(text: &str) -> bool {
 
 /// The edits of one text: what is masked in it, and its marks.
 fn mark(reading: &Reading, part: &Part<'_>, masked: &[Replacement], marks: &Marks, edits: &mut Vec<Edit>) {
-    let text = with(part.text, masked);
+    let text = enforce::with(part.text, masked);
     let leaf = reading.prose(part.id) == Prose::Leaf;
     let end = part.text.len();
     let mut put = |span, text: &str| edits.push(reading.edit(part.id, span, text));
@@ -119,20 +119,4 @@ fn mark(reading: &Reading, part: &Part<'_>, masked: &[Replacement], marks: &Mark
         }
         (Marked::Whole(whole), _) => put(Span::new(0, end), &whole),
     }
-}
-
-/// A text with its replacements.
-fn with<'a>(text: &'a str, replaced: &[Replacement]) -> Cow<'a, str> {
-    if replaced.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    for replacement in replaced {
-        out.push_str(text.get(from..replacement.span.start).unwrap_or(""));
-        out.push_str(&replacement.text);
-        from = replacement.span.end;
-    }
-    out.push_str(text.get(from..).unwrap_or(""));
-    Cow::Owned(out)
 }
