@@ -461,7 +461,23 @@ impl Walk {
         nodes.push(node);
         match document.sort(node) {
             Sort::Object => {
-                let origin = self.extension(document, node).or(origin);
+                let mut spoken = None;
+                if let Some(said) = document.member(node, EXTENSION) {
+                    path.push(Seg::Key(EXTENSION));
+                    let place = Place {
+                        path,
+                        document,
+                        nodes: &*nodes,
+                    };
+                    // Data of a tool may have a member of that name: it is none of the gateway's, and whoever wrote it is not the client.
+                    if label(&place).channel == Channel::Unknown {
+                        spoken = Some(said);
+                    }
+                    path.pop();
+                }
+                let origin = spoken
+                    .and_then(|said| self.extension(document, node, said))
+                    .or(origin);
                 for (key, value) in document.members(node) {
                     let name = document.text(key);
                     path.push(Seg::Key(name));
@@ -484,7 +500,7 @@ impl Walk {
                             origin,
                         );
                     }
-                    if name == EXTENSION {
+                    if spoken == Some(value) {
                         self.whole(document, value, Channel::Metadata);
                     } else {
                         self.visit(document, value, label, path, nodes, origin);
@@ -550,8 +566,7 @@ impl Walk {
     }
 
     /// Reads what a client says of an object's trust, and remembers that it must be taken out.
-    fn extension(&mut self, document: &Document, object: NodeId) -> Option<Origin> {
-        let said = document.member(object, EXTENSION)?;
+    fn extension(&mut self, document: &Document, object: NodeId, said: NodeId) -> Option<Origin> {
         self.extensions.push(object);
         match document.member(said, "origin").map(|node| document.text(node)) {
             Some("untrusted") => Some(Origin::Document),

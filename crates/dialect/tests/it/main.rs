@@ -12,6 +12,7 @@
 
 mod cases;
 mod ends;
+mod extensions;
 mod frames;
 mod refusals;
 mod surface;
