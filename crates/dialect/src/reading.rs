@@ -461,20 +461,7 @@ impl Walk {
         nodes.push(node);
         match document.sort(node) {
             Sort::Object => {
-                let mut spoken = None;
-                if let Some(said) = document.member(node, EXTENSION) {
-                    path.push(Seg::Key(EXTENSION));
-                    let place = Place {
-                        path,
-                        document,
-                        nodes: &*nodes,
-                    };
-                    // Data of a tool may have a member of that name: it is none of the gateway's, and whoever wrote it is not the client.
-                    if label(&place).channel == Channel::Unknown {
-                        spoken = Some(said);
-                    }
-                    path.pop();
-                }
+                let spoken = spoken(document, node, label, path, nodes);
                 let origin = spoken
                     .and_then(|said| self.extension(document, node, said))
                     .or(origin);
@@ -625,6 +612,27 @@ impl Walk {
             },
         }
     }
+}
+
+/// The member of an object by which the client speaks to the gateway. Data of a tool may have one of that name: it is none of the
+/// gateway's, and whoever wrote it is not the client.
+fn spoken<'a>(
+    document: &'a Document,
+    object: NodeId,
+    label: &impl Fn(&Place<'_>) -> Label,
+    path: &mut Vec<Seg<'a>>,
+    nodes: &[NodeId],
+) -> Option<NodeId> {
+    let said = document.member(object, EXTENSION)?;
+    path.push(Seg::Key(EXTENSION));
+    let place = Place {
+        path,
+        document,
+        nodes,
+    };
+    let is_data = label(&place).channel != Channel::Unknown;
+    path.pop();
+    (!is_data).then_some(said)
 }
 
 /// Puts the texts of JSON that stood in a string onto the surface, on the channel of that string.

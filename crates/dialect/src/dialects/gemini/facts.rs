@@ -265,6 +265,35 @@ pub fn instruct(request: &Document, text: &str) -> Option<Vec<Edit>> {
     }
 }
 
+/// How many tokens a candidate may have, and how many candidates there may be.
+pub fn allowance(request: &Document) -> Allowance {
+    let config = trail::member(request, request.root(), "generationConfig");
+    let count = |name| {
+        let node = config.and_then(|config| trail::member(request, config, name));
+        node.and_then(|node| request.as_u64(node))
+    };
+    Allowance {
+        tokens: count("maxOutputTokens"),
+        texts: count("candidateCount").unwrap_or(1).max(1),
+    }
+}
+
+/// The edits after which a candidate has at most so many tokens.
+pub fn allow(request: &Document, tokens: u64) -> Vec<Edit> {
+    let member = format!(r#"{{"maxOutputTokens":{tokens}}}"#);
+    let root = request.root();
+    let Some(config) = trail::member(request, root, "generationConfig") else {
+        return instruct::first_member(request, root, "generationConfig", &member);
+    };
+    if request.sort(config) != Sort::Object {
+        return instruct::instead(request, config, member);
+    }
+    match trail::member(request, config, "maxOutputTokens") {
+        Some(node) => instruct::instead(request, node, tokens.to_string()),
+        None => instruct::first_member(request, config, "maxOutputTokens", &tokens.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,34 +368,5 @@ mod tests {
             let found: Vec<_> = call.state.iter().map(|state| state.id.as_str()).collect();
             assert_eq!(found, Vec::from_iter(id), "{uri}");
         }
-    }
-}
-
-/// How many tokens a candidate may have, and how many candidates there may be.
-pub fn allowance(request: &Document) -> Allowance {
-    let config = trail::member(request, request.root(), "generationConfig");
-    let count = |name| {
-        let node = config.and_then(|config| trail::member(request, config, name));
-        node.and_then(|node| request.as_u64(node))
-    };
-    Allowance {
-        tokens: count("maxOutputTokens"),
-        texts: count("candidateCount").unwrap_or(1).max(1),
-    }
-}
-
-/// The edits after which a candidate has at most so many tokens.
-pub fn allow(request: &Document, tokens: u64) -> Vec<Edit> {
-    let member = format!(r#"{{"maxOutputTokens":{tokens}}}"#);
-    let root = request.root();
-    let Some(config) = trail::member(request, root, "generationConfig") else {
-        return instruct::first_member(request, root, "generationConfig", &member);
-    };
-    if request.sort(config) != Sort::Object {
-        return instruct::instead(request, config, member);
-    }
-    match trail::member(request, config, "maxOutputTokens") {
-        Some(node) => instruct::instead(request, node, tokens.to_string()),
-        None => instruct::first_member(request, config, "maxOutputTokens", &tokens.to_string()),
     }
 }
