@@ -64,6 +64,7 @@ fn record(number: u64) -> AuditRecord {
         inspected: 7,
         inspected_bytes: 512,
         uninspectable: Vec::new(),
+        sandboxed: None,
         usage: Some(Usage {
             input: 100,
             cached: 0,
