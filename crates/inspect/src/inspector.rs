@@ -216,13 +216,8 @@ impl Inspector {
         }))
     }
 
-    /// What is run for a selection on a channel.
-    pub(crate) fn plan<'s>(&self, channel: Channel, selection: &'s Selection) -> Option<&'s Arc<Plan>> {
-        self.plan_for(Readers::All, channel, selection)
-    }
-
-    /// The same for texts that not all rules read.
-    fn plan_for<'s>(
+    /// What is run for a selection on a channel, on texts that those read.
+    pub(crate) fn plan_for<'s>(
         &self,
         readers: Readers,
         channel: Channel,
@@ -233,18 +228,30 @@ impl Inspector {
         })
     }
 
+    /// What is run for a selection on a channel.
+    pub(crate) fn plan<'s>(&self, channel: Channel, selection: &'s Selection) -> Option<&'s Arc<Plan>> {
+        self.plan_for(Readers::All, channel, selection)
+    }
+
     /// The rules that a selection and a channel leave.
     fn effective(&self, channel: Channel, selection: &Selection) -> Rules {
         let on_channel = self.by_channel.get(channel as usize);
         on_channel.map_or_else(Rules::default, |rules| rules.and(selection.rules()))
     }
 
+    fn rules_of(&self, families: &[Family]) -> Rules {
+        Rules::of(self.rules.len(), |rule| {
+            self.rules
+                .get(rule)
+                .is_some_and(|rule| families.contains(&rule.family))
+        })
+    }
+
     fn plan_of(&self, readers: Readers, rules: &Rules) -> Arc<Plan> {
         let rules = &match readers {
             Readers::All => rules.clone(),
-            Readers::Instructed => rules.and(&Rules::of(self.rules.len(), |rule| {
-                self.rules.get(rule).map(Rule::family) == Some(Family::Injection)
-            })),
+            Readers::Instructed => rules.and(&self.rules_of(&[Family::Injection])),
+            Readers::Views => rules.and(&self.rules_of(views::READ)),
         };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plan)) = plans.iter().find(|(known, _)| known == rules) {

@@ -15,7 +15,7 @@ pub struct Selection(Arc<Inner>);
 struct Inner {
     rules: Rules,
     /// For each channel, what is run there on texts that all rules read, and on others; made when it is first asked for.
-    plans: Vec<[OnceLock<Arc<Plan>>; 2]>,
+    plans: Vec<[OnceLock<Arc<Plan>>; 3]>,
 }
 
 /// Which rules read a text.
@@ -25,6 +25,8 @@ pub(crate) enum Readers {
     All,
     /// Those that look for instructions to a model: nothing else reads what a view only guesses at.
     Instructed,
+    /// Those that read what a text says rather than what it does.
+    Views,
 }
 
 /// The numbers of rules, a bit each.

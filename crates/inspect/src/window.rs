@@ -1,81 +1,57 @@
 //! The streaming window: holds back exactly what could still become a match, and nothing else.
 //!
-//! THE LAW: for every way of cutting a text into pushes, the findings of the window, overlapping ones merged, are those
-//! of the scan of the whole text; and the final offset never passes text whose verdict could still change.
+//! A text is read as it stands ([`plain`]), and beside it, from where a disguise of single characters begins until it no longer
+//! matters, through that disguise ([`beside`]). What may be a match only so is held until the views have been asked about
+//! the text around it ([`AROUND`], [`BEHIND`]): they say what is found, so a stream finds nothing that a whole text would not show.
 //!
-//! How it holds: whether a match begins at a byte, and where it ends, depends on nothing but the text from there on
-//! ([`crate::shape`]). So every possible start is followed by its rule's own automaton, one byte at a time, until the
-//! automaton dies (no match, or the match ended before) or no longer match is possible. A start whose automaton is
-//! alive is held; one whose automaton is dead is final, whatever follows. Nothing is ever read twice except a match.
-//! The window decides nothing about what it finds.
+//! THE LAW: for every way of cutting a text into pieces, the findings, overlapping ones merged, are the same: those of the scan of
+//! the whole text as it stands, and those of its views of characters. The final offset never passes text whose
+//! verdict could still change. The window decides nothing about what it finds.
 
-use std::cmp::Reverse;
-use std::sync::Arc;
+mod beside;
+mod plain;
 
-use portcullis_core::{Channel, Finding, Span};
+use portcullis_core::{Channel, Finding, Kind, Span};
 
 use crate::{
     Inspector, Selection,
-    around::{AFTER, BEFORE},
-    edge::{Before, Edge},
-    hit::{Hit, tidy},
-    machine::State,
-    pieces::Pieces,
-    plan::Plan,
-    shape::Shape,
-    trie::{Node, Trie},
+    selection::Readers,
+    views::{
+        self,
+        flow::{self, Dress},
+    },
 };
+use beside::Beside;
+use plain::Plain;
 
 /// How many bytes a window holds back at most: more than a private key of 8192 bits takes in PEM.
 const BOUND: usize = 16 << 10;
+
+/// What the views are shown of the text before what may be a match, and behind it: no less than they themselves keep around
+/// what they change.
+const AROUND: usize = 320;
+const BEHIND: usize = 128;
+/// How far before a disguise the reading through it begins.
+const APPROACH: usize = 160;
+/// How far before a second disguise the reading through both begins at the earliest.
+const TOGETHER: usize = 1024;
 
 /// Reads one streamed lane piece by piece. Every call takes the same inspector.
 #[derive(Clone)]
 pub struct Window {
     channel: Channel,
     selection: Selection,
-    plan: Option<Arc<Plan>>,
-    /// What is not final, and before it what a check may still look back at.
-    text: String,
-    /// Lane offset of the first byte of `text`.
-    from: usize,
+    plain: Plain,
+    /// The last character that was read.
+    last: char,
+    beside: Vec<Beside>,
+    /// What may be a match, as some reading beside has it: its kind, and where.
+    maybe: Vec<(Kind, Span)>,
+    /// What was reported lately.
+    reported: Vec<(Kind, Span)>,
     /// Lane offset up to which everything is final.
     base: usize,
-    before: Before,
-    starts: Vec<Start>,
-    /// Shapes that are tried near keywords only, and the lane offset where such a keyword ended last.
-    keywords: Vec<(usize, usize)>,
-    /// What was found and reaches beyond `base`: it is held, and not reported, with what may yet overlap it.
-    recent: Vec<Hit>,
     overgrown: bool,
-}
-
-/// A place where a match may have begun.
-#[derive(Clone, Copy, Debug)]
-struct Start {
-    /// Lane offset.
-    at: usize,
-    stage: Stage,
-}
-
-/// What is known of a start.
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    /// Some literal beginning is on its way; which shape it is of is not known yet.
-    Beginning { node: Node, before: Before },
-    /// A shape's automaton is on its way.
-    Running(Run),
-    /// The automaton is dead, and what stands behind the match still counts: up to that lane offset.
-    Waiting { shape: usize, until: usize },
-}
-
-/// An automaton on its way.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    shape: usize,
-    state: State,
-    /// Whether the automaton has accepted on the way.
-    accepted: bool,
 }
 
 /// A match outgrew what the window may hold. The text held back can be neither released nor judged: fail closed.
@@ -89,15 +65,13 @@ impl Window {
     pub fn new(channel: Channel, selection: Selection) -> Window {
         Window {
             channel,
+            plain: Plain::new(channel, selection.clone(), Readers::All),
             selection,
-            plan: None,
-            text: String::new(),
-            from: 0,
+            last: ' ',
+            beside: Vec::new(),
+            maybe: Vec::new(),
+            reported: Vec::new(),
             base: 0,
-            before: Before::default(),
-            starts: Vec::new(),
-            keywords: Vec::new(),
-            recent: Vec::new(),
             overgrown: false,
         }
     }
@@ -114,26 +88,20 @@ impl Window {
         text: &str,
         found: &mut Vec<Finding>,
     ) -> Result<usize, Overgrown> {
-        if self.overgrown {
+        let plan = inspector.plan_for(Readers::Views, self.channel, &self.selection);
+        if self.overgrown || plan.is_none() {
             return Err(Overgrown);
         }
-        if self.plan.is_none() {
-            self.plan = inspector.plan(self.channel, &self.selection).cloned();
+        let before = found.len();
+        if plan.is_some_and(|plan| plan.is_empty()) {
+            self.plain.read(inspector, text, found);
+        } else {
+            self.read(inspector, text, found);
         }
-        let Some(plan) = self.plan.take() else {
-            return Err(Overgrown);
-        };
-        let end = self.end();
-        self.text.push_str(text);
-        for (at, byte) in (end..).zip(text.bytes()) {
-            self.follow(inspector, &plan, byte, at);
-            self.begin(inspector, &plan, byte, at);
-            self.before = self.before.then(byte);
-            self.note_keywords(inspector.pieces(&plan), at + 1);
-        }
-        self.plan = Some(plan);
-        self.release(inspector, found);
-        if self.held() > BOUND {
+        self.note(found, before);
+        self.ask(inspector, false, found);
+        self.release();
+        if self.held() > BOUND || self.beside.iter().any(|beside| beside.held() > BOUND) {
             self.overgrown = true;
             return Err(Overgrown);
         }
@@ -142,233 +110,208 @@ impl Window {
 
     /// Ends the text: everything is final. Adds what is left to find and returns the length of the lane.
     pub fn finish(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) -> usize {
-        for start in std::mem::take(&mut self.starts) {
-            match start.stage {
-                Stage::Beginning { .. } => {}
-                Stage::Running(run) => self.settle(inspector, start.at, run.shape, run.accepted),
-                Stage::Waiting { shape, .. } => self.settle(inspector, start.at, shape, true),
-            }
+        let before = found.len();
+        self.plain.finish(inspector, found);
+        self.note(found, before);
+        let mut maybe = Vec::new();
+        for beside in &mut self.beside {
+            beside.finish(inspector, &mut maybe);
         }
-        self.base = self.end();
-        self.report(inspector, found);
-        self.from = self.base;
-        self.text.clear();
+        self.beside.clear();
+        self.consider(&mut maybe);
+        self.ask(inspector, true, found);
+        self.base = self.plain.end();
         self.base
     }
 
     /// Bytes that are held back now.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.end() - self.base
+        self.plain.end() - self.base
     }
 
-    fn end(&self) -> usize {
-        self.from + self.text.len()
-    }
-
-    /// Takes every start over the byte at lane offset `at`.
-    fn follow(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize) {
-        if self.starts.is_empty() {
-            return;
+    /// Reads text as it stands and through every dress that it wears.
+    fn read(&mut self, inspector: &Inspector, text: &str, found: &mut Vec<Finding>) {
+        let base = self.plain.end();
+        let mut maybe = Vec::new();
+        let (mut at, mut read) = (0, 0);
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.beside.is_empty() && !flow::introduces(self.last) {
+                let quiet = flow::quiet(rest);
+                if let Some(last) = rest.get(..quiet).and_then(|quiet| quiet.chars().next_back()) {
+                    self.last = last;
+                    at += quiet;
+                    continue;
+                }
+            }
+            let Some(c) = rest.chars().next() else { break };
+            let span = Span::new(base + at, base + at + c.len_utf8());
+            let mut dresses = Vec::new();
+            if !c.is_ascii_alphanumeric() || flow::introduces(self.last) {
+                self.plain
+                    .read(inspector, text.get(read..at).unwrap_or_default(), found);
+                read = at;
+                let live = self.plain.is_live() || self.beside.iter().any(Beside::is_live);
+                let cued = |dress: &Dress| self.is_new(*dress) && dress.is_cued(self.last, c, live);
+                dresses.extend(Dress::EACH.iter().copied().filter(cued));
+            }
+            for beside in &mut self.beside {
+                beside.push(inspector, c, span, &mut maybe);
+            }
+            self.last = c;
+            at += c.len_utf8();
+            let layers = self.layers(&dresses);
+            if !dresses.is_empty() || layers.is_some() {
+                self.plain
+                    .read(inspector, text.get(read..at).unwrap_or_default(), found);
+                read = at;
+                for dress in dresses {
+                    let from = span.start.saturating_sub(APPROACH);
+                    self.set_out(inspector, dress, from, span.end, &mut maybe);
+                }
+                if let Some(from) = layers {
+                    let from = from.max(span.start.saturating_sub(TOGETHER));
+                    for dress in Dress::LAYERED {
+                        self.set_out(inspector, *dress, from, span.end, &mut maybe);
+                    }
+                }
+            }
+            self.beside.retain_mut(|beside| !beside.is_done());
         }
-        let trie = inspector.pieces(plan).trie();
-        let mut starts = std::mem::take(&mut self.starts);
-        let mut set_off = Vec::new();
-        starts.retain_mut(|start| match &mut start.stage {
-            Stage::Beginning { node, before } => {
-                let Some(next) = trie.step(*node, byte) else {
-                    return false;
-                };
-                *node = next;
-                let (before, begun) = (*before, start.at);
-                for shape in trie.complete(next) {
-                    set_off.extend(self.set_off(inspector, *shape, before, begun, at + 1));
-                }
-                trie.goes_on(next)
-            }
-            Stage::Running(run) => match self.step(inspector, *run, start.at, byte, at) {
-                Some(stage) => {
-                    start.stage = stage;
-                    true
-                }
-                None => false,
-            },
-            Stage::Waiting { until, .. } if at < *until => true,
-            Stage::Waiting { shape, .. } => {
-                self.settle(inspector, start.at, *shape, true);
-                false
-            }
-        });
-        starts.append(&mut set_off);
-        self.starts = starts;
+        self.plain
+            .read(inspector, text.get(read..).unwrap_or_default(), found);
+        self.consider(&mut maybe);
     }
 
-    /// Sets off the automaton of a shape whose literal beginning is complete: it reads what stands from `at` up to `end`.
-    fn set_off(
-        &mut self,
-        inspector: &Inspector,
-        number: usize,
-        before: Before,
-        at: usize,
-        end: usize,
-    ) -> Option<Start> {
-        let shape = inspector.shape(number)?;
-        if !shape.may_follow(before) {
+    fn is_new(&self, dress: Dress) -> bool {
+        self.beside.iter().all(|beside| beside.dress != dress)
+    }
+
+    /// Where reading through all dresses begins, if a second one shows while one is worn.
+    fn layers(&self, new: &[Dress]) -> Option<usize> {
+        if self.beside.is_empty() || !Dress::LAYERED.iter().all(|dress| self.is_new(*dress)) {
             return None;
         }
-        let read: Vec<u8> = self
-            .text
-            .as_bytes()
-            .get(at - self.from..end - self.from)?
-            .to_vec();
-        let mut run = Run {
-            shape: number,
-            state: shape.machine()?.start(),
-            accepted: false,
-        };
-        for (place, byte) in (at..).zip(read) {
-            match self.step(inspector, run, at, byte, place)? {
-                Stage::Running(next) => run = next,
-                stage => return Some(Start { at, stage }),
-            }
-        }
-        Some(Start {
-            at,
-            stage: Stage::Running(run),
-        })
+        let worn = self.beside.iter().filter(|beside| beside.dress.is_layer());
+        let second = new.iter().any(|dress| dress.is_layer());
+        let (from, layered) = worn.fold((None, second), |(from, layered), beside| {
+            let earliest = from.map_or(beside.from, |from: usize| from.min(beside.from));
+            (Some(earliest), layered || beside.layered)
+        });
+        from.filter(|_| layered)
     }
 
-    /// Steps an automaton over the byte at lane offset `place`; `None` when nothing can change about it any more, and
-    /// what it found is noted.
-    fn step(
+    /// Begins to read through a dress, from `from` up to `end`, which is what was read.
+    fn set_out(
         &mut self,
         inspector: &Inspector,
-        mut run: Run,
-        at: usize,
-        byte: u8,
-        place: usize,
-    ) -> Option<Stage> {
-        let shape = inspector.shape(run.shape)?;
-        run.state = shape.machine()?.step(run.state, byte);
-        run.accepted |= run.state.accepts();
-        let certain = run.state.is_last() && shape.after == Edge::Free && !shape.looks_behind();
-        if !run.state.is_dead() && !certain {
-            return Some(Stage::Running(run));
+        dress: Dress,
+        from: usize,
+        end: usize,
+        maybe: &mut Vec<Finding>,
+    ) {
+        let from = self.boundary(from);
+        let mut beside = Beside::new(dress, from, self.channel, &self.selection);
+        for (at, c) in self.plain.text(from, end).char_indices() {
+            let start = from + at;
+            beside.push(inspector, c, Span::new(start, start + c.len_utf8()), maybe);
         }
-        if run.accepted && shape.looks_behind() {
-            return Some(Stage::Waiting {
-                shape: run.shape,
-                until: place + AFTER,
-            });
-        }
-        self.settle(inspector, at, run.shape, run.accepted);
-        None
+        self.beside.push(beside);
     }
 
-    /// Notes the keywords that end at lane offset `end`.
-    fn note_keywords(&mut self, pieces: &Pieces, end: usize) {
-        let known = end.saturating_sub(self.from);
-        let Some(text) = self.text.as_bytes().get(..known) else {
-            return;
-        };
-        let keywords = &mut self.keywords;
-        pieces.keyed_at_end(text, |shape| {
-            match keywords.iter_mut().find(|(known, _)| *known == shape) {
-                Some((_, last)) => *last = end,
-                None => keywords.push((shape, end)),
-            }
-        });
+    /// The first boundary of characters from `at` on that is still kept.
+    fn boundary(&self, at: usize) -> usize {
+        let at = at.max(self.plain.from());
+        let end = self.plain.end();
+        (at..at + 4)
+            .find(|at| *at >= end || !self.plain.text(*at, end).is_empty())
+            .unwrap_or(end)
     }
 
-    /// Whether the shape may begin at lane offset `at`, as far as keywords before it say.
-    fn is_keyed(&self, number: usize, shape: &Shape, at: usize) -> bool {
-        let near = |(known, end): &(usize, usize)| *known == number && at.saturating_sub(*end) <= shape.near;
-        shape.near_after > 0 || self.keywords.iter().any(near)
-    }
-
-    /// Sets out from every shape that can begin with this byte.
-    fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize) {
-        let before = self.before;
-        let pieces = inspector.pieces(plan);
-        if let Some(node) = pieces.trie().step(Trie::root(before.begins_word()), byte) {
-            self.starts.push(Start {
-                at,
-                stage: Stage::Beginning { node, before },
-            });
-        }
-        for starting in pieces.starting(byte) {
-            let number = starting.shape();
-            let Some(shape) = inspector.shape(number) else {
-                continue;
+    /// Notes what may be a match, once.
+    fn consider(&mut self, maybe: &mut Vec<Finding>) {
+        for finding in maybe.drain(..) {
+            let known = |(kind, span): &(Kind, Span)| {
+                *kind == finding.kind && span.start <= finding.span.start && finding.span.end <= span.end
             };
-            if shape.may_follow(before) && (!starting.is_keyed || self.is_keyed(number, shape, at)) {
-                let start = self.set_off(inspector, number, before, at, at + 1);
-                self.starts.extend(start);
-            }
-        }
-    }
-
-    /// Notes the match of a shape at a start about which nothing can change any more, if there is one.
-    fn settle(&mut self, inspector: &Inspector, at: usize, shape: usize, accepted: bool) {
-        let Some(shape) = inspector.shape(shape).filter(|_| accepted) else {
-            return;
-        };
-        if let Some(span) = shape.find(&self.text, at - self.from) {
-            let hit = shape.hit(Span::new(self.from + span.start, self.from + span.end));
-            let is_better = |other: &Hit| {
-                hit.span == other.span && (hit.rank, Reverse(hit.rule)) > (other.rank, Reverse(other.rule))
-            };
-            if !self
-                .recent
-                .iter()
-                .any(|other| hit.is_within(other) && !is_better(other))
+            if finding.span.end > self.base
+                && views::READ.contains(&finding.family)
+                && !self.maybe.iter().any(known)
+                && !self.reported.iter().any(known)
             {
-                self.recent.push(hit);
+                self.maybe.push((finding.kind, finding.span));
             }
         }
     }
 
-    /// Reports what ends at or before the offset up to which everything is final. Nothing that overlaps it can come any more, so
-    /// that what is reported of findings that claim the same text is what a scan of the whole reports.
-    fn report(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
-        let base = self.base;
-        let mut hits: Vec<Hit> = self.recent.extract_if(.., |hit| hit.span.end <= base).collect();
-        tidy(&mut hits);
-        inspector.resolve(&mut hits);
-        found.extend(hits.iter().filter_map(|hit| {
-            let matched = self
-                .text
-                .get(hit.span.start - self.from..hit.span.end - self.from);
-            inspector.finding(hit.rule, hit.span, matched.unwrap_or_default())
-        }));
+    /// Notes what was found from `before` on.
+    fn note(&mut self, found: &[Finding], before: usize) {
+        let new = found.iter().skip(before);
+        self.reported
+            .extend(new.map(|finding| (finding.kind.clone(), finding.span)));
     }
 
-    /// Lets go of everything before the first start that is alive, and before every finding that reaches beyond it.
-    fn release(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
-        let end = self.end();
-        let mut hold = self.starts.iter().map(|start| start.at).min().unwrap_or(end);
-        // A finding that is held may itself overlap an earlier one: go on until nothing crosses.
-        while let Some(hit) = self
-            .recent
+    /// Asks the views about what may be a match, once enough has come behind it.
+    fn ask(&mut self, inspector: &Inspector, ended: bool, found: &mut Vec<Finding>) {
+        if self.maybe.is_empty() {
+            return;
+        }
+        let end = self.plain.end();
+        let mut maybe = std::mem::take(&mut self.maybe);
+        maybe.sort_by_key(|(_, span)| *span);
+        for (kind, span) in maybe {
+            let is_known = |kind: &Kind, span: Span, reported: &[(Kind, Span)]| {
+                let holds = |(other, outer): &(Kind, Span)| {
+                    other == kind && outer.start <= span.start && span.end <= outer.end
+                };
+                reported.iter().any(holds)
+            };
+            if is_known(&kind, span, &self.reported) {
+                continue;
+            }
+            if !ended && end < span.end + BEHIND {
+                self.maybe.push((kind, span));
+                continue;
+            }
+            let from = self.boundary(span.start.saturating_sub(AROUND));
+            let to = self.boundary((span.end + BEHIND).min(end));
+            let mut shown = Vec::new();
+            let text = self.plain.text(from, to);
+            inspector.scan(text, self.channel, &self.selection, &mut shown);
+            for mut finding in shown {
+                let moved = Span::new(from + finding.span.start, from + finding.span.end);
+                finding.span = Span::new(moved.start.max(self.base), moved.end);
+                let is_new = views::READ.contains(&finding.family)
+                    && moved.overlaps(span)
+                    && !finding.span.is_empty()
+                    && !is_known(&finding.kind, finding.span, &self.reported);
+                if is_new {
+                    self.reported.push((finding.kind.clone(), finding.span));
+                    found.push(finding);
+                }
+            }
+        }
+    }
+
+    /// Lets go of everything that is final by every reading.
+    fn release(&mut self) {
+        let mut hold = self.plain.release(self.base.saturating_sub(TOGETHER));
+        if flow::introduces(self.last) {
+            hold = hold.min(self.plain.end().saturating_sub(1));
+        }
+        let beside = self.beside.iter_mut().filter_map(Beside::hold);
+        let maybe = self.maybe.iter().map(|(_, span)| span.start);
+        hold = beside.chain(maybe).fold(hold, usize::min);
+        while let Some((_, span)) = self
+            .reported
             .iter()
-            .find(|hit| hit.span.start < hold && hold < hit.span.end)
+            .find(|(_, span)| span.start < hold && hold < span.end)
         {
-            hold = hit.span.start;
+            hold = span.start;
         }
-        self.base = hold;
-        if !self.recent.is_empty() {
-            self.report(inspector, found);
-        }
-        // What is kept to look back at is let go in large pieces: moving the text is what costs.
-        if self.base - self.from > 4 * BEFORE {
-            let least = self.base - BEFORE - self.from;
-            let cut = (0..=least)
-                .rev()
-                .find(|at| self.text.is_char_boundary(*at))
-                .unwrap_or(0);
-            self.text.drain(..cut);
-            self.from += cut;
-        }
+        self.base = hold.max(self.base);
+        let base = self.base;
+        self.reported.retain(|(_, span)| span.end + AROUND > base);
     }
 }
 

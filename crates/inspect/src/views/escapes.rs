@@ -33,6 +33,7 @@ impl View for Escapes {
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let bytes = source.text.as_bytes();
         let mut changes = Changes::new(source.text);
+        let mut buffer = [0; 4];
         for at in memchr::memchr_iter(b'\\', bytes) {
             if at < changes.done() {
                 continue;
@@ -44,12 +45,9 @@ impl View for Escapes {
             {
                 continue;
             }
-            if let Some((length, said)) = simple(rest) {
-                changes.replace(Span::new(at, at + 1 + length), said);
-            } else if let Some((length, said)) = coded(rest) {
-                changes.replace(Span::new(at, at + 1 + length), said.encode_utf8(&mut [0; 4]));
-            } else if let Some((length, said)) = encoded(bytes.get(at..).unwrap_or_default()) {
-                changes.replace(Span::new(at, at + length), said.encode_utf8(&mut [0; 4]));
+            if let Some((length, said)) = undo(bytes.get(at..).unwrap_or_default()) {
+                let said = said.map(|c| c.encode_utf8(&mut buffer) as &str);
+                changes.replace(Span::new(at, at + length), said.unwrap_or_default());
             }
         }
         out.extend(changes.finish());
@@ -65,27 +63,89 @@ impl View for Escapes {
     }
 }
 
+/// The escape at the beginning of `text`: its length, and the character, if it says one.
+pub(super) fn undo(text: &[u8]) -> Option<(usize, Option<char>)> {
+    let rest = text.strip_prefix(b"\\")?;
+    if let Some((length, said)) = simple(rest) {
+        return Some((length + 1, said));
+    }
+    let number = coded(rest).map(|(length, said)| (length + 1, said));
+    number
+        .or_else(|| encoded(text))
+        .map(|(length, said)| (length, Some(said)))
+}
+
+/// Whether what follows may change the escape at the beginning of `text`.
+pub(super) fn is_open(text: &[u8]) -> bool {
+    let digits = |text: &[u8], most: usize| text.len() < most && text.iter().all(u8::is_ascii_hexdigit);
+    match text {
+        [b'\\'] | [b'\\', b'\r'] => true,
+        [b'\\', b'u', b'{', more @ ..] => digits(more, 9),
+        [b'\\', b'u', high @ ..] => {
+            let pair = |high: &[u8]| hex(high).is_some_and(|high| (0xd800..0xdc00).contains(&high));
+            let low = high.get(4..).unwrap_or_default();
+            digits(high, 4)
+                || high.get(..4).is_some_and(pair)
+                    && match low {
+                        [] | [b'\\'] => true,
+                        [b'\\', b'u', low @ ..] => digits(low, 4),
+                        _ => false,
+                    }
+        }
+        [b'\\', b'U', more @ ..] => digits(more, 8),
+        [b'\\', b'x' | b'0'..=b'7', ..] => {
+            let (mut rest, mut more) = (text, 1);
+            while more > 0 {
+                match byte(rest) {
+                    Some((length, first)) => {
+                        let begins = rest.len() == text.len();
+                        more = if begins { behind(first) } else { more - 1 };
+                        rest = rest.get(length..).unwrap_or_default();
+                    }
+                    None => {
+                        return matches!(rest, [] | [b'\\'] | [b'\\', b'x'])
+                            || matches!(rest, [b'\\', b'x', digit] if digit.is_ascii_hexdigit())
+                            || matches!(rest, [b'\\', b'0'..=b'7'] | [b'\\', b'0'..=b'7', b'0'..=b'7']);
+                    }
+                }
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
+/// How many bytes follow the first one of a character that is not ASCII.
+fn behind(first: u8) -> usize {
+    match first {
+        0xc2..=0xdf => 1,
+        0xe0..=0xef => 2,
+        0xf0..=0xf4 => 3,
+        _ => 0,
+    }
+}
+
 /// An escape of one letter behind the backslash: its length and what it says.
-fn simple(rest: &[u8]) -> Option<(usize, &'static str)> {
+fn simple(rest: &[u8]) -> Option<(usize, Option<char>)> {
     let said = match rest {
-        [b'n', ..] => "\n",
-        [b't', ..] => "\t",
-        [b'r', ..] => "\r",
-        [b'b', ..] => "\u{8}",
-        [b'f', ..] => "\u{c}",
-        [b'v', ..] => "\u{b}",
-        [b'a', ..] => "\u{7}",
-        [b'e', ..] => "\u{1b}",
-        [b'"', ..] => "\"",
-        [b'\'', ..] => "'",
-        [b'/', ..] => "/",
-        [b'\\', ..] => "\\",
+        [b'n', ..] => '\n',
+        [b't', ..] => '\t',
+        [b'r', ..] => '\r',
+        [b'b', ..] => '\u{8}',
+        [b'f', ..] => '\u{c}',
+        [b'v', ..] => '\u{b}',
+        [b'a', ..] => '\u{7}',
+        [b'e', ..] => '\u{1b}',
+        [b'"', ..] => '"',
+        [b'\'', ..] => '\'',
+        [b'/', ..] => '/',
+        [b'\\', ..] => '\\',
         // A line that goes on.
-        [b'\n', ..] => "",
-        [b'\r', b'\n', ..] => return Some((2, "")),
+        [b'\n', ..] => return Some((1, None)),
+        [b'\r', b'\n', ..] => return Some((2, None)),
         _ => return None,
     };
-    Some((1, said))
+    Some((1, Some(said)))
 }
 
 /// An escape by the number of the character.
@@ -121,12 +181,7 @@ fn unit(digits: &[u8]) -> Option<(usize, u32)> {
 /// The length counts the first backslash.
 fn encoded(text: &[u8]) -> Option<(usize, char)> {
     let (length, first) = byte(text)?;
-    let more = match first {
-        0xc2..=0xdf => 1,
-        0xe0..=0xef => 2,
-        0xf0..=0xf4 => 3,
-        _ => return Some((length, char::from(first))),
-    };
+    let more = behind(first);
     let (mut bytes, mut end) = (vec![first], length);
     for _ in 0..more {
         let Some((length, byte)) = text.get(end..).and_then(byte) else {

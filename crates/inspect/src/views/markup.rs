@@ -194,6 +194,20 @@ fn tag(rest: &[u8], in_word: bool) -> Option<(usize, &'static str)> {
     }
 }
 
+/// Whether that is a sign of emphasis.
+pub(super) fn is_emphasis(c: char) -> bool {
+    matches!(c, '*' | '`' | '~' | '|' | '^')
+}
+
+/// What stands for the tag with that name and what follows it, if it is known.
+pub(super) fn said(tag: &str) -> Option<&'static str> {
+    let name = tag.trim_start_matches('/');
+    let name = name
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .next()?;
+    KNOWN.get(name.to_ascii_lowercase().as_bytes()).copied()
+}
+
 /// What stands for each tag that is known.
 static KNOWN: LazyLock<HashMap<&'static [u8], &'static str>> = LazyLock::new(|| {
     let inline = INLINE.iter().map(|name| (name.as_bytes(), ""));

@@ -10,6 +10,7 @@ mod census;
 pub(crate) mod characters;
 mod decoding;
 mod escapes;
+pub(crate) mod flow;
 mod fold;
 mod hyphens;
 mod leet;
@@ -44,7 +45,7 @@ const TIMES: usize = 2;
 const MORE: usize = 16 << 10;
 
 /// The families whose rules read views: those of what somebody reads. What acts when a reply is rendered or run acts as it is
-/// written, and a stream has no views: a disguised link is no link.
+/// written: a disguised link is no link.
 pub(crate) const READ: &[Family] = &[
     Family::Injection,
     Family::Secret,

@@ -105,6 +105,22 @@ pub(super) fn character(text: &[u8], sign: u8) -> Option<(usize, char)> {
     Some((3 * count, said))
 }
 
+/// Whether what follows may change the character written by `%` at the beginning of `text`.
+pub(super) fn is_open(text: &[u8]) -> bool {
+    let fits = |(at, byte): (usize, &u8)| match at % 3 {
+        0 => *byte == b'%',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    let first = text.get(1..3).and_then(hex).unwrap_or(0);
+    let most = match first {
+        0xc2..=0xdf => 6,
+        0xe0..=0xef => 9,
+        0xf0..=0xf4 => 12,
+        _ => 3,
+    };
+    text.len() < most && text.iter().enumerate().all(fits)
+}
+
 /// Undoes `&amp;`, `&#65;`, `&#x41;`.
 #[derive(Debug)]
 pub(super) struct Entities;
@@ -146,8 +162,21 @@ impl View for Entities {
     }
 }
 
+/// Whether what follows may change the entity at the beginning of `text`.
+pub(super) fn is_open_entity(text: &[u8]) -> bool {
+    match text {
+        [b'&'] | [b'&', b'#'] | [b'&', b'#', b'x' | b'X'] => true,
+        [b'&', b'#', b'x' | b'X', digits @ ..] => {
+            digits.len() < 10 && digits.iter().all(u8::is_ascii_hexdigit)
+        }
+        [b'&', b'#', digits @ ..] => digits.len() < 10 && digits.iter().all(u8::is_ascii_digit),
+        [b'&', name @ ..] => name.len() <= LONGEST && name.iter().all(u8::is_ascii_alphanumeric),
+        _ => false,
+    }
+}
+
 /// The entity behind `&`: its length and what it says.
-fn entity(rest: &[u8]) -> Option<(usize, char)> {
+pub(super) fn entity(rest: &[u8]) -> Option<(usize, char)> {
     let (prefix, radix) = match rest {
         [b'#', b'x' | b'X', ..] => (2, 16),
         [b'#', ..] => (1, 10),
@@ -179,7 +208,7 @@ fn named(rest: &[u8]) -> Option<(usize, char)> {
 }
 
 /// The longest name has so many letters, as far as names are looked for.
-const LONGEST: usize = 9;
+const LONGEST: usize = 14;
 
 /// What each name says.
 static KNOWN: LazyLock<HashMap<&'static [u8], char>> = LazyLock::new(|| {

@@ -3,7 +3,7 @@
 use portcullis_core::{Channel, Finding, Span};
 use portcullis_inspect::Window;
 
-use crate::samples::{ALL, Case, INSPECTOR, boundaries, cases, in_parts, merged, scan_plain};
+use crate::samples::{ALL, Case, INSPECTOR, boundaries, cases, in_parts, merged, scan, scan_plain};
 
 /// Texts up to this long are cut at every boundary.
 const SHORT: usize = 384;
@@ -28,7 +28,8 @@ fn every_case_cut(is_of_part: impl Fn(usize) -> bool) {
     {
         for case in cases(rule) {
             let (text, channel) = (case.text.as_str(), case.channel);
-            let whole = merged(&scan_plain(text, channel, &ALL));
+            let whole = merged(&stream(&[text], channel));
+            assert_between(text, channel, &whole);
             for cut in cuts(&case) {
                 let pieces = [&text[..cut], &text[cut..]];
                 assert_eq!(merged(&stream(&pieces, channel)), whole, "{text:?} cut at {cut}");
@@ -44,6 +45,28 @@ fn every_case_cut(is_of_part: impl Fn(usize) -> bool) {
             );
         }
     }
+}
+
+/// What a stream finds is all that the text shows as it stands, and nothing that its views do not show.
+fn assert_between(text: &str, channel: Channel, streamed: &[Span]) {
+    let within = |inner: &[Span], outer: &[Span]| {
+        let holds = |span: &Span| {
+            outer
+                .iter()
+                .any(|other| other.start <= span.start && span.end <= other.end)
+        };
+        inner.iter().all(holds)
+    };
+    let plain = merged(&scan_plain(text, channel, &ALL));
+    assert!(
+        within(&plain, streamed),
+        "{text:?}: {plain:?}, streamed {streamed:?}"
+    );
+    let seen_through = merged(&scan(text, channel, &ALL));
+    assert!(
+        within(streamed, &seen_through),
+        "{text:?}: {seen_through:?}, streamed {streamed:?}"
+    );
 }
 
 /// Where a case is cut in two.

@@ -13,6 +13,7 @@ mod benign;
 mod corpus;
 mod cuts;
 mod disguises;
+mod dressed;
 mod maps;
 mod message;
 mod samples;

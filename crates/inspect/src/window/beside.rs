@@ -1,0 +1,172 @@
+//! A reading of a text through one dress, beside the plain one: what the text says from a little before the dress begins until
+//! nothing of it can matter any more.
+//!
+//! It finds what may be a match and where, and what must wait for that to be known. Whether it is one, the views say.
+
+use std::collections::VecDeque;
+
+use portcullis_core::{Channel, Finding, Span};
+
+use super::plain::Plain;
+use crate::{
+    Inspector, Selection,
+    selection::Readers,
+    views::flow::{self, Dress, Step, Unit},
+};
+
+/// So many bytes behind the last change a reading is still not the plain one: rules look at what stands before them.
+const BEHIND: usize = 128;
+
+#[derive(Clone)]
+pub(super) struct Beside {
+    pub(super) dress: Dress,
+    /// Offset in the text at which it began to read.
+    pub(super) from: usize,
+    steps: Vec<Step>,
+    plain: Plain,
+    /// Where the bytes that it read come from, in order; what nobody will ask for again is gone.
+    map: VecDeque<Run>,
+    /// Offset in what it read behind the last change.
+    changed: Option<usize>,
+    /// Whether what it read wears another dress.
+    pub(super) layered: bool,
+    units: Vec<Unit>,
+    spare: Vec<Unit>,
+    text: String,
+}
+
+/// A part of what was read, from `at` on: a copy of `span`, or made of all of it.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    at: usize,
+    span: Span,
+    copied: bool,
+}
+
+impl Beside {
+    pub(super) fn new(dress: Dress, from: usize, channel: Channel, selection: &Selection) -> Beside {
+        Beside {
+            dress,
+            from,
+            steps: dress.steps(),
+            plain: Plain::new(channel, selection.clone(), Readers::Views),
+            map: VecDeque::new(),
+            changed: None,
+            layered: false,
+            units: Vec::new(),
+            spare: Vec::new(),
+            text: String::new(),
+        }
+    }
+
+    /// Reads a character of the text. Adds what is found, with spans in the text.
+    pub(super) fn push(&mut self, inspector: &Inspector, c: char, span: Span, found: &mut Vec<Finding>) {
+        let unit = Unit {
+            c,
+            span,
+            changed: false,
+        };
+        self.units.push(unit);
+        flow::send(&mut self.steps, &mut self.units, &mut self.spare);
+        self.layered |= self.dress.is_layer() && flow::is_layered(&self.units);
+        if self.units.is_empty() && !self.steps.iter().any(Step::is_open) {
+            // What is left out is a change too.
+            self.changed = Some(self.plain.end());
+        }
+        self.read(inspector, found);
+    }
+
+    /// Ends the text.
+    pub(super) fn finish(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+        flow::end(&mut self.steps, &mut self.units, &mut self.spare);
+        self.read(inspector, found);
+        let mut made = Vec::new();
+        self.plain.finish(inspector, &mut made);
+        self.report(made, found);
+    }
+
+    /// Whether something that was read could still become a match, or part of one.
+    pub(super) fn is_live(&self) -> bool {
+        self.plain.is_live()
+    }
+
+    /// Whether from here on it reads what the plain one reads.
+    pub(super) fn is_done(&mut self) -> bool {
+        let end = self.plain.end();
+        let is_far = self.changed.is_none_or(|changed| end >= changed + BEHIND);
+        is_far && !self.plain.is_live() && !self.steps.iter().any(Step::is_open)
+    }
+
+    /// Offset in the text from which on it may not go.
+    pub(super) fn hold(&mut self) -> Option<usize> {
+        let base = self.plain.release(usize::MAX);
+        while self.map.get(1).is_some_and(|next| next.at <= base) {
+            self.map.pop_front();
+        }
+        if base < self.plain.end() {
+            return self.original(Span::new(base, base + 1)).map(|span| span.start);
+        }
+        self.steps.iter().filter_map(Step::pending).min()
+    }
+
+    /// Whether it follows more than it may.
+    pub(super) fn held(&self) -> usize {
+        self.plain.end() - self.plain.base()
+    }
+
+    fn read(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+        if self.units.is_empty() {
+            return;
+        }
+        let mut at = self.plain.end();
+        for unit in self.units.drain(..) {
+            self.text.push(unit.c);
+            let copied = !unit.changed;
+            let joins = |last: &&mut Run| {
+                copied && last.copied && last.span.end == unit.span.start && last.at + last.span.len() == at
+            };
+            match self.map.back_mut().filter(joins) {
+                Some(last) => last.span.end = unit.span.end,
+                None => self.map.push_back(Run {
+                    at,
+                    span: unit.span,
+                    copied,
+                }),
+            }
+            at += unit.c.len_utf8();
+            if unit.changed {
+                self.changed = Some(at);
+            }
+        }
+        let mut made = Vec::new();
+        self.plain.read(inspector, &self.text, &mut made);
+        self.text.clear();
+        self.report(made, found);
+    }
+
+    fn report(&self, made: Vec<Finding>, found: &mut Vec<Finding>) {
+        found.extend(made.into_iter().filter_map(|mut finding| {
+            finding.span = self.original(finding.span)?;
+            Some(finding)
+        }));
+    }
+
+    /// The part of the text that made a part of what was read.
+    fn original(&self, span: Span) -> Option<Span> {
+        let run_at = |at: usize| {
+            let next = self.map.partition_point(|run| run.at <= at);
+            self.map.get(next.checked_sub(1)?)
+        };
+        let first = run_at(span.start)?;
+        let last = run_at(span.end.max(span.start + 1) - 1)?;
+        let start = match first.copied {
+            true => first.span.start + (span.start - first.at),
+            false => first.span.start,
+        };
+        let end = match last.copied {
+            true => last.span.start + (span.end - last.at),
+            false => last.span.end,
+        };
+        Some(Span::new(start, end.max(start)))
+    }
+}
