@@ -48,6 +48,9 @@ pub struct RecordedFinding {
     pub action: crate::Action,
     /// The setting that said so, as `profiles.default.pii.input`.
     pub rule: String,
+    /// Whether the text had gone to the client, in part or whole, when it was found: what `action` says came too late for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// What was done so that the model can tell texts from outside from instructions.

@@ -288,6 +288,27 @@ impl Inspector {
         );
     }
 
+    /// Adds what the selected rules find in the canonical views of a text and not in the text as it stands, which is not
+    /// read: what stands there is found in a view again where it stands near something that the view changed.
+    pub fn scan_disguised(
+        &self,
+        text: &str,
+        channel: Channel,
+        selection: &Selection,
+        found: &mut Vec<Finding>,
+    ) {
+        let wanted = |rule| self.wanted(channel, selection, rule);
+        let plan = |readers| self.plan_for(readers, channel, selection).cloned();
+        let mut hits = Vec::new();
+        self.shown(text, &plan, &wanted, &[], &mut hits);
+        tidy(&mut hits);
+        self.resolve(&mut hits);
+        found.extend(
+            hits.iter()
+                .filter_map(|hit| self.finding(hit.rule, hit.span, matched_in(text, hit.span))),
+        );
+    }
+
     /// What a text costs besides being looked at: for each kind that may begin somewhere in it, how often that was tried, and
     /// how many bytes were read for it. The most first. Views are left out.
     #[must_use]
@@ -477,14 +498,33 @@ impl Inspector {
         hits: &mut Vec<Hit>,
     ) {
         let Some(all) = plan(Readers::All) else { return };
-        let mut instructed = None;
         let mut plain = Vec::new();
         all.run(&self.shapes, text, &mut plain);
+        let mut shown = Vec::new();
+        self.shown(text, &plan, &wanted, &plain, &mut shown);
+        if !shown.is_empty() {
+            plain.append(&mut shown);
+            tidy(&mut plain);
+        }
+        self.resolve(&mut plain);
+        hits.append(&mut plain);
+    }
+
+    /// Adds what the views of a text show besides `plain`, which is known.
+    fn shown(
+        &self,
+        text: &str,
+        plan: &impl Fn(Readers) -> Option<Arc<Plan>>,
+        wanted: &impl Fn(usize) -> bool,
+        plain: &[Hit],
+        shown: &mut Vec<Hit>,
+    ) {
+        let Some(all) = plan(Readers::All) else { return };
+        let mut instructed = None;
         let mut known: BTreeMap<(usize, usize), usize> = plain
             .iter()
             .map(|hit| ((hit.kind, hit.span.start), hit.span.end))
             .collect();
-        let mut shown = Vec::new();
         let mut derived_hits = Vec::new();
         let explored = views::explore(text, &mut |derived| {
             let plan = match derived.readers() {
@@ -518,12 +558,6 @@ impl Inspector {
             rank: 0,
             span,
         }));
-        if !shown.is_empty() {
-            plain.append(&mut shown);
-            tidy(&mut plain);
-        }
-        self.resolve(&mut plain);
-        hits.append(&mut plain);
     }
 
     /// Whether a rule is selected and meant for that channel.

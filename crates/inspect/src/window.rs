@@ -31,9 +31,9 @@ const BOUND: usize = 16 << 10;
 /// what they change.
 const AROUND: usize = 320;
 const BEHIND: usize = 128;
-/// How far before a disguise the reading through it begins.
+/// How far before a disguise in several layers the reading through all of them begins.
 const APPROACH: usize = 160;
-/// How far before a second disguise the reading through both begins at the earliest.
+/// The same where the layers show one after the other: at the earliest.
 const TOGETHER: usize = 1024;
 
 /// Reads one streamed lane piece by piece. Every call takes the same inspector.
@@ -136,7 +136,7 @@ impl Window {
         let mut maybe = Vec::new();
         let (mut at, mut read) = (0, 0);
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            if self.beside.is_empty() && !flow::introduces(self.last) {
+            if self.beside.is_empty() {
                 let quiet = flow::quiet(rest);
                 if let Some(last) = rest.get(..quiet).and_then(|quiet| quiet.chars().next_back()) {
                     self.last = last;
@@ -146,34 +146,31 @@ impl Window {
             }
             let Some(c) = rest.chars().next() else { break };
             let span = Span::new(base + at, base + at + c.len_utf8());
-            let mut dresses = Vec::new();
-            if !c.is_ascii_alphanumeric() || flow::introduces(self.last) {
+            let before = self.beside.len();
+            if !c.is_ascii_alphanumeric() {
                 self.plain
                     .read(inspector, text.get(read..at).unwrap_or_default(), found);
                 read = at;
                 let live = self.plain.is_live() || self.beside.iter().any(Beside::is_live);
-                let cued = |dress: &Dress| self.is_new(*dress) && dress.is_cued(self.last, c, live);
-                dresses.extend(Dress::EACH.iter().copied().filter(cued));
+                for dress in Dress::EACH {
+                    if self.is_new(*dress) && dress.is_cued(self.last, c, live) {
+                        self.beside.push(Beside::of(&self.plain, *dress));
+                    }
+                }
             }
+            let dressed = self.beside.iter().skip(before).any(|new| new.dress.is_layer());
             for beside in &mut self.beside {
                 beside.push(inspector, c, span, &mut maybe);
             }
             self.last = c;
             at += c.len_utf8();
-            let layers = self.layers(&dresses);
-            if !dresses.is_empty() || layers.is_some() {
+            if let Some(from) = self.layers(dressed) {
                 self.plain
                     .read(inspector, text.get(read..at).unwrap_or_default(), found);
                 read = at;
-                for dress in dresses {
-                    let from = span.start.saturating_sub(APPROACH);
-                    self.set_out(inspector, dress, from, span.end, &mut maybe);
-                }
-                if let Some(from) = layers {
-                    let from = from.max(span.start.saturating_sub(TOGETHER));
-                    for dress in Dress::LAYERED {
-                        self.set_out(inspector, *dress, from, span.end, &mut maybe);
-                    }
+                let from = from.max(span.start.saturating_sub(TOGETHER));
+                for dress in Dress::LAYERED {
+                    self.set_out(inspector, *dress, from, span.end, &mut maybe);
                 }
             }
             self.beside.retain_mut(|beside| !beside.is_done());
@@ -187,18 +184,15 @@ impl Window {
         self.beside.iter().all(|beside| beside.dress != dress)
     }
 
-    /// Where reading through all dresses begins, if a second one shows while one is worn.
-    fn layers(&self, new: &[Dress]) -> Option<usize> {
+    /// Where reading through several dresses begins, if a second one shows while one is worn.
+    fn layers(&self, new: bool) -> Option<usize> {
         if self.beside.is_empty() || !Dress::LAYERED.iter().all(|dress| self.is_new(*dress)) {
             return None;
         }
         let worn = self.beside.iter().filter(|beside| beside.dress.is_layer());
-        let second = new.iter().any(|dress| dress.is_layer());
-        let (from, layered) = worn.fold((None, second), |(from, layered), beside| {
-            let earliest = from.map_or(beside.from, |from: usize| from.min(beside.from));
-            (Some(earliest), layered || beside.layered)
-        });
-        from.filter(|_| layered)
+        let from = worn.clone().map(|beside| beside.from).min()?;
+        let layered = new && worn.clone().count() > 1 || worn.clone().any(|beside| beside.layered);
+        layered.then_some(from.saturating_sub(APPROACH))
     }
 
     /// Begins to read through a dress, from `from` up to `end`, which is what was read.
@@ -211,8 +205,9 @@ impl Window {
         maybe: &mut Vec<Finding>,
     ) {
         let from = self.boundary(from);
-        let mut beside = Beside::new(dress, from, self.channel, &self.selection);
-        for (at, c) in self.plain.text(from, end).char_indices() {
+        let text = self.plain.text(from, end);
+        let mut beside = Beside::at(from, dress, self.channel, &self.selection);
+        for (at, c) in text.char_indices() {
             let start = from + at;
             beside.push(inspector, c, Span::new(start, start + c.len_utf8()), maybe);
         }
@@ -296,9 +291,6 @@ impl Window {
     /// Lets go of everything that is final by every reading.
     fn release(&mut self) {
         let mut hold = self.plain.release(self.base.saturating_sub(TOGETHER));
-        if flow::introduces(self.last) {
-            hold = hold.min(self.plain.end().saturating_sub(1));
-        }
         let beside = self.beside.iter_mut().filter_map(Beside::hold);
         let maybe = self.maybe.iter().map(|(_, span)| span.start);
         hold = beside.chain(maybe).fold(hold, usize::min);

@@ -173,6 +173,7 @@ impl Record {
                 span: finding.span,
                 action,
                 rule: rule.to_string(),
+                late: false,
             });
         }
     }

@@ -68,16 +68,14 @@ impl Dress {
         )
     }
 
-    /// Whether `c` behind `before` may begin what this undoes. `live` says whether a match may be under way where `c` stands,
-    /// which then is held at once; what is only left out begins none.
+    /// Whether `c` behind `before` may begin what this undoes. `live` says whether a match may be under way where `c` stands:
+    /// what is only left out begins none.
     pub(crate) fn is_cued(self, before: char, c: char, live: bool) -> bool {
         let in_word = || before.is_alphanumeric();
         match self {
-            Dress::Escapes => {
-                before == '\\' && (c.is_ascii_alphanumeric() || "\"'\\/\n\r".contains(c)) || c == '\\' && live
-            }
-            Dress::Percent => before == '%' && c.is_ascii_hexdigit() || c == '%' && live,
-            Dress::Entities => before == '&' && (c.is_ascii_alphabetic() || c == '#') || c == '&' && live,
+            Dress::Escapes => c == '\\',
+            Dress::Percent => c == '%',
+            Dress::Entities => c == '&',
             Dress::Markup => (c == '<' || markup::is_emphasis(c) && in_word()) && live,
             Dress::Styles if !c.is_ascii() => match class(c) {
                 Class::Gone | Class::Blank | Class::Line | Class::Mark | Class::Styled | Class::Wide => true,
@@ -98,6 +96,15 @@ impl Dress {
             | Dress::Inward
             | Dress::Outward
             | Dress::Page => false,
+        }
+    }
+
+    /// So many bytes behind a change a reading through it is still not the plain one: rules look at what stands before them.
+    pub(crate) fn reach(self) -> usize {
+        match self {
+            // What was left out only matters to the match that it stands in.
+            Dress::Markup => 0,
+            _ => 128,
         }
     }
 
@@ -144,8 +151,8 @@ pub(crate) fn is_layered(units: &[Unit]) -> bool {
         .any(|unit| unit.changed && (introduces(unit.c) || unit.c == '<'))
 }
 
-/// Whether what stands behind `c` may be part of what it begins.
-pub(crate) fn introduces(c: char) -> bool {
+/// Whether something may be written by its number or name from `c` on.
+fn introduces(c: char) -> bool {
     matches!(c, '\\' | '%' | '&')
 }
 

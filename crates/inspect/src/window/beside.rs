@@ -14,9 +14,6 @@ use crate::{
     views::flow::{self, Dress, Step, Unit},
 };
 
-/// So many bytes behind the last change a reading is still not the plain one: rules look at what stands before them.
-const BEHIND: usize = 128;
-
 #[derive(Clone)]
 pub(super) struct Beside {
     pub(super) dress: Dress,
@@ -44,13 +41,29 @@ struct Run {
 }
 
 impl Beside {
-    pub(super) fn new(dress: Dress, from: usize, channel: Channel, selection: &Selection) -> Beside {
+    /// A reading through a dress that begins at `from`.
+    pub(super) fn at(from: usize, dress: Dress, channel: Channel, selection: &Selection) -> Beside {
+        let plain = Plain::new(channel, selection.clone(), Readers::Views);
+        Beside {
+            from,
+            ..Beside::of(&plain, dress)
+        }
+    }
+
+    /// A reading through a dress that begins where `plain` has come to: as what it read, so far, is what the text says.
+    pub(super) fn of(plain: &Plain, dress: Dress) -> Beside {
+        let read = Span::new(plain.from(), plain.end());
+        let map = (!read.is_empty()).then_some(Run {
+            at: read.start,
+            span: read,
+            copied: true,
+        });
         Beside {
             dress,
-            from,
+            from: read.end,
             steps: dress.steps(),
-            plain: Plain::new(channel, selection.clone(), Readers::Views),
-            map: VecDeque::new(),
+            plain: plain.clone(),
+            map: map.into_iter().collect(),
             changed: None,
             layered: false,
             units: Vec::new(),
@@ -93,7 +106,9 @@ impl Beside {
     /// Whether from here on it reads what the plain one reads.
     pub(super) fn is_done(&mut self) -> bool {
         let end = self.plain.end();
-        let is_far = self.changed.is_none_or(|changed| end >= changed + BEHIND);
+        let is_far = self
+            .changed
+            .is_none_or(|changed| end >= changed + self.dress.reach());
         is_far && !self.plain.is_live() && !self.steps.iter().any(Step::is_open)
     }
 

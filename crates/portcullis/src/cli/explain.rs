@@ -114,7 +114,10 @@ fn findings(out: &mut Out, record: &AuditRecord) -> Result<(), Failure> {
                 format!("{}..{}", finding.span.start, finding.span.end),
                 word(finding.direction),
                 format!("{:.2}", finding.score),
-                word(finding.action),
+                match finding.late {
+                    true => format!("{}, late", word(finding.action)),
+                    false => word(finding.action),
+                },
                 finding.rule.clone(),
             ]);
         }

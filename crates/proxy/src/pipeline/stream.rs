@@ -3,6 +3,7 @@
 
 mod calm;
 mod engine;
+mod hindsight;
 mod lane;
 #[cfg(test)]
 #[allow(

@@ -13,6 +13,7 @@ mod bench;
 mod budgets;
 mod choices;
 mod coverage;
+mod dressed;
 mod limits;
 mod own_prompts;
 mod prompts;

@@ -50,6 +50,7 @@ pub fn record(number: u64) -> AuditRecord {
             span: Span::new(3, 20),
             action: Action::Mask,
             rule: "profiles.default.pii.input".to_owned(),
+            late: false,
         }],
         findings_total: 1,
         inspected: 7,

@@ -25,6 +25,7 @@ use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
 use super::super::terms::Terms;
 use super::calm::Calm;
+use super::hindsight::Hindsight;
 use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
 use super::unmarking::Unmarking;
@@ -366,9 +367,18 @@ impl Engine {
                 lane.text.push_str(text);
             }
             let found = lane.spare(&self.masks, std::mem::take(&mut self.found));
+            if let Some(hindsight) = &mut lane.hindsight {
+                hindsight.push(text);
+                hindsight.note(&found);
+            }
             if !found.is_empty() {
                 let changes = judge_lane(&self.guard, lane, found, record, || reading.path(part.id))?;
                 lane.change(changes);
+            }
+            if lane.hindsight.as_ref().is_some_and(Hindsight::is_full) {
+                look_back(&self.gateway, &self.guard, &self.masks, lane, record, || {
+                    reading.path(part.id)
+                })?;
             }
             lane.settle(&self.masks);
         }
@@ -432,8 +442,14 @@ impl Engine {
                 if let Some(listening) = &mut self.listening {
                     listening.end(lane.id, &mut found);
                 }
+                if let Some(hindsight) = &mut lane.hindsight {
+                    hindsight.note(&found);
+                }
                 let changes = judge_lane(&self.guard, lane, found, record, || whence.to_owned())?;
                 lane.change(changes);
+                look_back(&self.gateway, &self.guard, &self.masks, lane, record, || {
+                    whence.to_owned()
+                })?;
             }
             lane.settle(&self.masks);
         }
@@ -663,6 +679,29 @@ fn judge_lane(
         .zip(verdict.rulings)
         .map(|(located, ruling)| (located.finding, ruling.action));
     Ok(ruled.filter(|(_, action)| action.changes_text()).collect())
+}
+
+/// Rules on what only all that a lane said shows: what is not gone yet is changed, what is gone is recorded as late. Where it is
+/// to be blocked, the stream ends here.
+fn look_back(
+    gateway: &Gateway,
+    guard: &Guard,
+    masks: &Masks,
+    lane: &mut LaneState,
+    record: &mut Record,
+    path: impl Fn() -> String,
+) -> Result<(), Stop> {
+    let selection = guard.selection(Direction::Output, lane.channel, lane.origin);
+    let (held, gone) = lane.look_back(&gateway.inspector, selection, masks);
+    let before = record.audit.findings.len();
+    let late = judge_lane(guard, lane, gone, record, &path);
+    for finding in record.audit.findings.iter_mut().skip(before) {
+        finding.late = true;
+    }
+    late?;
+    let changes = judge_lane(guard, lane, held, record, &path)?;
+    lane.change(changes);
+    Ok(())
 }
 
 /// Judges the whole text of a lane that is held to its end. Arguments of a tool call are read as JSON, string by string, or as text

@@ -3,6 +3,7 @@
 use portcullis_core::{Action, Channel, Finding, Lane, Origin, Span};
 use portcullis_inspect::Window;
 
+use super::hindsight::Hindsight;
 use crate::enforce::{Change, Replacement, merge};
 use crate::masks::{Masks, lies_in};
 
@@ -21,6 +22,8 @@ pub(super) struct LaneState {
     pub channel: Channel,
     pub origin: Origin,
     pub judge: Judge,
+    /// What is read once more at the end, where a window judges.
+    pub hindsight: Option<Hindsight>,
     /// Text kept: all of it where it is judged at the end, the tail that could still be a placeholder otherwise.
     pub text: String,
     /// Lane offset of the first byte of `text`.
@@ -48,6 +51,7 @@ impl LaneState {
             id,
             channel,
             origin,
+            hindsight: matches!(judge, Judge::Window(_)).then(Hindsight::default),
             judge,
             text: String::new(),
             text_from: 0,
