@@ -32,8 +32,8 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let mut whole = Vec::new();
-    inspector.scan_plain(&text, Channel::Assistant, all, &mut whole);
-    if let Some(streamed) = streamed(&text, usize::from(*step) % 16 + 1) {
+    let at_once = inspector.scan_streamed(&text, Channel::Assistant, all, &mut whole);
+    if let Some(streamed) = streamed(&text, usize::from(*step) % 16 + 1).filter(|_| at_once.is_ok()) {
         assert_eq!(merged(&streamed), merged(&whole), "in pieces");
     }
     let mut bytes = 0;

@@ -34,7 +34,9 @@ fuzz_target!(|data: &[u8]| {
     let channel = [Channel::Assistant, Channel::Reasoning, Channel::ToolResult, Channel::Refusal]
         [usize::from(choice >> 2 & 3)];
     let mut whole = Vec::new();
-    inspector.scan_plain(&text, channel, selection, &mut whole);
+    if inspector.scan_streamed(&text, channel, selection, &mut whole).is_err() {
+        return;
+    }
 
     let mut window = Window::new(channel, selection.clone());
     let (mut found, mut last, mut at) = (Vec::new(), 0, 0);

@@ -448,7 +448,7 @@ impl Inspector {
         })
     }
 
-    fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
+    pub(crate) fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
         let wanted = |rule| self.wanted(channel, selection, rule);
         let without_pattern = [self.smuggled, self.bomb];
         let without_pattern = without_pattern

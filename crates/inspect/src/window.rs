@@ -11,10 +11,11 @@
 mod beside;
 mod plain;
 
-use portcullis_core::{Channel, Finding, Kind, Span};
+use portcullis_core::{Channel, Finding, Span};
 
 use crate::{
     Inspector, Selection,
+    hit::{Hit, tidy},
     selection::Readers,
     views::{
         self,
@@ -45,10 +46,12 @@ pub struct Window {
     /// The last character that was read.
     last: char,
     beside: Vec<Beside>,
-    /// What may be a match, as some reading beside has it: its kind, and where.
-    maybe: Vec<(Kind, Span)>,
+    /// What may be a match, as some reading beside has it.
+    maybe: Vec<Hit>,
+    /// What was found and reaches beyond `base`: it is held, and not reported, with what may yet overlap it.
+    recent: Vec<Hit>,
     /// What was reported lately.
-    reported: Vec<(Kind, Span)>,
+    reported: Vec<Hit>,
     /// Lane offset up to which everything is final.
     base: usize,
     overgrown: bool,
@@ -70,6 +73,7 @@ impl Window {
             last: ' ',
             beside: Vec::new(),
             maybe: Vec::new(),
+            recent: Vec::new(),
             reported: Vec::new(),
             base: 0,
             overgrown: false,
@@ -92,15 +96,11 @@ impl Window {
         if self.overgrown || plan.is_none() {
             return Err(Overgrown);
         }
-        let before = found.len();
-        if plan.is_some_and(|plan| plan.is_empty()) {
-            self.plain.read(inspector, text, found);
-        } else {
-            self.read(inspector, text, found);
+        match plan.is_some_and(|plan| plan.is_empty()) {
+            true => self.plain.read(inspector, text),
+            false => self.read(inspector, text),
         }
-        self.note(found, before);
-        self.ask(inspector, false, found);
-        self.release();
+        self.release(inspector, found);
         if self.held() > BOUND || self.beside.iter().any(|beside| beside.held() > BOUND) {
             self.overgrown = true;
             return Err(Overgrown);
@@ -110,17 +110,16 @@ impl Window {
 
     /// Ends the text: everything is final. Adds what is left to find and returns the length of the lane.
     pub fn finish(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) -> usize {
-        let before = found.len();
-        self.plain.finish(inspector, found);
-        self.note(found, before);
+        self.plain.finish(inspector, &mut self.recent);
         let mut maybe = Vec::new();
         for beside in &mut self.beside {
             beside.finish(inspector, &mut maybe);
         }
         self.beside.clear();
-        self.consider(&mut maybe);
-        self.ask(inspector, true, found);
+        self.consider(inspector, maybe);
+        self.ask(inspector, true);
         self.base = self.plain.end();
+        self.report(inspector, found);
         self.base
     }
 
@@ -131,9 +130,8 @@ impl Window {
     }
 
     /// Reads text as it stands and through every dress that it wears.
-    fn read(&mut self, inspector: &Inspector, text: &str, found: &mut Vec<Finding>) {
+    fn read(&mut self, inspector: &Inspector, text: &str) {
         let base = self.plain.end();
-        let mut maybe = Vec::new();
         let (mut at, mut read) = (0, 0);
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             if self.beside.is_empty() {
@@ -148,8 +146,7 @@ impl Window {
             let span = Span::new(base + at, base + at + c.len_utf8());
             let before = self.beside.len();
             if !c.is_ascii_alphanumeric() {
-                self.plain
-                    .read(inspector, text.get(read..at).unwrap_or_default(), found);
+                self.plain.read(inspector, text.get(read..at).unwrap_or_default());
                 read = at;
                 let live = self.plain.is_live() || self.beside.iter().any(Beside::is_live);
                 for dress in Dress::EACH {
@@ -160,24 +157,29 @@ impl Window {
             }
             let dressed = self.beside.iter().skip(before).any(|new| new.dress.is_layer());
             for beside in &mut self.beside {
-                beside.push(inspector, c, span, &mut maybe);
+                beside.push(inspector, c, span);
             }
             self.last = c;
             at += c.len_utf8();
             if let Some(from) = self.layers(dressed) {
-                self.plain
-                    .read(inspector, text.get(read..at).unwrap_or_default(), found);
+                self.plain.read(inspector, text.get(read..at).unwrap_or_default());
                 read = at;
                 let from = from.max(span.start.saturating_sub(TOGETHER));
                 for dress in Dress::LAYERED {
-                    self.set_out(inspector, *dress, from, span.end, &mut maybe);
+                    self.set_out(inspector, *dress, from, span.end);
                 }
             }
-            self.beside.retain_mut(|beside| !beside.is_done());
+            let mut maybe = Vec::new();
+            self.beside.retain_mut(|beside| {
+                let is_done = beside.is_done();
+                if is_done {
+                    beside.hold(&mut maybe);
+                }
+                !is_done
+            });
+            self.consider(inspector, maybe);
         }
-        self.plain
-            .read(inspector, text.get(read..).unwrap_or_default(), found);
-        self.consider(&mut maybe);
+        self.plain.read(inspector, text.get(read..).unwrap_or_default());
     }
 
     fn is_new(&self, dress: Dress) -> bool {
@@ -196,20 +198,13 @@ impl Window {
     }
 
     /// Begins to read through a dress, from `from` up to `end`, which is what was read.
-    fn set_out(
-        &mut self,
-        inspector: &Inspector,
-        dress: Dress,
-        from: usize,
-        end: usize,
-        maybe: &mut Vec<Finding>,
-    ) {
+    fn set_out(&mut self, inspector: &Inspector, dress: Dress, from: usize, end: usize) {
         let from = self.boundary(from);
         let text = self.plain.text(from, end);
         let mut beside = Beside::at(from, dress, self.channel, &self.selection);
         for (at, c) in text.char_indices() {
             let start = from + at;
-            beside.push(inspector, c, Span::new(start, start + c.len_utf8()), maybe);
+            beside.push(inspector, c, Span::new(start, start + c.len_utf8()));
         }
         self.beside.push(beside);
     }
@@ -224,86 +219,123 @@ impl Window {
     }
 
     /// Notes what may be a match, once.
-    fn consider(&mut self, maybe: &mut Vec<Finding>) {
-        for finding in maybe.drain(..) {
-            let known = |(kind, span): &(Kind, Span)| {
-                *kind == finding.kind && span.start <= finding.span.start && finding.span.end <= span.end
-            };
-            if finding.span.end > self.base
-                && views::READ.contains(&finding.family)
-                && !self.maybe.iter().any(known)
-                && !self.reported.iter().any(known)
+    fn consider(&mut self, inspector: &Inspector, maybe: Vec<Hit>) {
+        for hit in maybe {
+            let family = inspector.rules().get(hit.rule).map(|rule| rule.family());
+            if hit.span.end > self.base
+                && family.is_some_and(|family| views::READ.contains(&family))
+                && !self.maybe.iter().any(|other| hit.is_within(other))
+                && !self.knows(&hit)
             {
-                self.maybe.push((finding.kind, finding.span));
+                self.maybe.push(hit);
             }
         }
     }
 
-    /// Notes what was found from `before` on.
-    fn note(&mut self, found: &[Finding], before: usize) {
-        let new = found.iter().skip(before);
-        self.reported
-            .extend(new.map(|finding| (finding.kind.clone(), finding.span)));
+    /// Whether what a match says is known.
+    fn knows(&self, hit: &Hit) -> bool {
+        let all = self.recent.iter().chain(&self.reported);
+        all.into_iter().any(|other| hit.is_within(other)) || self.plain.knows(hit)
     }
 
     /// Asks the views about what may be a match, once enough has come behind it.
-    fn ask(&mut self, inspector: &Inspector, ended: bool, found: &mut Vec<Finding>) {
+    fn ask(&mut self, inspector: &Inspector, ended: bool) {
         if self.maybe.is_empty() {
             return;
         }
         let end = self.plain.end();
         let mut maybe = std::mem::take(&mut self.maybe);
-        maybe.sort_by_key(|(_, span)| *span);
-        for (kind, span) in maybe {
-            let is_known = |kind: &Kind, span: Span, reported: &[(Kind, Span)]| {
-                let holds = |(other, outer): &(Kind, Span)| {
-                    other == kind && outer.start <= span.start && span.end <= outer.end
-                };
-                reported.iter().any(holds)
-            };
-            if is_known(&kind, span, &self.reported) {
+        maybe.sort_by_key(|hit| (hit.span, hit.rule));
+        for hit in maybe {
+            if self.knows(&hit) {
                 continue;
             }
-            if !ended && end < span.end + BEHIND {
-                self.maybe.push((kind, span));
+            if !ended && end < hit.span.end + BEHIND {
+                self.maybe.push(hit);
                 continue;
             }
-            let from = self.boundary(span.start.saturating_sub(AROUND));
-            let to = self.boundary((span.end + BEHIND).min(end));
+            let from = self.boundary(hit.span.start.saturating_sub(AROUND));
+            let to = self.boundary((hit.span.end + BEHIND).min(end));
             let mut shown = Vec::new();
             let text = self.plain.text(from, to);
-            inspector.scan(text, self.channel, &self.selection, &mut shown);
-            for mut finding in shown {
-                let moved = Span::new(from + finding.span.start, from + finding.span.end);
-                finding.span = Span::new(moved.start.max(self.base), moved.end);
-                let is_new = views::READ.contains(&finding.family)
-                    && moved.overlaps(span)
-                    && !finding.span.is_empty()
-                    && !is_known(&finding.kind, finding.span, &self.reported);
-                if is_new {
-                    self.reported.push((finding.kind.clone(), finding.span));
-                    found.push(finding);
+            inspector.hits(text, self.channel, &self.selection, &mut shown);
+            for mut other in shown {
+                other.span = Span::new(from + other.span.start, from + other.span.end);
+                let overlaps = other.span.overlaps(hit.span);
+                other.span.start = other.span.start.max(self.base);
+                let family = inspector.rules().get(other.rule).map(|rule| rule.family());
+                if overlaps
+                    && !other.span.is_empty()
+                    && family.is_some_and(|family| views::READ.contains(&family))
+                    && !self.knows(&other)
+                {
+                    self.recent.push(other);
                 }
             }
         }
     }
 
+    /// Reports what ends at or before the offset up to which everything is final. Nothing that overlaps it can come any more, so
+    /// that what is reported of findings that claim the same text is what a scan of the whole reports.
+    fn report(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+        if self.recent.is_empty() {
+            return;
+        }
+        let base = self.base;
+        let mut hits: Vec<Hit> = self.recent.extract_if(.., |hit| hit.span.end <= base).collect();
+        tidy(&mut hits);
+        inspector.resolve(&mut hits);
+        found.extend(hits.iter().filter_map(|hit| {
+            let matched = self.plain.text(hit.span.start, hit.span.end);
+            inspector.finding(hit.rule, hit.span, matched)
+        }));
+        self.reported.append(&mut hits);
+    }
+
     /// Lets go of everything that is final by every reading.
-    fn release(&mut self) {
-        let mut hold = self.plain.release(self.base.saturating_sub(TOGETHER));
-        let beside = self.beside.iter_mut().filter_map(Beside::hold);
-        let maybe = self.maybe.iter().map(|(_, span)| span.start);
-        hold = beside.chain(maybe).fold(hold, usize::min);
-        while let Some((_, span)) = self
-            .reported
+    fn release(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+        let floor = self.base.saturating_sub(TOGETHER);
+        let mut hold = self.plain.release(floor, &mut self.recent);
+        let mut maybe = Vec::new();
+        let beside = self
+            .beside
+            .iter_mut()
+            .filter_map(|beside| beside.hold(&mut maybe));
+        hold = beside.fold(hold, usize::min);
+        self.consider(inspector, maybe);
+        self.ask(inspector, false);
+        hold = self.maybe.iter().map(|hit| hit.span.start).fold(hold, usize::min);
+        while let Some(hit) = self
+            .recent
             .iter()
-            .find(|(_, span)| span.start < hold && hold < span.end)
+            .find(|hit| hit.span.start < hold && hold < hit.span.end)
         {
-            hold = span.start;
+            hold = hit.span.start;
         }
         self.base = hold.max(self.base);
+        self.report(inspector, found);
         let base = self.base;
-        self.reported.retain(|(_, span)| span.end + AROUND > base);
+        self.reported.retain(|hit| hit.span.end + AROUND > base);
+    }
+}
+
+impl Inspector {
+    /// Adds what a stream shows of a text, in whatever pieces it comes: what the text shows as it stands, and what is under
+    /// disguises of single characters.
+    ///
+    /// # Errors
+    /// [`Overgrown`] when more than 16 KiB of its end could still become a match.
+    pub fn scan_streamed(
+        &self,
+        text: &str,
+        channel: Channel,
+        selection: &Selection,
+        found: &mut Vec<Finding>,
+    ) -> Result<(), Overgrown> {
+        let mut window = Window::new(channel, selection.clone());
+        window.push(self, text, found)?;
+        window.finish(self, found);
+        Ok(())
     }
 }
 

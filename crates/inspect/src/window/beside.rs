@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 
-use portcullis_core::{Channel, Finding, Span};
+use portcullis_core::{Channel, Span};
 
 use super::plain::Plain;
 use crate::{
     Inspector, Selection,
+    hit::Hit,
     selection::Readers,
     views::flow::{self, Dress, Step, Unit},
 };
@@ -72,8 +73,8 @@ impl Beside {
         }
     }
 
-    /// Reads a character of the text. Adds what is found, with spans in the text.
-    pub(super) fn push(&mut self, inspector: &Inspector, c: char, span: Span, found: &mut Vec<Finding>) {
+    /// Reads a character of the text.
+    pub(super) fn push(&mut self, inspector: &Inspector, c: char, span: Span) {
         let unit = Unit {
             c,
             span,
@@ -86,16 +87,16 @@ impl Beside {
             // What is left out is a change too.
             self.changed = Some(self.plain.end());
         }
-        self.read(inspector, found);
+        self.read(inspector);
     }
 
-    /// Ends the text.
-    pub(super) fn finish(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+    /// Ends the text. Adds what is left to find, with spans in the text.
+    pub(super) fn finish(&mut self, inspector: &Inspector, hits: &mut Vec<Hit>) {
         flow::end(&mut self.steps, &mut self.units, &mut self.spare);
-        self.read(inspector, found);
+        self.read(inspector);
         let mut made = Vec::new();
         self.plain.finish(inspector, &mut made);
-        self.report(made, found);
+        self.report(made, hits);
     }
 
     /// Whether something that was read could still become a match, or part of one.
@@ -112,9 +113,11 @@ impl Beside {
         is_far && !self.plain.is_live() && !self.steps.iter().any(Step::is_open)
     }
 
-    /// Offset in the text from which on it may not go.
-    pub(super) fn hold(&mut self) -> Option<usize> {
-        let base = self.plain.release(usize::MAX);
+    /// Offset in the text from which on it may not go. Adds what was found before, with spans in the text.
+    pub(super) fn hold(&mut self, hits: &mut Vec<Hit>) -> Option<usize> {
+        let mut made = Vec::new();
+        let base = self.plain.release(usize::MAX, &mut made);
+        self.report(made, hits);
         while self.map.get(1).is_some_and(|next| next.at <= base) {
             self.map.pop_front();
         }
@@ -129,7 +132,7 @@ impl Beside {
         self.plain.end() - self.plain.base()
     }
 
-    fn read(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+    fn read(&mut self, inspector: &Inspector) {
         if self.units.is_empty() {
             return;
         }
@@ -153,17 +156,16 @@ impl Beside {
                 self.changed = Some(at);
             }
         }
-        let mut made = Vec::new();
-        self.plain.read(inspector, &self.text, &mut made);
+        self.plain.read(inspector, &self.text);
         self.text.clear();
-        self.report(made, found);
     }
 
-    fn report(&self, made: Vec<Finding>, found: &mut Vec<Finding>) {
-        found.extend(made.into_iter().filter_map(|mut finding| {
-            finding.span = self.original(finding.span)?;
-            Some(finding)
-        }));
+    fn report(&self, made: Vec<Hit>, hits: &mut Vec<Hit>) {
+        let moved = |hit: Hit| {
+            let span = self.original(hit.span)?;
+            Some(Hit { span, ..hit })
+        };
+        hits.extend(made.into_iter().filter_map(moved));
     }
 
     /// The part of the text that made a part of what was read.

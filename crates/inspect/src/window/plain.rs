@@ -9,9 +9,10 @@
 //! alive is held; one whose automaton is dead is final, whatever follows. Nothing is ever read twice except a match.
 //! It decides nothing about what it finds.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use portcullis_core::{Channel, Finding, Span};
+use portcullis_core::{Channel, Span};
 
 use crate::{
     Inspector, Selection,
@@ -43,7 +44,7 @@ pub(super) struct Plain {
     starts: Vec<Start>,
     /// Shapes that are tried near keywords only, and the lane offset where such a keyword ended last.
     keywords: Vec<(usize, usize)>,
-    /// What was found and reaches beyond `base`: it is held as a whole with what may yet overlap it.
+    /// What was found and reaches beyond `base`: it is held, and not reported, with what may yet overlap it.
     recent: Vec<Hit>,
 }
 
@@ -92,8 +93,8 @@ impl Plain {
         }
     }
 
-    /// Reads on. Adds the findings about which nothing can change any more, with spans in bytes of the text.
-    pub(super) fn read(&mut self, inspector: &Inspector, text: &str, found: &mut Vec<Finding>) {
+    /// Reads on.
+    pub(super) fn read(&mut self, inspector: &Inspector, text: &str) {
         if self.plan.is_none() {
             self.plan = inspector
                 .plan_for(self.readers, self.channel, &self.selection)
@@ -103,8 +104,8 @@ impl Plain {
         let end = self.end();
         self.text.push_str(text);
         for (at, byte) in (end..).zip(text.bytes()) {
-            self.follow(inspector, &plan, byte, at, found);
-            self.begin(inspector, &plan, byte, at, found);
+            self.follow(inspector, &plan, byte, at);
+            self.begin(inspector, &plan, byte, at);
             self.before = self.before.then(byte);
             self.note_keywords(inspector.pieces(&plan), at + 1);
         }
@@ -112,16 +113,21 @@ impl Plain {
     }
 
     /// Ends the text: adds what is left to find.
-    pub(super) fn finish(&mut self, inspector: &Inspector, found: &mut Vec<Finding>) {
+    pub(super) fn finish(&mut self, inspector: &Inspector, hits: &mut Vec<Hit>) {
         for start in std::mem::take(&mut self.starts) {
             match start.stage {
                 Stage::Beginning { .. } => {}
-                Stage::Running(run) => self.settle(inspector, start.at, run.shape, run.accepted, found),
-                Stage::Waiting { shape, .. } => self.settle(inspector, start.at, shape, true, found),
+                Stage::Running(run) => self.settle(inspector, start.at, run.shape, run.accepted),
+                Stage::Waiting { shape, .. } => self.settle(inspector, start.at, shape, true),
             }
         }
-        self.recent.clear();
+        hits.append(&mut self.recent);
         self.base = self.end();
+    }
+
+    /// Whether a match is known that holds this one.
+    pub(super) fn knows(&self, hit: &Hit) -> bool {
+        self.recent.iter().any(|other| hit.is_within(other))
     }
 
     /// Whether something that was read could still become a match, or part of one.
@@ -151,7 +157,7 @@ impl Plain {
     }
 
     /// Takes every start over the byte at lane offset `at`.
-    fn follow(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
+    fn follow(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize) {
         if self.starts.is_empty() {
             return;
         }
@@ -166,11 +172,11 @@ impl Plain {
                 *node = next;
                 let (before, begun) = (*before, start.at);
                 for shape in trie.complete(next) {
-                    set_off.extend(self.set_off(inspector, *shape, before, begun, at + 1, found));
+                    set_off.extend(self.set_off(inspector, *shape, before, begun, at + 1));
                 }
                 trie.goes_on(next)
             }
-            Stage::Running(run) => match self.step(inspector, *run, start.at, byte, at, found) {
+            Stage::Running(run) => match self.step(inspector, *run, start.at, byte, at) {
                 Some(stage) => {
                     start.stage = stage;
                     true
@@ -179,7 +185,7 @@ impl Plain {
             },
             Stage::Waiting { until, .. } if at < *until => true,
             Stage::Waiting { shape, .. } => {
-                self.settle(inspector, start.at, *shape, true, found);
+                self.settle(inspector, start.at, *shape, true);
                 false
             }
         });
@@ -195,7 +201,6 @@ impl Plain {
         before: Before,
         at: usize,
         end: usize,
-        found: &mut Vec<Finding>,
     ) -> Option<Start> {
         let shape = inspector.shape(number)?;
         if !shape.may_follow(before) {
@@ -212,7 +217,7 @@ impl Plain {
             accepted: false,
         };
         for (place, byte) in (at..).zip(read) {
-            match self.step(inspector, run, at, byte, place, found)? {
+            match self.step(inspector, run, at, byte, place)? {
                 Stage::Running(next) => run = next,
                 stage => return Some(Start { at, stage }),
             }
@@ -224,7 +229,7 @@ impl Plain {
     }
 
     /// Steps an automaton over the byte at lane offset `place`; `None` when nothing can change about it any more, and
-    /// what it found is reported.
+    /// what it found is noted.
     fn step(
         &mut self,
         inspector: &Inspector,
@@ -232,7 +237,6 @@ impl Plain {
         at: usize,
         byte: u8,
         place: usize,
-        found: &mut Vec<Finding>,
     ) -> Option<Stage> {
         let shape = inspector.shape(run.shape)?;
         run.state = shape.machine()?.step(run.state, byte);
@@ -247,7 +251,7 @@ impl Plain {
                 until: place + AFTER,
             });
         }
-        self.settle(inspector, at, run.shape, run.accepted, found);
+        self.settle(inspector, at, run.shape, run.accepted);
         None
     }
 
@@ -273,7 +277,7 @@ impl Plain {
     }
 
     /// Sets out from every shape that can begin with this byte.
-    fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize, found: &mut Vec<Finding>) {
+    fn begin(&mut self, inspector: &Inspector, plan: &Plan, byte: u8, at: usize) {
         let before = self.before;
         let pieces = inspector.pieces(plan);
         if let Some(node) = pieces.trie().step(Trie::root(before.begins_word()), byte) {
@@ -288,37 +292,36 @@ impl Plain {
                 continue;
             };
             if shape.may_follow(before) && (!starting.is_keyed || self.is_keyed(number, shape, at)) {
-                let start = self.set_off(inspector, number, before, at, at + 1, found);
+                let start = self.set_off(inspector, number, before, at, at + 1);
                 self.starts.extend(start);
             }
         }
     }
 
-    /// Reports the match of a shape at a start about which nothing can change any more, if there is one.
-    fn settle(
-        &mut self,
-        inspector: &Inspector,
-        at: usize,
-        shape: usize,
-        accepted: bool,
-        found: &mut Vec<Finding>,
-    ) {
+    /// Notes the match of a shape at a start about which nothing can change any more, if there is one.
+    fn settle(&mut self, inspector: &Inspector, at: usize, shape: usize, accepted: bool) {
         let Some(shape) = inspector.shape(shape).filter(|_| accepted) else {
             return;
         };
         if let Some(span) = shape.find(&self.text, at - self.from) {
             let hit = shape.hit(Span::new(self.from + span.start, self.from + span.end));
-            if !self.recent.iter().any(|other| hit.is_within(other)) {
+            let is_better = |other: &Hit| {
+                hit.span == other.span && (hit.rank, Reverse(hit.rule)) > (other.rank, Reverse(other.rule))
+            };
+            if !self
+                .recent
+                .iter()
+                .any(|other| hit.is_within(other) && !is_better(other))
+            {
                 self.recent.push(hit);
-                let matched = self.text.get(span.start..span.end).unwrap_or_default();
-                found.extend(inspector.finding(hit.rule, hit.span, matched));
             }
         }
     }
 
-    /// Lets go of everything before the first start that is alive, and before every finding that reaches beyond it. What is
-    /// kept of the text reaches back from `floor`, where that is earlier.
-    pub(super) fn release(&mut self, floor: usize) -> usize {
+    /// Lets go of everything before the first start that is alive, and before every match that reaches beyond it; adds the
+    /// matches that are let go, which nothing can overlap any more. What is kept of the text reaches back from `floor`, where
+    /// that is earlier.
+    pub(super) fn release(&mut self, floor: usize, hits: &mut Vec<Hit>) -> usize {
         let end = self.end();
         let mut hold = self.starts.iter().map(|start| start.at).min().unwrap_or(end);
         // A finding that is held may itself overlap an earlier one: go on until nothing crosses.
@@ -329,8 +332,8 @@ impl Plain {
         {
             hold = hit.span.start;
         }
-        self.recent.retain(|hit| hit.span.end > hold);
         self.base = hold;
+        hits.extend(self.recent.extract_if(.., |hit| hit.span.end <= hold));
         let floor = floor.min(hold);
         // What is kept to look back at is let go in large pieces: moving the text is what costs.
         if floor.saturating_sub(self.from) > 4 * BEFORE {

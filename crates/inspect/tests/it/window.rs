@@ -95,10 +95,10 @@ fn cut_text() -> impl Strategy<Value = (String, Vec<usize>)> {
 
 /// What a window says of a text that comes in one piece.
 fn at_once(text: &str, selection: &Selection) -> Vec<Span> {
-    let mut window = Window::new(Channel::User, selection.clone());
     let mut found = Vec::new();
-    window.push(&INSPECTOR, text, &mut found).unwrap();
-    window.finish(&INSPECTOR, &mut found);
+    INSPECTOR
+        .scan_streamed(text, Channel::User, selection, &mut found)
+        .unwrap();
     merged(&found)
 }
 

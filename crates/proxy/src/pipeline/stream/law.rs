@@ -117,7 +117,8 @@ impl Bench {
         let selection = guard.selection(Direction::Output, channel, channel.origin());
         self.gateway
             .inspector
-            .scan_plain(text, channel, selection, &mut found);
+            .scan_streamed(text, channel, selection, &mut found)
+            .ok()?;
         let locate = |finding| Located {
             part: PartId(0),
             channel,
