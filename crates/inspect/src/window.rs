@@ -151,7 +151,7 @@ impl Window {
                 let live = self.plain.is_live() || self.beside.iter().any(Beside::is_live);
                 for dress in Dress::EACH {
                     if self.is_new(*dress) && dress.is_cued(self.last, c, live) {
-                        self.beside.push(Beside::of(&self.plain, *dress));
+                        self.beside.push(Beside::of(&self.plain, self.last, *dress));
                     }
                 }
             }

@@ -15,6 +15,9 @@ use super::{
 /// The longest tag or comment that is taken out of a text that comes piece by piece: what stands before it waits for its end.
 const TAG: usize = 512;
 
+/// So many signs of emphasis in a row.
+const EMPHASIS: usize = 3;
+
 /// A character of what a text says, and the bytes of the text that it stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unit {
@@ -108,16 +111,21 @@ impl Dress {
         }
     }
 
-    /// What undoes it, the first one first.
-    pub(crate) fn steps(self) -> Vec<Step> {
+    /// What undoes it behind `before`, the first one first.
+    pub(crate) fn steps(self, before: char) -> Vec<Step> {
         let coded = |way| Step::Coded(Coded::new(way));
         let styles = || Step::Styles { last: None };
         let alikes = |bare, mixed| Step::Alikes {
             bare,
             mixed,
-            latin: false,
+            latin: is_latin(false, before),
         };
-        let markup = || Step::Markup(Markup::default());
+        let markup = || {
+            Step::Markup(Markup {
+                in_word: before.is_alphanumeric(),
+                ..Markup::default()
+            })
+        };
         match self {
             Dress::Styles => vec![styles()],
             Dress::Alikes => vec![alikes(false, false)],
@@ -236,7 +244,7 @@ impl Step {
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Step::Coded(coded) => !coded.units.is_empty(),
-            Step::Markup(markup) => !markup.tag.is_empty(),
+            Step::Markup(markup) => !markup.tag.is_empty() || !markup.signs.is_empty(),
             Step::Styles { .. } | Step::Alikes { .. } => false,
         }
     }
@@ -269,7 +277,10 @@ impl Step {
             Step::Styles { last } => out.extend(last.take()),
             Step::Alikes { .. } => {}
             Step::Coded(coded) => coded.settle(true, out),
-            Step::Markup(markup) => out.append(&mut markup.tag),
+            Step::Markup(markup) => {
+                out.append(&mut markup.signs);
+                out.append(&mut markup.tag);
+            }
         }
     }
 }
@@ -421,7 +432,9 @@ impl Coded {
 pub(crate) struct Markup {
     /// What may be a tag, from its `<` on.
     tag: Vec<Unit>,
-    /// Whether its name is complete.
+    /// Signs of emphasis behind a letter.
+    signs: Vec<Unit>,
+    /// Whether the name of the tag is complete.
     named: bool,
     quote: Option<char>,
     in_word: bool,
@@ -429,11 +442,23 @@ pub(crate) struct Markup {
 
 impl Markup {
     fn push(&mut self, unit: Unit, out: &mut Vec<Unit>) {
+        if markup::is_emphasis(unit.c) && self.tag.is_empty() && self.in_word && self.signs.len() < EMPHASIS {
+            self.signs.push(unit);
+            return;
+        }
+        if !self.signs.is_empty() {
+            // Only between two letters they are in the way.
+            if unit.c.is_ascii() && !unit.c.is_ascii_alphanumeric() {
+                out.extend(self.signs.iter().copied());
+                self.in_word = false;
+            }
+            self.signs.clear();
+        }
         if self.tag.is_empty() {
             if unit.c == '<' {
                 self.tag.push(unit);
                 self.named = false;
-            } else if !(self.in_word && markup::is_emphasis(unit.c)) {
+            } else {
                 self.in_word = unit.c.is_alphanumeric();
                 out.push(unit);
             }

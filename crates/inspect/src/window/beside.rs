@@ -47,12 +47,12 @@ impl Beside {
         let plain = Plain::new(channel, selection.clone(), Readers::Views);
         Beside {
             from,
-            ..Beside::of(&plain, dress)
+            ..Beside::of(&plain, ' ', dress)
         }
     }
 
-    /// A reading through a dress that begins where `plain` has come to: as what it read, so far, is what the text says.
-    pub(super) fn of(plain: &Plain, dress: Dress) -> Beside {
+    /// A reading through a dress that begins where `plain` has come to, behind `before`: as what it read, so far, is what the text says.
+    pub(super) fn of(plain: &Plain, before: char, dress: Dress) -> Beside {
         let read = Span::new(plain.from(), plain.end());
         let map = (!read.is_empty()).then_some(Run {
             at: read.start,
@@ -62,7 +62,7 @@ impl Beside {
         Beside {
             dress,
             from: read.end,
-            steps: dress.steps(),
+            steps: dress.steps(before),
             plain: plain.clone(),
             map: map.into_iter().collect(),
             changed: None,

@@ -41,6 +41,16 @@ const OTHERS: &[Other] = &[
                 .map_or(c, |pair| pair[1])
         })
     }),
+    ("emphasis", |text| {
+        let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        let next = text.chars().skip(1).map(Some).chain([None]);
+        let pairs = text.chars().zip(next);
+        let written = pairs.map(|(c, next)| match is_letter(Some(c)) && is_letter(next) {
+            true => format!("{c}**"),
+            false => c.to_string(),
+        });
+        written.collect()
+    }),
     ("blanks", |text| text.replace(' ', "\u{a0}")),
     ("hexadecimal entities", |text| {
         text.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect()

@@ -403,7 +403,7 @@ impl Engine {
         } else if selection.is_empty() {
             Judge::Nobody
         } else {
-            Judge::Window(Window::new(channel, selection.clone()))
+            Judge::Window(Box::new(Window::new(channel, selection.clone())))
         };
         self.lanes.push(LaneState::new(id, channel, origin, judge));
         Ok(self.lanes.len().saturating_sub(1))

@@ -12,7 +12,7 @@ pub(super) enum Judge {
     /// By no rule.
     Nobody,
     /// By the window, as it comes.
-    Window(Window),
+    Window(Box<Window>),
     /// Whole, when it is complete (tool call arguments, answers that must fit a schema).
     AtEnd,
 }
