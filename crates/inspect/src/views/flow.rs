@@ -249,6 +249,14 @@ impl Step {
         }
     }
 
+    /// Whether it keeps what stands at `span`.
+    pub(crate) fn keeps(&self, span: Span) -> bool {
+        match self {
+            Step::Styles { last } => last.is_some_and(|last| last.span.end == span.end),
+            _ => self.is_open(),
+        }
+    }
+
     fn push(&mut self, unit: Unit, out: &mut Vec<Unit>) {
         match self {
             Step::Styles { last } => {

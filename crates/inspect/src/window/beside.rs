@@ -83,7 +83,7 @@ impl Beside {
         self.units.push(unit);
         flow::send(&mut self.steps, &mut self.units, &mut self.spare);
         self.layered |= self.dress.is_layer() && flow::is_layered(&self.units);
-        if self.units.is_empty() && !self.steps.iter().any(Step::is_open) {
+        if self.units.is_empty() && !self.steps.iter().any(|step| step.keeps(span)) {
             // What is left out is a change too.
             self.changed = Some(self.plain.end());
         }

@@ -25,7 +25,7 @@ use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
 use super::super::terms::Terms;
 use super::calm::Calm;
-use super::hindsight::Hindsight;
+use super::hindsight::{Hindsight, look_back};
 use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
 use super::unmarking::Unmarking;
@@ -651,7 +651,7 @@ fn piece_edits(
 }
 
 /// Rules on what a window found in a lane: what changes the text.
-fn judge_lane(
+pub(super) fn judge_lane(
     guard: &Guard,
     lane: &LaneState,
     found: Vec<Finding>,
@@ -679,29 +679,6 @@ fn judge_lane(
         .zip(verdict.rulings)
         .map(|(located, ruling)| (located.finding, ruling.action));
     Ok(ruled.filter(|(_, action)| action.changes_text()).collect())
-}
-
-/// Rules on what only all that a lane said shows: what is not gone yet is changed, what is gone is recorded as late. Where it is
-/// to be blocked, the stream ends here.
-fn look_back(
-    gateway: &Gateway,
-    guard: &Guard,
-    masks: &Masks,
-    lane: &mut LaneState,
-    record: &mut Record,
-    path: impl Fn() -> String,
-) -> Result<(), Stop> {
-    let selection = guard.selection(Direction::Output, lane.channel, lane.origin);
-    let (held, gone) = lane.look_back(&gateway.inspector, selection, masks);
-    let before = record.audit.findings.len();
-    let late = judge_lane(guard, lane, gone, record, &path);
-    for finding in record.audit.findings.iter_mut().skip(before) {
-        finding.late = true;
-    }
-    late?;
-    let changes = judge_lane(guard, lane, held, record, &path)?;
-    lane.change(changes);
-    Ok(())
 }
 
 /// Judges the whole text of a lane that is held to its end. Arguments of a tool call are read as JSON, string by string, or as text

@@ -1,16 +1,43 @@
 //! A streamed text, read once more when it has ended: with all views, also those that need more of a text than a stream holds back.
 //! What only they see went to the client, in part or whole; it is told that it came late. It releases nothing and holds nothing.
 
-use portcullis_core::{Finding, Kind, Span};
+use portcullis_core::{Channel, Direction, Finding, Kind, Span};
 use portcullis_inspect::{Inspector, Selection};
 
+use super::engine::{Stop, judge_lane};
 use super::lane::LaneState;
+use crate::Gateway;
+use crate::gateway::Guard;
 use crate::masks::{Masks, lies_in};
+use crate::record::Record;
 
 /// So many bytes of a lane are kept at once; a longer text is read in pieces that overlap.
 const KEPT: usize = 64 << 10;
 /// How much of a piece is read again with the next one.
 const OVERLAP: usize = 4 << 10;
+
+/// Rules on what only all that a lane said shows: what is not gone yet is changed, what is gone is recorded as late. Where it is
+/// to be blocked, the stream ends here.
+pub(super) fn look_back(
+    gateway: &Gateway,
+    guard: &Guard,
+    masks: &Masks,
+    lane: &mut LaneState,
+    record: &mut Record,
+    path: impl Fn() -> String,
+) -> Result<(), Stop> {
+    let selection = guard.selection(Direction::Output, lane.channel, lane.origin);
+    let (held, gone) = lane.look_back(&gateway.inspector, selection, masks);
+    let before = record.audit.findings.len();
+    let late = judge_lane(guard, lane, gone, record, &path);
+    for finding in record.audit.findings.iter_mut().skip(before) {
+        finding.late = true;
+    }
+    late?;
+    let changes = judge_lane(guard, lane, held, record, &path)?;
+    lane.change(changes);
+    Ok(())
+}
 
 /// What a lane said, and what is known of it.
 #[derive(Default)]
@@ -38,12 +65,7 @@ impl Hindsight {
     }
 
     /// What views find in what is kept that was not found before. What was read is not kept, but for the overlap.
-    fn look(
-        &mut self,
-        inspector: &Inspector,
-        lane: (portcullis_core::Channel, &Selection),
-        masks: &Masks,
-    ) -> Vec<Finding> {
+    fn look(&mut self, inspector: &Inspector, lane: (Channel, &Selection), masks: &Masks) -> Vec<Finding> {
         let (channel, selection) = lane;
         let mut seen = Vec::new();
         inspector.scan_disguised(&self.text, channel, selection, &mut seen);
