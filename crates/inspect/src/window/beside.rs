@@ -107,10 +107,11 @@ impl Beside {
     /// Whether from here on it reads what the plain one reads.
     pub(super) fn is_done(&mut self) -> bool {
         let end = self.plain.end();
+        let keeps = |step: &Step| step.is_open() || step.pending().is_some();
         let is_far = self
             .changed
             .is_none_or(|changed| end >= changed + self.dress.reach());
-        is_far && !self.plain.is_live() && !self.steps.iter().any(Step::is_open)
+        is_far && !self.plain.is_live() && !self.steps.iter().any(keeps)
     }
 
     /// Offset in the text from which on it may not go. Adds what was found before, with spans in the text.
