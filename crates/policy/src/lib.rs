@@ -10,7 +10,7 @@ mod ruling;
 
 pub use decide::{Denial, Facts, Verdict, decide};
 pub use profile::{
-    Both, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox, SystemPrompt,
-    UninspectableActions,
+    Both, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
+    SystemPrompt, UninspectableActions,
 };
 pub use ruling::{Place, RuleName, Ruling};

@@ -135,6 +135,19 @@ pub struct OutputActions {
     pub schema: Option<Arc<str>>,
     /// How often the model is asked once more where a reply does not fit.
     pub retries: u8,
+    /// How much of a streamed text is held back until it is judged.
+    pub hold: Hold,
+}
+
+/// How much of a streamed text is held back until it is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// What could still become a finding, and nothing else.
+    #[default]
+    Needed,
+    /// The whole text: it is read as that of a buffered reply.
+    Part,
 }
 
 /// Actions on content that cannot be read: `allow`, `flag` or `block`. There is no text to redact, so a stricter action
@@ -302,6 +315,7 @@ impl Default for OutputActions {
             validate: Action::Allow,
             schema: None,
             retries: 0,
+            hold: Hold::Needed,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use portcullis_core::Action;
 use portcullis_policy::{
-    Both, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox, SystemPrompt,
-    UninspectableActions,
+    Both, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
+    SystemPrompt, UninspectableActions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -238,6 +238,30 @@ pub struct RawOutput {
     /// provider stores. Every attempt is paid for.
     #[schemars(range(max = 3))]
     pub retries: u8,
+    /// How much of a streamed text is held back until it is judged.
+    pub hold: RawHold,
+}
+
+/// How much of a streamed text is held back until it is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Hold")]
+pub enum RawHold {
+    /// What could still become a finding as the text stands or under disguised characters; the rest goes at once.
+    #[default]
+    Needed,
+    /// Every text until it is complete, as arguments of tool calls are: it is read under all views as that of a buffered reply is, and
+    /// comes in one piece. A client sees nothing of it before.
+    Part,
+}
+
+impl From<RawHold> for Hold {
+    fn from(raw: RawHold) -> Hold {
+        match raw {
+            RawHold::Needed => Hold::Needed,
+            RawHold::Part => Hold::Part,
+        }
+    }
 }
 
 /// What is done about a reply that does not fit.
@@ -388,6 +412,7 @@ impl RawProfile {
                 // Whoever builds the profile knows where files are.
                 schema: None,
                 retries: self.output.retries,
+                hold: self.output.hold.into(),
             },
             uninspectable: UninspectableActions {
                 image: self.uninspectable.image.into(),
@@ -472,6 +497,7 @@ impl Default for RawOutput {
             validate: RawCheck::Off,
             schema: None,
             retries: 0,
+            hold: RawHold::Needed,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use portcullis_core::{Action, Decision, Outcome};
 use portcullis_inspect::views::VIEWS;
-use portcullis_policy::Profile;
+use portcullis_policy::{Hold, Profile};
 use serde_json::Value;
 
 use crate::bench::{Bench, Plan, Script};
@@ -115,5 +115,56 @@ async fn a_stream_whose_end_shows_what_is_blocked_ends_with_the_dialects_own_ref
             (record.outcome, record.decision),
             (Outcome::Refused, Decision::Block)
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_is_held_to_its_end_is_read_as_a_whole_reply_is() {
+    let mut profile = Profile::default();
+    profile.output.hold = Hold::Part;
+    let bench = Bench::with(Plan {
+        profile,
+        ..Plan::default()
+    })
+    .await;
+    for wire in wires() {
+        for view in ["base64", "reversed", "radix", "fold"] {
+            let view = VIEWS.iter().find(|known| known.id() == view).unwrap();
+            let Some(value) = view.disguise(CARD) else {
+                continue;
+            };
+            let said = format!("Card:  {value}  thanks");
+            let reply = format!("[{}]", view.id());
+            let mut left = None;
+            for deltas in cuts(&said).into_iter().step_by(53) {
+                bench.script(Script::sse((wire.text)(&deltas)));
+                let answer = bench.post(wire.path, wire.request.to_string()).await;
+                let text = collected(&answer.body);
+                let record = bench.record(&answer).await;
+                assert!(record.findings.iter().all(|finding| !finding.late));
+                let redacted = record
+                    .findings
+                    .iter()
+                    .any(|finding| finding.kind == "CREDIT_CARD");
+                assert_eq!(redacted, !text.contains(&value), "{reply} {}: {text}", wire.path);
+                assert_eq!(
+                    text,
+                    *left.get_or_insert_with(|| text.clone()),
+                    "{reply} {deltas:?}"
+                );
+            }
+            if view.id() != "reversed" {
+                assert_eq!(
+                    left.as_deref(),
+                    Some("Card:  [CREDIT_CARD]  thanks"),
+                    "{reply} {}",
+                    wire.path
+                );
+            }
+        }
+        // What holds nothing to change goes as it came.
+        bench.script(Script::sse((wire.text)(&["Hello ", "there, ", "you"])));
+        let answer = bench.post(wire.path, wire.request.to_string()).await;
+        assert_eq!(collected(&answer.body), "Hello there, you", "{}", wire.path);
     }
 }

@@ -15,6 +15,7 @@ mod choices;
 mod coverage;
 mod dressed;
 mod limits;
+mod links;
 mod own_prompts;
 mod prompts;
 mod recorded;

@@ -16,7 +16,7 @@ use portcullis_dialect::{
     StateRef, apply, lanes, quoted,
 };
 use portcullis_inspect::Window;
-use portcullis_policy::{Facts, Verdict, decide};
+use portcullis_policy::{Facts, Hold, Verdict, decide};
 
 use super::super::deliver::restore;
 use super::super::inserted::Inserted;
@@ -398,7 +398,7 @@ impl Engine {
             return Err(Stop::Overgrown);
         }
         let selection = self.guard.selection(Direction::Output, channel, origin);
-        let judge = if lanes::sort(id) == lanes::ARGUMENTS || self.watch.holds(id) {
+        let judge = if self.holds(id) {
             Judge::AtEnd
         } else if selection.is_empty() {
             Judge::Nobody
@@ -407,6 +407,13 @@ impl Engine {
         };
         self.lanes.push(LaneState::new(id, channel, origin, judge));
         Ok(self.lanes.len().saturating_sub(1))
+    }
+
+    /// Whether a lane is held until it is complete.
+    fn holds(&self, lane: Lane) -> bool {
+        lanes::sort(lane) == lanes::ARGUMENTS
+            || self.guard.profile.output.hold == Hold::Part
+            || self.watch.holds(lane)
     }
 
     /// Ends lanes: what they still hold is decided.
@@ -549,8 +556,7 @@ impl Engine {
             };
             let [piece] = &front.pieces[..] else { continue };
             let ready = self.final_to(piece.lane).saturating_sub(piece.start);
-            let is_held = lanes::sort(piece.lane) == lanes::ARGUMENTS || self.watch.holds(piece.lane);
-            if front.opens.is_empty() && !is_held && ready > front.sent {
+            if front.opens.is_empty() && !self.holds(piece.lane) && ready > front.sent {
                 self.send(&front, Some(ready), out);
             }
         }
