@@ -4,7 +4,7 @@ use portcullis_core::{Channel, UninspectableKind as Kind, Usage};
 
 use super::content;
 use super::trail::{self, Trail};
-use crate::allowance::Allowance;
+use crate::allowance::{Allowance, number};
 use crate::exchange::{Call, StateRef, lanes};
 use crate::instruct;
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
@@ -73,6 +73,16 @@ pub fn generation(document: &Document, object: NodeId, call: &mut Call) -> Resul
         }
     }
     let config = trail::member(document, object, "generationConfig");
+    // Which of two spellings the API believes is not known: a limit, or what instructs the model, would have two readings.
+    if [Some(object), config]
+        .into_iter()
+        .flatten()
+        .any(|object| trail::says_twice(document, object))
+    {
+        return Err(shape(
+            "a member stands there in both spellings, `likeThis` and `like_this`",
+        ));
+    }
     for name in ["routingConfig", "modelSelectionConfig"] {
         // Both have another model answer than the one the rules for models were asked about.
         if config.is_some_and(|config| trail::member(document, config, name).is_some()) {
@@ -268,14 +278,11 @@ pub fn instruct(request: &Document, text: &str) -> Option<Vec<Edit>> {
 /// How many tokens a candidate may have, and how many candidates there may be.
 pub fn allowance(request: &Document) -> Allowance {
     let config = trail::member(request, request.root(), "generationConfig");
-    let count = |name| {
+    let said = |name| -> Vec<_> {
         let node = config.and_then(|config| trail::member(request, config, name));
-        node.and_then(|node| request.as_u64(node))
+        node.and_then(|node| number(request, node)).into_iter().collect()
     };
-    Allowance {
-        tokens: count("maxOutputTokens"),
-        texts: count("candidateCount").unwrap_or(1).max(1),
-    }
+    Allowance::of(&said("maxOutputTokens"), &said("candidateCount"))
 }
 
 /// The edits after which a candidate has at most so many tokens.
@@ -307,6 +314,23 @@ mod tests {
     }
 
     const PLAIN: &str = r#"{"contents":[{"parts":[{"text":"hello"}]}]}"#;
+
+    #[test]
+    fn a_member_in_both_spellings_is_refused() {
+        for body in [
+            r#"{"contents": [{}], "generationConfig": {"maxOutputTokens": 1, "max_output_tokens": 100000}}"#,
+            r#"{"contents": [{}], "systemInstruction": {}, "system_instruction": {}}"#,
+            r#"{"contents": [{}], "generationConfig": {}, "generation_config": {}}"#,
+        ] {
+            let document = Document::read(Bytes::from_static(body.as_bytes())).unwrap();
+            let mut call = Call::default();
+            let refused = generation(&document, document.root(), &mut call);
+            assert!(
+                refused.unwrap_err().to_string().contains("both spellings"),
+                "{body}"
+            );
+        }
+    }
 
     #[test]
     fn a_model_that_could_mean_another_path_is_refused() {

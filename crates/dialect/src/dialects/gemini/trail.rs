@@ -3,6 +3,8 @@
 //! The API reads every member both as `systemInstruction` and as `system_instruction`, and takes one value where a list is
 //! meant. A place is labelled alike however the client writes it.
 
+use std::collections::HashSet;
+
 use crate::json::{Document, NodeId};
 use crate::reading::{Place, Seg};
 
@@ -68,6 +70,37 @@ pub fn member(document: &Document, object: NodeId, name: &str) -> Option<NodeId>
             .find(|(key, _)| document.text(*key).contains('_') && same(document.text(*key), name))
             .map(|(_, value)| value)
     })
+}
+
+/// Whether an object has a member in both spellings.
+pub fn says_twice(document: &Document, object: NodeId) -> bool {
+    let names = || document.members(object).map(|(key, _)| document.text(key));
+    let snakes: Vec<&str> = names().filter(|name| name.contains('_')).collect();
+    if snakes.is_empty() {
+        return false;
+    }
+    let all: HashSet<&str> = names().collect();
+    snakes.into_iter().any(|name| {
+        let camel = camel_of(name);
+        camel != name && all.contains(camel.as_str())
+    })
+}
+
+/// `max_output_tokens` as `maxOutputTokens`.
+fn camel_of(snake: &str) -> String {
+    let mut camel = String::with_capacity(snake.len());
+    let mut up = false;
+    for c in snake.chars() {
+        match c {
+            '_' => up = true,
+            c if up => {
+                camel.extend(c.to_uppercase());
+                up = false;
+            }
+            c => camel.push(c),
+        }
+    }
+    camel
 }
 
 /// The value at a path of names from the root, in either spelling.
