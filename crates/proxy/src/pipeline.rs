@@ -37,11 +37,11 @@ pub(crate) async fn walk(
     record: &mut Record,
 ) -> Result<forward::Forwarded, Refusal> {
     let request = authenticate::authenticate(gw, request, record)?; // -> Authenticated   who asks                      401
-    let request = admit::admit(gw, request, record)?; //               -> Admitted        rate, concurrency, budget     429
+    let request = admit::admit(gw, request, record).await?; //         -> Admitted        rate, concurrency, budget     429
     let request = parse::parse(gw, request, record).await?; //         -> Parsed          one reading, capped           400/413/415
     let request = label::label(request, record)?; //                   -> Labelled        every part an origin          403
     let request = inspect_input::inspect(gw, request, record); //      -> Inspected       finds, never decides
     let request = authorize::authorize(gw, request, record).await?; // -> Authorized      decision, obligations         400/403/404
-    let request = reserve::reserve(gw, request, record)?; //            -> Reserved        the budget's lease            429
+    let request = reserve::reserve(gw, request, record).await?; //      -> Reserved        the budget's lease            429
     forward::forward(gw, request, record).await //                     -> Forwarded       the bytes that were parsed, patched
 }

@@ -131,7 +131,10 @@ fn requests(criterion: &mut Criterion) {
         bencher.iter(|| {
             now += 1;
             let both = [(MeterId::key(&key), &limits), (MeterId::team("free"), &limits)];
-            meters.admit(&both, now).unwrap().settle(&usage, Money(1), now);
+            runtime
+                .block_on(meters.admit(&both, now))
+                .unwrap()
+                .settle(&usage, Money(1), now);
         });
     });
 }

@@ -25,9 +25,13 @@ impl Admitted {
     }
 }
 
-pub(super) fn admit(gw: &Gateway, request: Authenticated, record: &mut Record) -> Result<Admitted, Refusal> {
+pub(super) async fn admit(
+    gw: &Gateway,
+    request: Authenticated,
+    record: &mut Record,
+) -> Result<Admitted, Refusal> {
     let (received, principal, guard) = request.into_parts();
-    let admission = enter(gw, &principal)?;
+    let admission = enter(gw, &principal).await?;
     record.left("admit");
     Ok(Admitted {
         received,
@@ -38,7 +42,7 @@ pub(super) fn admit(gw: &Gateway, request: Authenticated, record: &mut Record) -
 }
 
 /// Takes a place under every limit that applies to a principal, or under none.
-pub(crate) fn enter(gw: &Gateway, principal: &Principal) -> Result<Admission, Refusal> {
+pub(crate) async fn enter(gw: &Gateway, principal: &Principal) -> Result<Admission, Refusal> {
     let mut limits: Vec<(MeterId, &Limits)> = vec![(MeterId::key(&principal.key), &principal.limits)];
     for group in &gw.limits {
         match &group.team {
@@ -49,7 +53,8 @@ pub(crate) fn enter(gw: &Gateway, principal: &Principal) -> Result<Admission, Re
             None => limits.push((MeterId::from_text(&group.name), &group.limits)),
         }
     }
-    gw.services.meters.admit(&limits, now_ms()).map_err(refusal)
+    let admitted = gw.services.meters.admit(&limits, now_ms()).await;
+    admitted.map_err(refusal)
 }
 
 /// What a client is told of a limit that is reached.
@@ -59,5 +64,6 @@ pub(super) fn refusal(limited: Limited) -> Refusal {
         Limited::Concurrency { .. } => Refusal::TooManyConcurrent,
         Limited::Budget { retry_after_ms, .. } => Refusal::BudgetExceeded(retry_after_ms),
         Limited::Short { retry_after_ms, .. } => Refusal::BudgetShort(retry_after_ms),
+        Limited::OutOfReach { .. } => Refusal::Unavailable("its limits cannot be looked up"),
     }
 }

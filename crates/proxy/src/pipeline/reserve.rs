@@ -35,7 +35,7 @@ impl<'g> Reserved<'g> {
     }
 }
 
-pub(super) fn reserve<'g>(
+pub(super) async fn reserve<'g>(
     gw: &'g Gateway,
     mut request: Authorized,
     record: &mut Record,
@@ -48,7 +48,8 @@ pub(super) fn reserve<'g>(
     let bytes = request.length();
     // What a reply that tells no usage is taken for: English prose has four bytes a token, code and other scripts less.
     let expected = bytes.div_ceil(3);
-    if let (Some(left), Some(price)) = (asked.admission.left(now_ms()), dearest(&ways)) {
+    let left = asked.admission.left(now_ms()).await.map_err(refusal)?;
+    if let (Some(left), Some(price)) = (left, dearest(&ways)) {
         let size = size(&ways);
         let input = input_bound(asked, request.uninspectable(), bytes, size);
         let allowance = asked.exchange.allowance(request.document());
@@ -62,7 +63,8 @@ pub(super) fn reserve<'g>(
             output: output.saturating_mul(attempts),
             ..Usage::default()
         });
-        asked.admission.reserve(worst, now_ms()).map_err(refusal)?;
+        let reserved = asked.admission.reserve(worst, now_ms()).await;
+        reserved.map_err(refusal)?;
         if unsaid {
             let edits = asked.exchange.allow(request.document(), tokens);
             request.change(edits);

@@ -4,6 +4,7 @@
 
 mod budget;
 mod gcra;
+mod local;
 mod meters;
 mod state;
 

@@ -331,10 +331,12 @@ async fn meters_take_up_where_they_left_off(store: Arc<dyn Store>) {
     let last_hour = NOW - 3_600_000;
     meters
         .admit(&[(id.clone(), &limits)], last_hour)
+        .await
         .unwrap()
         .settle(&usage, Money(400_000), last_hour);
     meters
         .admit(&[(id.clone(), &limits)], NOW)
+        .await
         .unwrap()
         .settle(&usage, Money(1_000_000), NOW);
     meters.flush(&*store).await.unwrap();
@@ -349,8 +351,8 @@ async fn meters_take_up_where_they_left_off(store: Arc<dyn Store>) {
     assert_eq!(again.spent(&id, Period::Hour, NOW), Money(1_000_000));
     assert_eq!(again.spent(&id, Period::Day, NOW), Money(1_400_000));
     assert_eq!(again.spent(&id, Period::Month, NOW), Money(1_400_000));
-    assert!(again.admit(&[(id.clone(), &limits)], NOW).is_err());
-    assert!(again.admit(&[(id, &limits)], NOW + 3_600_000).is_ok());
+    assert!(again.admit(&[(id.clone(), &limits)], NOW).await.is_err());
+    assert!(again.admit(&[(id, &limits)], NOW + 3_600_000).await.is_ok());
 }
 
 fn batch(behind: &Head, numbers: &[u64]) -> Arc<AuditBatch> {
