@@ -30,9 +30,15 @@ fn describe() -> Value {
                 .split('{')
                 .skip(1)
                 .filter_map(|rest| rest.split('}').next());
-            let parameters: Vec<Value> = names
+            let mut parameters: Vec<Value> = names
                 .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
                 .collect();
+            if route.path.ends_with("/rotate") {
+                parameters.push(json!({
+                    "name": "overlap_ms", "in": "query", "schema": { "type": "integer", "minimum": 0, "default": 0 },
+                    "description": "how long the old text works as well, milliseconds",
+                }));
+            }
             if !parameters.is_empty() {
                 operation.insert("parameters".to_owned(), parameters.into());
             }
@@ -63,6 +69,7 @@ fn describe() -> Value {
 }
 
 fn new_key() -> Value {
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
     let count = json!({ "type": "integer", "minimum": 1 });
     json!({
         "type": "object",
@@ -70,9 +77,15 @@ fn new_key() -> Value {
         "additionalProperties": false,
         "properties": {
             "name": { "type": "string" },
+            "service": { "type": "boolean", "description": "a service account's, which belongs to no user" },
+            "org": { "type": "string", "description": "that of the team where none is given" },
             "team": { "type": "string" },
-            "profile": { "type": "string", "default": "default" },
-            "models": { "type": "array", "items": { "type": "string" } },
+            "user": { "type": "string" },
+            "roles": texts,
+            "profile": { "type": "string", "description": "that of the user, team or organisation where none is given, or `default`" },
+            "models": texts,
+            "endpoints": { "type": "array", "items": { "type": "string" }, "examples": [["/v1/chat/completions"]] },
+            "networks": { "type": "array", "items": { "type": "string" }, "examples": [["10.0.0.0/8"]] },
             "rpm": count, "tpm": count, "concurrency": count,
             "budget": { "type": "string", "examples": ["5 USD/day"] },
             "expires_ms": { "type": "integer", "description": "milliseconds since 1970 UTC" },

@@ -7,7 +7,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use portcullis_core::{AuditRecord, Decision, RequestId};
+use portcullis_core::{AuditRecord, Decision, PrincipalKind, RequestId};
 use portcullis_store::KeyRecord;
 use serde::Deserialize;
 
@@ -149,7 +149,7 @@ pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Respo
     for stored in &records {
         row(&mut body, &stored.record, &keys);
     }
-    body.push_str("</table><h2>Keys</h2><table><tr><th>Name<th>Key<th>Team<th>Profile<th>Id<th>State</tr>");
+    body.push_str("</table><h2>Keys</h2><table><tr><th>Name<th>Key<th>Organisation<th>Team<th>User<th>Profile<th>Id<th>Last used<th>State</tr>");
     for key in &keys {
         let who = &key.principal;
         let state = match (key.revoked_ms, key.is_live(now_ms())) {
@@ -159,12 +159,18 @@ pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Respo
         };
         let _ = write!(
             body,
-            "<tr><td>{}<td><code>{}…</code><td>{}<td>{}<td><code>{}</code><td>{state}</tr>",
+            "<tr><td>{}<td><code>{}…</code><td>{}<td>{}<td>{}<td>{}<td><code>{}</code><td>{}<td>{state}</tr>",
             Safe(&who.name),
             Safe(&key.prefix),
+            Safe(who.org.as_deref().unwrap_or("–")),
             Safe(who.team.as_deref().unwrap_or("–")),
-            Safe(&who.profile),
-            Safe(who.key.as_str())
+            Safe(match who.kind {
+                PrincipalKind::Service => "(service)",
+                _ => who.user.as_deref().unwrap_or("–"),
+            }),
+            Safe(who.profile.as_deref().unwrap_or("–")),
+            Safe(who.key.as_str()),
+            ago(key.used_ms, now_ms())
         );
     }
     body.push_str(
@@ -172,6 +178,19 @@ pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Respo
          <a href=\"/api/v1/usage\">usage</a> · <a href=\"/openapi.json\">API</a></p>",
     );
     Ok(page(StatusCode::OK, "Console", true, &body))
+}
+
+/// How long ago, in the largest unit that fits.
+fn ago(when: Option<u64>, now_ms: u64) -> String {
+    let Some(when) = when else {
+        return "–".to_owned();
+    };
+    let minutes = now_ms.saturating_sub(when) / 60_000;
+    match minutes {
+        0..60 => format!("{minutes} min ago"),
+        60..1440 => format!("{} h ago", minutes / 60),
+        _ => format!("{} d ago", minutes / 1440),
+    }
 }
 
 fn row(body: &mut String, record: &AuditRecord, keys: &[KeyRecord]) {

@@ -79,7 +79,7 @@ pub static ROUTES: &[Route] = &[
     route(
         "post",
         "/api/v1/keys/{key}/rotate",
-        "Give a key a new text; the old one stops working.",
+        "Give a key a new text; the old one stops working, or works for `?overlap_ms=` more.",
         || post(api::keys::rotate),
     ),
     route("delete", "/api/v1/keys/{key}", "End a key for good.", || {

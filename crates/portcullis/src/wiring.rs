@@ -239,6 +239,9 @@ impl Running {
                 Err(_) => task.abort(),
             }
         }
+        if let Err(error) = self.services.keyring.save_uses(true).await {
+            tracing::error!(%error, "the last uses of API keys could not be written");
+        }
         if let Err(error) = self.services.meters.flush(self.store.as_ref()).await {
             tracing::error!(%error, "the last usage could not be written");
         }
@@ -288,6 +291,9 @@ async fn keep_house(services: Arc<Services>, stopped: watch::Receiver<bool>) {
             Err(error) => {
                 tracing::error!(%error, "API keys could not be read; those known so far stay in force")
             }
+        }
+        if let Err(error) = services.keyring.save_uses(false).await {
+            tracing::error!(%error, "last uses of API keys could not be written; it is tried again");
         }
         if let Err(error) = services.meters.flush(services.store.as_ref()).await {
             tracing::error!(%error, "usage could not be written; it is tried again");

@@ -112,7 +112,6 @@ impl Record {
     pub fn principal(&mut self, principal: &Principal) {
         self.audit.key = Some(principal.key.clone());
         self.audit.team.clone_from(&principal.team);
-        self.audit.profile = Some(principal.profile.clone());
     }
 
     pub fn model(&mut self, model: &str) {

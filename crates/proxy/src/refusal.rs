@@ -28,6 +28,9 @@ pub enum Refusal {
     /// The model is not permitted to this key.
     #[error("This key may not use this model.")]
     ForbiddenModel,
+    /// The endpoint is not permitted to this key.
+    #[error("This key may not use this endpoint.")]
+    ForbiddenEndpoint,
     /// The profile does not let clients send system prompts.
     #[error("This key may not send a system prompt.")]
     ForbiddenSystemPrompt,
@@ -108,6 +111,7 @@ impl Refusal {
         let (status, code) = match self {
             Refusal::Unauthenticated => (401, "unauthenticated"),
             Refusal::ForbiddenModel
+            | Refusal::ForbiddenEndpoint
             | Refusal::ForbiddenSystemPrompt
             | Refusal::ForbiddenPrompt
             | Refusal::ForbiddenUnprompted

@@ -19,7 +19,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use portcullis_dialect::Api;
 use tokio::net::TcpListener;
 
-use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
+use crate::pipeline::{Peer, Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
 use crate::record::Record;
 use crate::{Gateway, Refusal};
 
@@ -87,14 +87,15 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let Ok((socket, _)) = accepted else {
+        let Ok((socket, address)) = accepted else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         // Small events must not wait for larger ones.
         let _ = socket.set_nodelay(true);
         let server_ = Arc::clone(&server);
-        let service = service_fn(move |request| answer(Arc::clone(&server_), request));
+        let peer = Peer { address };
+        let service = service_fn(move |request| answer(Arc::clone(&server_), peer.clone(), request));
         let connection = builder
             .serve_connection(TokioIo::new(socket), service)
             .into_owned();
@@ -114,7 +115,7 @@ pub async fn serve(
     }
 }
 
-async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+async fn answer(server: Arc<Server>, peer: Peer, request: Request<Incoming>) -> Result<Reply, Infallible> {
     if request.method() == Method::GET {
         match request.uri().path() {
             "/healthz" => return Ok(plain(StatusCode::OK, "ok\n")),
@@ -122,7 +123,7 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply
             _ => {}
         }
     }
-    Ok(exchange(&server, request).await)
+    Ok(exchange(&server, peer, request).await)
 }
 
 fn readiness(server: &Server) -> Reply {
@@ -138,7 +139,7 @@ fn readiness(server: &Server) -> Reply {
 }
 
 /// One request to a model endpoint, with exactly one record.
-async fn exchange(server: &Server, request: Request<Incoming>) -> Reply {
+async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>) -> Reply {
     let gateway = server.gateway();
     let active = gateway.services.metrics.active();
     let (head, body) = request.into_parts();
@@ -150,7 +151,7 @@ async fn exchange(server: &Server, request: Request<Incoming>) -> Reply {
     let request_id = record
         .as_ref()
         .map_or(String::new(), |record| record.audit.request_id.to_string());
-    let walked = AssertUnwindSafe(run(&gateway, head, body, &mut record))
+    let walked = AssertUnwindSafe(run(&gateway, peer, head, body, &mut record))
         .catch_unwind()
         .await;
     let mut reply = match walked {
@@ -200,6 +201,7 @@ async fn exchange(server: &Server, request: Request<Incoming>) -> Reply {
 
 async fn run(
     gateway: &Arc<Gateway>,
+    peer: Peer,
     head: http::request::Parts,
     body: Incoming,
     record: &mut Option<Record>,
@@ -207,7 +209,7 @@ async fn run(
     let Some(open) = record.as_mut() else {
         return Err(Refusal::Unavailable("there is no record"));
     };
-    let received = Received::new(head, body, open)?;
+    let received = Received::new(peer, head, body, open)?;
     if received.is_guard() {
         return guard(gateway, received, open).await;
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use portcullis_core::{Glob, Limits};
+use portcullis_core::{Glob, Limits, Network, PrincipalKind};
 use portcullis_store::{KeyRecord, NewKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,10 +21,20 @@ use crate::error::ApiError;
 #[serde(deny_unknown_fields)]
 struct Asked {
     name: String,
+    #[serde(default)]
+    service: bool,
+    org: Option<String>,
     team: Option<String>,
+    user: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
     profile: Option<String>,
     #[serde(default)]
     models: Vec<Glob>,
+    #[serde(default)]
+    endpoints: Vec<Glob>,
+    #[serde(default)]
+    networks: Vec<Network>,
     rpm: Option<u32>,
     tpm: Option<u32>,
     concurrency: Option<u32>,
@@ -31,13 +42,24 @@ struct Asked {
     expires_ms: Option<u64>,
 }
 
+/// How a key is to be rotated.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotation {
+    /// How long the old text works as well, milliseconds.
+    #[serde(default)]
+    overlap_ms: u64,
+}
+
 /// A key as operators see it.
 pub(crate) fn shown(key: &KeyRecord, now_ms: u64) -> Value {
     let who = &key.principal;
     json!({
-        "id": who.key, "name": who.name, "team": who.team, "profile": who.profile, "models": who.models,
-        "limits": who.limits, "prefix": key.prefix, "created_ms": key.created_ms, "rotated_ms": key.rotated_ms,
-        "expires_ms": key.expires_ms, "revoked_ms": key.revoked_ms, "live": key.is_live(now_ms),
+        "id": who.key, "name": who.name, "kind": who.kind, "org": who.org, "team": who.team, "user": who.user,
+        "roles": who.roles, "profile": who.profile, "models": who.models, "endpoints": who.endpoints,
+        "networks": who.networks, "limits": who.limits, "prefix": key.prefix, "created_ms": key.created_ms,
+        "rotated_ms": key.rotated_ms, "prior_until_ms": key.prior_until_ms, "expires_ms": key.expires_ms,
+        "revoked_ms": key.revoked_ms, "used_ms": key.used_ms, "live": key.is_live(now_ms),
     })
 }
 
@@ -68,8 +90,8 @@ pub(crate) async fn create(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let asked: Asked = serde_json::from_slice(&body).map_err(|error| ApiError::Invalid(error.to_string()))?;
-    let profile = asked.profile.unwrap_or_else(|| "default".to_owned());
-    if !console.has_profile(&profile) {
+    let profile = asked.profile.as_ref();
+    if let Some(profile) = profile.filter(|profile| !console.has_profile(profile)) {
         return Err(ApiError::Invalid(format!("there is no profile {profile:?}")));
     }
     if [asked.rpm, asked.tpm, asked.concurrency].contains(&Some(0)) {
@@ -77,14 +99,20 @@ pub(crate) async fn create(
             "a limit of 0 would let nothing in: revoke the key instead".to_owned(),
         ));
     }
-    if asked.models.iter().any(|glob| glob.as_str().trim().is_empty()) {
-        return Err(ApiError::Invalid("a model pattern must not be empty".to_owned()));
-    }
     let new = NewKey {
         name: asked.name,
+        kind: match asked.service {
+            true => PrincipalKind::Service,
+            false => PrincipalKind::Key,
+        },
+        org: asked.org,
         team: asked.team,
-        profile,
+        user: asked.user,
+        roles: asked.roles,
+        profile: asked.profile,
         models: asked.models,
+        endpoints: asked.endpoints,
+        networks: asked.networks,
         tools: None,
         limits: Limits {
             rpm: asked.rpm,
@@ -103,8 +131,13 @@ pub(crate) async fn create(
 pub(crate) async fn rotate(
     State(console): State<Arc<Console>>,
     Path(key): Path<String>,
+    rotation: Result<Query<Rotation>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (record, text) = console.store.rotate_key(&key, now_ms()).await?;
+    let Query(rotation) = rotation.map_err(|error| ApiError::Invalid(error.body_text()))?;
+    let (record, text) = console
+        .store
+        .rotate_key(&key, rotation.overlap_ms, now_ms())
+        .await?;
     tracing::info!(key = %record.principal.key, "an operator rotated a key");
     Ok(Json(with_text(&record, text.expose())))
 }

@@ -18,8 +18,8 @@ async fn a_key_lives_from_its_making_to_its_end() {
     ring.refresh().await.unwrap();
     let who = ring.authenticate(text, 1).unwrap();
     assert_eq!(
-        (who.team.as_deref(), who.profile.as_str(), who.limits.rpm),
-        (Some("free"), "closed", Some(5))
+        (who.team.as_deref(), who.profile.as_deref(), who.limits.rpm),
+        (Some("free"), Some("closed"), Some(5))
     );
 
     let listed = admin.ask("GET", "/api/v1/keys", "").await;
@@ -35,9 +35,42 @@ async fn a_key_lives_from_its_making_to_its_end() {
     assert!(ring.authenticate(text, 1).is_err(), "the old text ends");
     assert!(ring.authenticate(rotated["key"].as_str().unwrap(), 1).is_ok());
 
+    let text = rotated["key"].as_str().unwrap();
+    let again = admin
+        .ask("POST", &format!("/api/v1/keys/{id}/rotate?overlap_ms=60000"), "")
+        .await
+        .json();
+    assert!(again["prior_until_ms"].as_u64().unwrap() > 60_000);
+    ring.refresh().await.unwrap();
+    assert!(ring.authenticate(text, 1).is_ok(), "the old text works on");
+    let wrong = format!("/api/v1/keys/{id}/rotate?overlap=60000");
+    assert_eq!(admin.ask("POST", &wrong, "").await.status, 400);
+
     assert_eq!(admin.ask("DELETE", "/api/v1/keys/web", "").await.status, 200);
     ring.refresh().await.unwrap();
     assert!(ring.authenticate(rotated["key"].as_str().unwrap(), 1).is_err());
+    assert!(ring.authenticate(again["key"].as_str().unwrap(), 1).is_err());
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_whom_it_is_made_for() {
+    let admin = Admin::start().await;
+    let asked = json!({ "name": "job", "service": true, "org": "acme", "team": "free", "roles": ["reader"],
+                        "endpoints": ["/v1/chat/*"], "networks": ["10.0.0.0/8"] });
+    let made = admin.ask("POST", "/api/v1/keys", &asked.to_string()).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let made = made.json();
+    for (member, value) in [
+        ("kind", json!("service")),
+        ("org", json!("acme")),
+        ("roles", json!(["reader"])),
+        ("profile", json!(null)),
+        ("endpoints", json!(["/v1/chat/*"])),
+        ("networks", json!(["10.0.0.0/8"])),
+        ("used_ms", json!(null)),
+    ] {
+        assert_eq!(made[member], value, "{member}");
+    }
 }
 
 #[tokio::test]
@@ -54,6 +87,8 @@ async fn what_cannot_be_meant_is_refused_with_a_reason() {
         (r#"{"name":"a","profile":"nowhere"}"#, 400, "nowhere"),
         (r#"{"name":"a","models":[""]}"#, 400, "pattern"),
         (r#"{"name":"a","expires_ms":1}"#, 400, "past"),
+        (r#"{"name":"a","networks":["10.0.0.1/8"]}"#, 400, "10.0.0.0/8"),
+        (r#"{"name":"a","service":true,"user":"ann"}"#, 400, "no user"),
         (r#"{"name":"taken"}"#, 409, "exists"),
     ] {
         let answer = admin.ask("POST", "/api/v1/keys", body).await;

@@ -1,7 +1,7 @@
 //! `portcullis key`: API keys. A key's text is printed once, on standard output alone, so that it can be piped into a
 //! secret store.
 
-use portcullis_core::{Glob, Limits};
+use portcullis_core::{Glob, Limits, Network, Principal, PrincipalKind};
 use portcullis_store::{KeyRecord, NewKey};
 
 use super::out::{Out, printable, table};
@@ -21,10 +21,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Give a key a new text; the old one stops working
+    /// Give a key a new text and print it; the old one stops working
     Rotate {
         /// Its id or name
         key: String,
+        /// How long the old text works as well, as `24h`
+        #[arg(long, value_name = "TIME", value_parser = Duration::read)]
+        overlap: Option<Duration>,
     },
     /// End a key for good
     Revoke {
@@ -42,12 +45,30 @@ pub struct Create {
     /// The team it belongs to
     #[arg(long)]
     team: Option<String>,
-    /// The profile that applies
-    #[arg(long, default_value = "default")]
-    profile: String,
+    /// The organisation it belongs to; that of the team if none is given
+    #[arg(long)]
+    org: Option<String>,
+    /// The user it belongs to
+    #[arg(long, conflicts_with = "service")]
+    user: Option<String>,
+    /// It is a service account's: a program's that no user stands behind
+    #[arg(long)]
+    service: bool,
+    /// Roles that policies speak of
+    #[arg(long, value_name = "ROLE,…", value_delimiter = ',')]
+    roles: Vec<String>,
+    /// The profile that applies; that of the user, team or organisation if none is given, or `default`
+    #[arg(long)]
+    profile: Option<String>,
     /// Models it may name, as `gpt-*,claude-*`; all if none is given
     #[arg(long, value_name = "GLOB,…", value_delimiter = ',', value_parser = glob)]
     models: Vec<Glob>,
+    /// Endpoints it may use, as `/v1/chat/completions,/v1/models`; all if none is given
+    #[arg(long, value_name = "GLOB,…", value_delimiter = ',', value_parser = glob)]
+    endpoints: Vec<Glob>,
+    /// Where requests may come from, as `10.0.0.0/8,192.0.2.7`; anywhere if none is given
+    #[arg(long, value_name = "NETWORK,…", value_delimiter = ',')]
+    networks: Vec<Network>,
     /// The tool policy that applies (not in this version)
     #[arg(long, value_name = "POLICY")]
     tools: Option<String>,
@@ -85,10 +106,11 @@ pub fn run(command: &Command, source: &Source) -> Result<Outcome, Failure> {
     match command {
         Command::Create(create) => make(create, &config),
         Command::List { json } => list(*json, &config),
-        Command::Rotate { key } => {
+        Command::Rotate { key, overlap } => {
+            let overlap = overlap.map_or(0, millis);
             let (_, text) = block_on(async {
                 let store = existing(&config).await?;
-                Ok(store.rotate_key(key, now_ms()).await?)
+                Ok(store.rotate_key(key, overlap, now_ms()).await?)
             })?;
             print_alone(text.expose())
         }
@@ -105,6 +127,10 @@ pub fn run(command: &Command, source: &Source) -> Result<Outcome, Failure> {
     }
 }
 
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.0.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn print_alone(text: &str) -> Result<Outcome, Failure> {
     let mut out = Out::new();
     out.line(text)?;
@@ -117,23 +143,31 @@ fn make(create: &Create, config: &Config) -> Result<Outcome, Failure> {
             "not in this version: policies for tool calls; leave --tools out",
         ));
     }
-    if !config.profiles().any(|name| name == create.profile) {
+    let profile = create.profile.as_ref();
+    if let Some(profile) = profile.filter(|wanted| !config.profiles().any(|name| name == *wanted)) {
         let known: Vec<&str> = config.profiles().collect();
         return Err(Failure::said(format!(
             "there is no profile `{}`; there are {}",
-            printable(&create.profile),
+            printable(profile),
             known.join(", ")
         )));
     }
     let now = now_ms();
-    let expires = create
-        .expires
-        .map(|length| u64::try_from(length.0.as_millis()).unwrap_or(u64::MAX));
+    let expires = create.expires.map(millis);
     let new = NewKey {
         name: create.name.clone(),
+        kind: match create.service {
+            true => PrincipalKind::Service,
+            false => PrincipalKind::Key,
+        },
+        org: create.org.clone(),
         team: create.team.clone(),
+        user: create.user.clone(),
+        roles: create.roles.clone(),
         profile: create.profile.clone(),
         models: create.models.clone(),
+        endpoints: create.endpoints.clone(),
+        networks: create.networks.clone(),
         tools: None,
         limits: Limits {
             rpm: create.rpm,
@@ -170,7 +204,16 @@ fn list(json: bool, config: &Config) -> Result<Outcome, Failure> {
         return out.end(Outcome::Done);
     }
     let mut rows = table(&[
-        "ID", "NAME", "KEY", "TEAM", "PROFILE", "MODELS", "LIMITS", "CREATED", "STATE",
+        "ID",
+        "NAME",
+        "KEY",
+        "BELONGS TO",
+        "PROFILE",
+        "MODELS",
+        "LIMITS",
+        "CREATED",
+        "LAST USED",
+        "STATE",
     ]);
     for key in &keys {
         let who = &key.principal;
@@ -179,8 +222,8 @@ fn list(json: bool, config: &Config) -> Result<Outcome, Failure> {
             who.key.to_string(),
             printable(&who.name),
             format!("{}…", key.prefix),
-            who.team.as_deref().map_or("-".to_owned(), printable),
-            printable(&who.profile),
+            belongs(who),
+            who.profile.as_deref().map_or("-".to_owned(), printable),
             if models.is_empty() {
                 "all".to_owned()
             } else {
@@ -188,11 +231,29 @@ fn list(json: bool, config: &Config) -> Result<Outcome, Failure> {
             },
             limits(&who.limits),
             utc(key.created_ms),
+            key.used_ms.map_or("-".to_owned(), utc),
             state(key),
         ]);
     }
     out.table(&rows)?;
     out.end(Outcome::Done)
+}
+
+/// Whose it is, from the widest: `acme / free / ann`.
+fn belongs(who: &Principal) -> String {
+    let service = (who.kind == PrincipalKind::Service).then_some("(service)");
+    let levels = [
+        who.org.as_deref(),
+        who.team.as_deref(),
+        who.user.as_deref(),
+        service,
+    ];
+    let levels: Vec<String> = levels.into_iter().flatten().map(printable).collect();
+    if levels.is_empty() {
+        "-".to_owned()
+    } else {
+        levels.join(" / ")
+    }
 }
 
 fn limits(limits: &Limits) -> String {
@@ -222,8 +283,10 @@ fn state(key: &KeyRecord) -> String {
 fn as_json(key: &KeyRecord) -> serde_json::Value {
     let who = &key.principal;
     serde_json::json!({
-        "id": who.key, "name": who.name, "team": who.team, "profile": who.profile, "models": who.models,
-        "limits": who.limits, "prefix": key.prefix, "created_ms": key.created_ms, "rotated_ms": key.rotated_ms,
-        "expires_ms": key.expires_ms, "revoked_ms": key.revoked_ms, "live": key.is_live(now_ms()),
+        "id": who.key, "name": who.name, "kind": who.kind, "org": who.org, "team": who.team, "user": who.user,
+        "roles": who.roles, "profile": who.profile, "models": who.models, "endpoints": who.endpoints,
+        "networks": who.networks, "limits": who.limits, "prefix": key.prefix, "created_ms": key.created_ms,
+        "rotated_ms": key.rotated_ms, "prior_until_ms": key.prior_until_ms, "expires_ms": key.expires_ms,
+        "revoked_ms": key.revoked_ms, "used_ms": key.used_ms, "live": key.is_live(now_ms()),
     })
 }

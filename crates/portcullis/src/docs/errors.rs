@@ -31,6 +31,7 @@ Every response carries `x-portcullis-request-id`; `x-portcullis-decision` says w
 static ALL: &[Refusal] = &[
     Refusal::Unauthenticated,
     Refusal::ForbiddenModel,
+    Refusal::ForbiddenEndpoint,
     Refusal::ForbiddenSystemPrompt,
     Refusal::ForbiddenState,
     Refusal::ForbiddenTrust,
@@ -59,6 +60,7 @@ const fn case(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Unauthenticated => "no, malformed, unknown, expired or revoked credential",
         Refusal::ForbiddenModel => "the key may not use the model",
+        Refusal::ForbiddenEndpoint => "the key may not use the endpoint",
         Refusal::ForbiddenSystemPrompt => "the profile lets no client send a system prompt",
         Refusal::ForbiddenState => "stored state that another key made",
         Refusal::ForbiddenTrust => "more trust than the key may give",

@@ -184,6 +184,17 @@ fn a_key_is_printed_alone_and_only_once() {
             "gpt-*,o3",
             "--expires",
             "90d",
+            "--org",
+            "acme",
+            "--team",
+            "free",
+            "--service",
+            "--roles",
+            "reader,writer",
+            "--endpoints",
+            "/v1/chat/*",
+            "--networks",
+            "10.0.0.0/8,::1",
         ])
         .code(0);
     let text = made.out();
@@ -199,11 +210,34 @@ fn a_key_is_printed_alone_and_only_once() {
     assert!(!listed.contains(key));
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed["models"], serde_json::json!(["gpt-*", "o3"]));
+    assert_eq!(
+        (
+            &listed["kind"],
+            &listed["org"],
+            &listed["roles"],
+            &listed["networks"]
+        ),
+        (
+            &"service".into(),
+            &"acme".into(),
+            &serde_json::json!(["reader", "writer"]),
+            &serde_json::json!(["10.0.0.0/8", "::1/128"])
+        )
+    );
     assert!(listed["expires_ms"].as_u64() > listed["created_ms"].as_u64());
-    assert!(folder.run(&["key", "list"]).code(0).out().contains("web"));
+    let table = folder.run(&["key", "list"]).code(0).out();
+    assert!(
+        table.contains("web") && table.contains("acme / free / (service)"),
+        "{table}"
+    );
 
     let rotated = folder.run(&["key", "rotate", "web"]).code(0).out();
     assert!(rotated.starts_with("pc_") && rotated != text);
+    folder.run(&["key", "rotate", "web", "--overlap", "24h"]).code(0);
+    let listed = folder.run(&["key", "list", "--json"]).code(0).out();
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let until = listed["prior_until_ms"].as_u64().unwrap();
+    assert_eq!(until - listed["rotated_ms"].as_u64().unwrap(), 24 * 3_600_000);
     folder.run(&["key", "revoke", "web"]).code(0);
     assert!(
         folder
@@ -224,6 +258,8 @@ fn a_key_that_cannot_be_meant_is_refused() {
         (&["--expires", "soon"], 2, "length of time"),
         (&["--rpm", "0"], 2, "0"),
         (&["--models", "a b"], 2, "white space"),
+        (&["--networks", "10.0.0.1/8"], 2, "10.0.0.0/8"),
+        (&["--service", "--user", "ann"], 2, "cannot be used with"),
     ] {
         let args = [&["key", "create", "--name", "n"], args].concat();
         let ran = folder.run(&args).code(code);

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use portcullis_core::Principal;
 
-use super::receive::Received;
+use super::receive::{Peer, Received};
 use crate::gateway::Guard;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal};
@@ -29,7 +29,7 @@ pub(super) fn authenticate(
     request: Received,
     record: &mut Record,
 ) -> Result<Authenticated, Refusal> {
-    let (principal, guard) = identify(gw, &request.head.headers, record)?;
+    let (principal, guard) = identify(gw, &request.peer, &request.head.headers, record)?;
     record.left("authenticate");
     Ok(Authenticated {
         received: request,
@@ -39,8 +39,9 @@ pub(super) fn authenticate(
 }
 
 /// The sender by the headers of a request.
-pub(crate) fn identify(
+fn identify(
     gw: &Gateway,
+    peer: &Peer,
     headers: &HeaderMap,
     record: &mut Record,
 ) -> Result<(Arc<Principal>, Arc<Guard>), Refusal> {
@@ -51,7 +52,14 @@ pub(crate) fn identify(
         .authenticate(presented, now_ms())
         .map_err(|_| Refusal::Unauthenticated)?;
     record.principal(&principal);
-    let guard = gw.profiles.get(&principal.profile).cloned();
+    // Whoever holds a stolen key learns no more than with a wrong one; the record has the key that was tried.
+    if !principal.may_come_from(Some(peer.address.ip())) {
+        return Err(Refusal::Unauthenticated);
+    }
+    gw.services.keyring.used(&principal.key, now_ms());
+    let profile = principal.profile.as_deref().unwrap_or("default");
+    record.audit.profile = Some(profile.to_owned());
+    let guard = gw.profiles.get(profile).cloned();
     // A key whose profile is not configured has no rules: it gets nothing rather than everything.
     let guard = guard.ok_or(Refusal::Unavailable("the profile of this key is not configured"))?;
     Ok((principal, guard))

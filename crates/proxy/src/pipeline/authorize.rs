@@ -137,6 +137,7 @@ pub(super) async fn authorize(
     record: &mut Record,
 ) -> Result<Authorized, Refusal> {
     let (asked, reading, findings, outside) = request.into_parts();
+    permit_endpoint(&asked)?;
     let verdict = decide(
         &asked.guard.profile,
         &Facts {
@@ -209,6 +210,15 @@ pub(super) async fn authorize(
         },
         bound_to,
     })
+}
+
+/// Whether this key may use this endpoint at all.
+pub(super) fn permit_endpoint(asked: &Asked) -> Result<(), Refusal> {
+    let (permitted, path) = (&asked.principal.endpoints, asked.exchange.path());
+    match permitted.is_empty() || permitted.iter().any(|glob| glob.matches(path)) {
+        true => Ok(()),
+        false => Err(Refusal::ForbiddenEndpoint),
+    }
 }
 
 /// Whether a schema in the request (of a tool's arguments, of the reply) wants a mailbox somewhere. A model that is held to it

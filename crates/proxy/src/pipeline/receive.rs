@@ -1,5 +1,7 @@
 //! The door: finds the endpoint that a method and a path name. What has no dialect goes no further.
 
+use std::net::SocketAddr;
+
 use http::request::Parts;
 use hyper::body::Incoming;
 use portcullis_dialect::{Api, Dialect, Exchange, Guard, dialect, find_as};
@@ -7,10 +9,18 @@ use portcullis_dialect::{Api, Dialect, Exchange, Guard, dialect, find_as};
 use crate::Refusal;
 use crate::record::Record;
 
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    /// The address that the connection comes from.
+    pub address: SocketAddr,
+}
+
 /// A request whose endpoint is known.
 pub(crate) struct Received {
     pub(super) exchange: &'static dyn Exchange,
     pub(super) parameters: Vec<String>,
+    pub(super) peer: Peer,
     pub(super) head: Parts,
     pub(super) body: Incoming,
 }
@@ -21,13 +31,14 @@ impl Received {
         self.exchange.id() == Guard.id()
     }
 
-    pub fn new(head: Parts, body: Incoming, record: &mut Record) -> Result<Received, Refusal> {
+    pub fn new(peer: Peer, head: Parts, body: Incoming, record: &mut Record) -> Result<Received, Refusal> {
         if head.method == http::Method::POST && head.uri.path() == Guard.path() {
             record.audit.dialect = Some("portcullis".to_owned());
             record.audit.endpoint = format!("POST {}", Guard.path());
             return Ok(Received {
                 exchange: &Guard,
                 parameters: Vec::new(),
+                peer,
                 head,
                 body,
             });
@@ -44,6 +55,7 @@ impl Received {
         Ok(Received {
             exchange,
             parameters,
+            peer,
             head,
             body,
         })

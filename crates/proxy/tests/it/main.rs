@@ -17,6 +17,7 @@ mod dressed;
 mod limits;
 mod links;
 mod own_prompts;
+mod principals;
 mod prompts;
 mod recorded;
 mod retries;

@@ -8,7 +8,7 @@ mod keyring;
 mod record;
 
 use async_trait::async_trait;
-use portcullis_core::Secret;
+use portcullis_core::{KeyId, Secret};
 
 pub use credential::{AuthError, KeyHash, Pepper};
 pub use keyring::Keyring;
@@ -35,24 +35,29 @@ pub trait KeyStore {
         self.insert_key(StoredKey {
             record: record.clone(),
             hash,
+            prior_hash: None,
         })
         .await?;
         Ok((record, text))
     }
 
-    /// Gives a live key a new text. The old one stops working as soon as every [`Keyring`] has refreshed.
+    /// Gives a live key a new text. The one before works for `overlap_ms` more; with none, it stops as soon as every [`Keyring`] has
+    /// refreshed. Only the last text overlaps: rotating again within that time ends the one before it.
     ///
     /// # Errors
     /// [`StoreError::NoSuchKey`], [`StoreError::KeyRevoked`], and failures of the database.
     async fn rotate_key(
         &self,
         id_or_name: &str,
+        overlap_ms: u64,
         now_ms: u64,
     ) -> Result<(KeyRecord, Secret<String>), StoreError> {
         let text = credential::generate()?;
         let hash = self.pepper().await?.hash(text.expose());
+        let prior_until_ms = (overlap_ms > 0).then(|| now_ms.saturating_add(overlap_ms));
+        let prefix = credential::prefix(text.expose());
         let record = self
-            .replace_key_hash(id_or_name, hash, &credential::prefix(text.expose()), now_ms)
+            .replace_key_hash(id_or_name, hash, &prefix, prior_until_ms, now_ms)
             .await?;
         Ok((record, text))
     }
@@ -78,12 +83,16 @@ pub trait KeyStore {
     /// Keeps a new key. Callers use [`KeyStore::create_key`].
     async fn insert_key(&self, key: StoredKey) -> Result<(), StoreError>;
 
-    /// Replaces the hash of a live key. Callers use [`KeyStore::rotate_key`].
+    /// Notes when keys were last used. This is no change of a key: the version stays. Callers use [`Keyring::save_uses`].
+    async fn note_key_uses(&self, uses: Vec<(KeyId, u64)>) -> Result<(), StoreError>;
+
+    /// Replaces the hash of a live key, which works on until `prior_until_ms`. Callers use [`KeyStore::rotate_key`].
     async fn replace_key_hash(
         &self,
         id_or_name: &str,
         hash: KeyHash,
         prefix: &str,
+        prior_until_ms: Option<u64>,
         now_ms: u64,
     ) -> Result<KeyRecord, StoreError>;
 }

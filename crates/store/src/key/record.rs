@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use portcullis_core::{Glob, KeyId, Limits, Principal};
+use portcullis_core::{Glob, KeyId, Limits, Network, Principal, PrincipalKind};
 
 use super::{KeyHash, Pepper};
 use crate::{Budget, StoreError};
@@ -15,12 +15,24 @@ const NAME_LIMIT: usize = 200;
 pub struct NewKey {
     /// The name an operator knows it by; unique among keys that are not revoked.
     pub name: String,
+    /// Whether it is a key of a person or of a service.
+    pub kind: PrincipalKind,
+    /// The organisation it belongs to; where none is given, that of the team.
+    pub org: Option<String>,
     /// The team it belongs to.
     pub team: Option<String>,
-    /// The profile that applies.
-    pub profile: String,
+    /// The user it belongs to.
+    pub user: Option<String>,
+    /// Roles that it has.
+    pub roles: Vec<String>,
+    /// The profile that applies; where none is given, that of the user, the team, the organisation, or `default`.
+    pub profile: Option<String>,
     /// Models it may name; empty means all.
     pub models: Vec<Glob>,
+    /// Endpoints it may use; empty means all.
+    pub endpoints: Vec<Glob>,
+    /// Where requests may come from; empty means anywhere.
+    pub networks: Vec<Network>,
     /// The tool policy that applies.
     pub tools: Option<String>,
     /// Limits of this key alone.
@@ -30,14 +42,20 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// A key of that name, of no team, with the profile `default`, for all models, without limits or expiry.
+    /// A key of that name that belongs to nobody and is restricted in nothing.
     #[must_use]
     pub fn named(name: &str) -> NewKey {
         NewKey {
             name: name.to_owned(),
+            kind: PrincipalKind::Key,
+            org: None,
             team: None,
-            profile: "default".to_owned(),
+            user: None,
+            roles: Vec::new(),
+            profile: None,
             models: Vec::new(),
+            endpoints: Vec::new(),
+            networks: Vec::new(),
             tools: None,
             limits: Limits::default(),
             expires_ms: None,
@@ -47,10 +65,14 @@ impl NewKey {
     pub(super) fn check(&self, now_ms: u64) -> Result<(), StoreError> {
         let names = [
             ("name", Some(&self.name)),
+            ("org", self.org.as_ref()),
             ("team", self.team.as_ref()),
-            ("profile", Some(&self.profile)),
+            ("user", self.user.as_ref()),
+            ("profile", self.profile.as_ref()),
+            ("tools", self.tools.as_ref()),
         ];
-        for (what, name) in names.into_iter().chain([("tools", self.tools.as_ref())]) {
+        let roles = self.roles.iter().map(|role| ("a role", Some(role)));
+        for (what, name) in names.into_iter().chain(roles) {
             let Some(name) = name else { continue };
             if name.is_empty() || name.len() > NAME_LIMIT || name.chars().any(char::is_control) {
                 return Err(StoreError::InvalidKey(format!(
@@ -62,6 +84,21 @@ impl NewKey {
             return Err(StoreError::InvalidKey(
                 "a name must not begin with key_, as ids do".to_owned(),
             ));
+        }
+        let patterns = self.models.iter().chain(&self.endpoints);
+        if patterns.into_iter().any(|glob| glob.as_str().trim().is_empty()) {
+            return Err(StoreError::InvalidKey("a pattern must not be empty".to_owned()));
+        }
+        match self.kind {
+            PrincipalKind::Token => {
+                return Err(StoreError::InvalidKey("a key is no token".to_owned()));
+            }
+            PrincipalKind::Service if self.user.is_some() => {
+                return Err(StoreError::InvalidKey(
+                    "a service account belongs to no user".to_owned(),
+                ));
+            }
+            PrincipalKind::Service | PrincipalKind::Key => {}
         }
         if let Some(budget) = &self.limits.budget {
             Budget::from_str(budget).map_err(|error| StoreError::InvalidKey(format!("budget: {error}")))?;
@@ -76,10 +113,16 @@ impl NewKey {
         let principal = Principal {
             key: id,
             name: self.name,
+            kind: self.kind,
+            org: self.org,
             team: self.team,
+            user: self.user,
+            roles: self.roles,
             profile: self.profile,
             models: self.models,
+            endpoints: self.endpoints,
             tools: self.tools,
+            networks: self.networks,
             limits: self.limits,
         };
         KeyRecord {
@@ -89,6 +132,8 @@ impl NewKey {
             rotated_ms: None,
             expires_ms: self.expires_ms,
             revoked_ms: None,
+            prior_until_ms: None,
+            used_ms: None,
         }
     }
 }
@@ -108,6 +153,10 @@ pub struct KeyRecord {
     pub expires_ms: Option<u64>,
     /// When it was revoked.
     pub revoked_ms: Option<u64>,
+    /// Until when the text before the present one works as well, if it does.
+    pub prior_until_ms: Option<u64>,
+    /// When a request was last let in with it, to about a minute.
+    pub used_ms: Option<u64>,
 }
 
 impl KeyRecord {
@@ -125,6 +174,8 @@ pub struct StoredKey {
     pub record: KeyRecord,
     /// The keyed hash of its text.
     pub hash: KeyHash,
+    /// The keyed hash of the text before, while that works as well.
+    pub prior_hash: Option<KeyHash>,
 }
 
 /// All keys at one moment.

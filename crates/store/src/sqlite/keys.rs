@@ -1,14 +1,15 @@
 //! API keys in SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::{KeyId, Limits, Principal};
+use portcullis_core::{KeyId, Limits, Principal, PrincipalKind};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
 use super::{Sqlite, is_taken, schema, signed, unsigned};
 use crate::{KeyHash, KeyRecord, KeyStore, KeyTable, Pepper, StoreError, StoredKey};
 
-const SELECT: &str = "SELECT id, hash, prefix, name, team, profile, models, tools, rpm, tpm, concurrency, budget, \
-                      created_ms, rotated_ms, expires_ms, revoked_ms FROM api_keys";
+const SELECT: &str = "SELECT id, hash, prefix, name, kind, org, team, user_name, roles, profile, models, endpoints, \
+                      tools, networks, rpm, tpm, concurrency, budget, created_ms, rotated_ms, expires_ms, revoked_ms, \
+                      prior_hash, prior_until_ms, used_ms FROM api_keys LEFT JOIN key_uses USING (id)";
 
 #[async_trait]
 impl KeyStore for Sqlite {
@@ -21,6 +22,7 @@ impl KeyStore for Sqlite {
         id_or_name: &str,
         hash: KeyHash,
         prefix: &str,
+        prior_until_ms: Option<u64>,
         now_ms: u64,
     ) -> Result<KeyRecord, StoreError> {
         let (wanted, prefix) = (id_or_name.to_owned(), prefix.to_owned());
@@ -29,10 +31,18 @@ impl KeyStore for Sqlite {
                 return Err(StoreError::KeyRevoked(record.principal.name.clone()));
             }
             transaction.execute(
-                "UPDATE api_keys SET hash = ?2, prefix = ?3, rotated_ms = ?4 WHERE id = ?1",
-                (record.principal.key.as_str(), hash.0, &prefix, signed(now_ms)),
+                "UPDATE api_keys SET prior_hash = CASE WHEN ?5 IS NULL THEN NULL ELSE hash END, prior_until_ms = ?5, \
+                 hash = ?2, prefix = ?3, rotated_ms = ?4 WHERE id = ?1",
+                (
+                    record.principal.key.as_str(),
+                    hash.0,
+                    &prefix,
+                    signed(now_ms),
+                    prior_until_ms.map(signed),
+                ),
             )?;
-            (record.prefix, record.rotated_ms) = (prefix, Some(now_ms));
+            (record.prefix, record.rotated_ms, record.prior_until_ms) =
+                (prefix, Some(now_ms), prior_until_ms);
             Ok(())
         };
         self.writer
@@ -45,10 +55,10 @@ impl KeyStore for Sqlite {
         let change = move |transaction: &Transaction<'_>, record: &mut KeyRecord| {
             if record.revoked_ms.is_none() {
                 transaction.execute(
-                    "UPDATE api_keys SET revoked_ms = ?2 WHERE id = ?1",
+                    "UPDATE api_keys SET revoked_ms = ?2, prior_hash = NULL, prior_until_ms = NULL WHERE id = ?1",
                     (record.principal.key.as_str(), signed(now_ms)),
                 )?;
-                record.revoked_ms = Some(now_ms);
+                (record.revoked_ms, record.prior_until_ms) = (Some(now_ms), None);
             }
             Ok(())
         };
@@ -79,28 +89,57 @@ impl KeyStore for Sqlite {
         self.reader.run(read).await
     }
 
+    async fn note_key_uses(&self, uses: Vec<(KeyId, u64)>) -> Result<(), StoreError> {
+        let write = move |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            {
+                let mut statement = transaction.prepare_cached(
+                    "INSERT INTO key_uses (id, used_ms) VALUES (?1, ?2) \
+                     ON CONFLICT (id) DO UPDATE SET used_ms = MAX(used_ms, excluded.used_ms)",
+                )?;
+                for (key, used_ms) in &uses {
+                    statement.execute((key.as_str(), signed(*used_ms)))?;
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        self.writer.run(write).await
+    }
+
     async fn pepper(&self) -> Result<Pepper, StoreError> {
         self.reader.run(|connection| pepper(connection)).await
     }
 }
 
+/// A list as it is stored.
+fn list<T: serde::Serialize>(items: &[T]) -> Result<String, StoreError> {
+    serde_json::to_string(items).map_err(|error| StoreError::InvalidKey(error.to_string()))
+}
+
 fn insert(connection: &Connection, key: &StoredKey) -> Result<(), StoreError> {
     let (record, principal) = (&key.record, &key.record.principal);
-    let models = serde_json::to_string(&principal.models)
-        .map_err(|error| StoreError::InvalidKey(error.to_string()))?;
     let inserted = connection.execute(
-        "INSERT INTO api_keys (id, hash, prefix, name, team, profile, models, tools, rpm, tpm, concurrency, budget, \
-         created_ms, rotated_ms, expires_ms, revoked_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        "INSERT INTO api_keys (id, hash, prefix, name, kind, org, team, user_name, roles, profile, models, endpoints, \
+         tools, networks, rpm, tpm, concurrency, budget, created_ms, rotated_ms, expires_ms, revoked_ms, prior_hash, \
+         prior_until_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+         ?23, ?24)",
         rusqlite::params![
             principal.key.as_str(),
             key.hash.0,
             record.prefix,
             principal.name,
+            principal.kind.name(),
+            principal.org,
             principal.team,
+            principal.user,
+            list(&principal.roles)?,
             principal.profile,
-            models,
+            list(&principal.models)?,
+            list(&principal.endpoints)?,
             principal.tools,
+            list(&principal.networks)?,
             principal.limits.rpm,
             principal.limits.tpm,
             principal.limits.concurrency,
@@ -109,6 +148,8 @@ fn insert(connection: &Connection, key: &StoredKey) -> Result<(), StoreError> {
             record.rotated_ms.map(signed),
             record.expires_ms.map(signed),
             record.revoked_ms.map(signed),
+            key.prior_hash.map(|hash| hash.0),
+            record.prior_until_ms.map(signed),
         ],
     );
     match inserted {
@@ -143,7 +184,7 @@ fn change_one(
     Ok(record)
 }
 
-fn all(connection: &Connection) -> Result<Vec<StoredKey>, StoreError> {
+pub(super) fn all(connection: &Connection) -> Result<Vec<StoredKey>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("{SELECT} ORDER BY created_ms, id"))?;
     let mut rows = statement.query([])?;
     let mut keys = Vec::new();
@@ -154,41 +195,62 @@ fn all(connection: &Connection) -> Result<Vec<StoredKey>, StoreError> {
 }
 
 fn read(row: &Row<'_>) -> Result<StoredKey, StoreError> {
-    let id: String = row.get(0)?;
-    let time = |at: usize| -> Result<Option<u64>, StoreError> {
-        row.get::<_, Option<i64>>(at)?
+    let id: String = row.get("id")?;
+    let time = |column: &str| -> Result<Option<u64>, StoreError> {
+        row.get::<_, Option<i64>>(column)?
             .map(|value| unsigned(value, "a time of a key"))
             .transpose()
     };
-    let models: String = row.get(6)?;
-    let models = serde_json::from_str(&models)
-        .map_err(|error| StoreError::Corrupt(format!("models of {id}: {error}")))?;
     let principal = Principal {
         key: KeyId::from_text(&id),
-        name: row.get(3)?,
-        team: row.get(4)?,
-        profile: row.get(5)?,
-        models,
-        tools: row.get(7)?,
+        name: row.get("name")?,
+        kind: kind(&row.get::<_, String>("kind")?, &id)?,
+        org: row.get("org")?,
+        team: row.get("team")?,
+        user: row.get("user_name")?,
+        roles: listed(row, "roles", &id)?,
+        profile: row.get("profile")?,
+        models: listed(row, "models", &id)?,
+        endpoints: listed(row, "endpoints", &id)?,
+        tools: row.get("tools")?,
+        networks: listed(row, "networks", &id)?,
         limits: Limits {
-            rpm: row.get(8)?,
-            tpm: row.get(9)?,
-            concurrency: row.get(10)?,
-            budget: row.get(11)?,
+            rpm: row.get("rpm")?,
+            tpm: row.get("tpm")?,
+            concurrency: row.get("concurrency")?,
+            budget: row.get("budget")?,
         },
     };
     let record = KeyRecord {
         principal,
-        prefix: row.get(2)?,
-        created_ms: time(12)?.unwrap_or_default(),
-        rotated_ms: time(13)?,
-        expires_ms: time(14)?,
-        revoked_ms: time(15)?,
+        prefix: row.get("prefix")?,
+        created_ms: time("created_ms")?.unwrap_or_default(),
+        rotated_ms: time("rotated_ms")?,
+        expires_ms: time("expires_ms")?,
+        revoked_ms: time("revoked_ms")?,
+        prior_until_ms: time("prior_until_ms")?,
+        used_ms: time("used_ms")?,
     };
     Ok(StoredKey {
         record,
-        hash: KeyHash(row.get(1)?),
+        hash: KeyHash(row.get("hash")?),
+        prior_hash: row.get::<_, Option<[u8; 32]>>("prior_hash")?.map(KeyHash),
     })
+}
+
+fn kind(text: &str, id: &str) -> Result<PrincipalKind, StoreError> {
+    let kinds = [PrincipalKind::Key, PrincipalKind::Service, PrincipalKind::Token];
+    let known = kinds.into_iter().find(|kind| kind.name() == text);
+    known.ok_or_else(|| StoreError::Corrupt(format!("kind of {id}: {text:?}")))
+}
+
+fn listed<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: &str,
+    id: &str,
+) -> Result<Vec<T>, StoreError> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("{column} of {id}: {error}")))
 }
 
 fn version(connection: &Connection) -> Result<u64, StoreError> {

@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{Pepper, StoreError};
 
 /// Applied in order, each once; `PRAGMA user_version` counts them. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001.sql"),
+    include_str!("../../migrations/sqlite/0002.sql"),
+];
 
 pub(super) const PEPPER: &str = "pepper";
 
@@ -81,8 +84,56 @@ mod tests {
             migrate(&mut connection),
             Err(StoreError::Newer {
                 found: 1000,
-                known: 1
-            })
+                known
+            }) if known == self::known()
         ));
+    }
+
+    #[test]
+    fn keys_of_the_first_schema_stay() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let insert = "INSERT INTO api_keys VALUES (?1, ?2, 'pc_abcd', ?1, 'free', ?3, '[\"gpt-*\"]', NULL, 5, NULL, NULL, \
+                      NULL, 7, NULL, NULL, ?4)";
+        for (name, hash, profile, revoked) in [
+            ("one", [1; 32], "default", None),
+            ("two", [2; 32], "strict", Some(9)),
+        ] {
+            connection
+                .execute(insert, (name, hash, profile, revoked))
+                .unwrap();
+        }
+        let version = |connection: &Connection| -> i64 {
+            let read = "SELECT version FROM keys_version";
+            connection.query_row(read, [], |row| row.get(0)).unwrap()
+        };
+        let before = version(&connection);
+        migrate(&mut connection).unwrap();
+        assert!(version(&connection) > before);
+        let keys = super::super::keys::all(&connection).unwrap();
+        let seen: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let record = &key.record;
+                let who = &record.principal;
+                (
+                    who.name.as_str(),
+                    who.profile.as_deref(),
+                    who.limits.rpm,
+                    record.created_ms,
+                    record.revoked_ms,
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("one", None, Some(5), 7, None),
+                ("two", Some("strict"), Some(5), 7, Some(9))
+            ]
+        );
+        connection.execute("DELETE FROM api_keys", []).unwrap();
+        assert!(version(&connection) > before + 1, "changes are still counted");
     }
 }

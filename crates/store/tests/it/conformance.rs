@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use portcullis_core::{Glob, KeyId, Limits, Money, Usage};
+use portcullis_core::{Glob, KeyId, Limits, Money, PrincipalKind, Usage};
 use portcullis_store::{
     AuditBatch, AuthError, Encoded, Head, KeyRecord, Keyring, MeterId, Meters, NewKey, Period, Store,
     StoreError, UsageDelta, UsageTotals, open, verify,
@@ -32,6 +32,8 @@ stores!(
     a_key_authenticates_until_it_is_revoked,
     a_key_expires,
     rotation_replaces_the_text,
+    a_rotated_key_may_overlap,
+    last_uses_are_kept_and_are_no_change,
     everything_about_a_key_is_kept,
     names_are_unique_among_live_keys,
     keys_that_cannot_be_meant_are_refused,
@@ -99,7 +101,7 @@ async fn a_key_expires(store: Arc<dyn Store>) {
 
 async fn rotation_replaces_the_text(store: Arc<dyn Store>) {
     let (before, old) = created(&store, "one").await;
-    let (after, new) = store.rotate_key("one", NOW + 5).await.unwrap();
+    let (after, new) = store.rotate_key("one", 0, NOW + 5).await.unwrap();
     let keyring = Keyring::load(Arc::clone(&store)).await.unwrap();
     assert_eq!(keyring.authenticate(&old, NOW), Err(AuthError::Unknown));
     assert_eq!(
@@ -110,19 +112,24 @@ async fn rotation_replaces_the_text(store: Arc<dyn Store>) {
     assert!(new.expose().starts_with(&after.prefix) && after.prefix.len() == 7);
     store.revoke_key("one", NOW).await.unwrap();
     assert!(matches!(
-        store.rotate_key("one", NOW).await,
+        store.rotate_key("one", 0, NOW).await,
         Err(StoreError::KeyRevoked(_))
     ));
     assert!(matches!(
-        store.rotate_key("two", NOW).await,
+        store.rotate_key("two", 0, NOW).await,
         Err(StoreError::NoSuchKey(_))
     ));
 }
 
 async fn everything_about_a_key_is_kept(store: Arc<dyn Store>) {
     let new = NewKey {
+        kind: PrincipalKind::Service,
+        org: Some("acme".to_owned()),
         team: Some("free".to_owned()),
-        profile: "strict".to_owned(),
+        roles: vec!["reader".to_owned(), "ünï".to_owned()],
+        profile: Some("strict".to_owned()),
+        endpoints: vec![Glob::new("/v1/chat/*")],
+        networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
         models: vec![Glob::new("gpt-*"), Glob::new("\"odd\"")],
         tools: Some("crm-agent".to_owned()),
         limits: Limits {
@@ -154,6 +161,28 @@ async fn everything_about_a_key_is_kept(store: Arc<dyn Store>) {
             &new.limits
         )
     );
+    assert_eq!(
+        (
+            principal.kind,
+            &principal.org,
+            &principal.user,
+            &principal.roles,
+            &principal.endpoints,
+            &principal.networks
+        ),
+        (
+            new.kind,
+            &new.org,
+            &new.user,
+            &new.roles,
+            &new.endpoints,
+            &new.networks
+        )
+    );
+    let of_user = NewKey {
+        user: Some("ann@example.com".to_owned()),
+        ..NewKey::named("ann's")
+    };
     assert!(principal.key.as_str().starts_with("key_") && principal.key.as_str().len() == 16);
     assert_eq!(
         (made.created_ms, made.expires_ms, made.revoked_ms),
@@ -169,6 +198,103 @@ async fn everything_about_a_key_is_kept(store: Arc<dyn Store>) {
         }]
     );
     assert_eq!(store.keys().await.unwrap(), [revoked]);
+    let (ann, _) = store.create_key(of_user, NOW + 1).await.unwrap();
+    assert_eq!(ann.principal.user.as_deref(), Some("ann@example.com"));
+    assert_eq!(store.keys().await.unwrap().last(), Some(&ann));
+}
+
+async fn a_rotated_key_may_overlap(store: Arc<dyn Store>) {
+    let new = NewKey {
+        expires_ms: Some(NOW + 1000),
+        ..NewKey::named("one")
+    };
+    let (_, first) = store.create_key(new, NOW).await.unwrap();
+    let (record, second) = store.rotate_key("one", 100, NOW).await.unwrap();
+    assert_eq!(record.prior_until_ms, Some(NOW + 100));
+    assert_eq!(store.keys().await.unwrap(), [record.clone()]);
+    let keyring = Keyring::load(Arc::clone(&store)).await.unwrap();
+    assert_eq!(keyring.len(), 1, "it is one key");
+    for text in [&first, &second] {
+        assert_eq!(
+            *keyring.authenticate(text.expose(), NOW + 99).unwrap(),
+            record.principal
+        );
+    }
+    assert_eq!(
+        keyring.authenticate(first.expose(), NOW + 100),
+        Err(AuthError::Expired)
+    );
+    assert!(keyring.authenticate(second.expose(), NOW + 100).is_ok());
+
+    // The overlap is no way past the key's own end, and only the last text has it.
+    let (_, third) = store.rotate_key("one", 5000, NOW).await.unwrap();
+    keyring.refresh().await.unwrap();
+    assert_eq!(keyring.authenticate(first.expose(), NOW), Err(AuthError::Unknown));
+    assert!(keyring.authenticate(second.expose(), NOW + 999).is_ok());
+    assert_eq!(
+        keyring.authenticate(second.expose(), NOW + 1000),
+        Err(AuthError::Expired)
+    );
+
+    let (record, _) = store.rotate_key("one", 0, NOW).await.unwrap();
+    assert_eq!(record.prior_until_ms, None);
+    keyring.refresh().await.unwrap();
+    assert_eq!(keyring.authenticate(third.expose(), NOW), Err(AuthError::Unknown));
+
+    let (_, fourth) = store.rotate_key("one", 500, NOW).await.unwrap();
+    store.rotate_key("one", 500, NOW).await.unwrap();
+    store.revoke_key("one", NOW).await.unwrap();
+    keyring.refresh().await.unwrap();
+    assert!(
+        keyring.authenticate(fourth.expose(), NOW).is_err(),
+        "revoking ends both texts"
+    );
+}
+
+async fn last_uses_are_kept_and_are_no_change(store: Arc<dyn Store>) {
+    let (record, _) = created(&store, "one").await;
+    let (other, _) = created(&store, "two").await;
+    let (keyring, id) = (
+        Keyring::load(Arc::clone(&store)).await.unwrap(),
+        &record.principal.key,
+    );
+    let used_of = async |id: &KeyId| {
+        let keys = store.keys().await.unwrap();
+        keys.iter().find(|key| key.principal.key == *id).unwrap().used_ms
+    };
+    let used = async || used_of(id).await;
+    keyring.used(id, NOW);
+    keyring.save_uses(false).await.unwrap();
+    assert_eq!(used().await, Some(NOW), "the first use is written at once");
+    keyring.used(id, NOW + 59_999);
+    keyring.save_uses(false).await.unwrap();
+    assert_eq!(used().await, Some(NOW), "once a minute is enough");
+    created(&store, "three").await;
+    keyring.refresh().await.unwrap();
+    keyring.used(id, NOW + 60_000);
+    keyring.used(id, NOW + 5);
+    let version = store.keys_version().await.unwrap();
+    keyring.save_uses(false).await.unwrap();
+    assert_eq!(used().await, Some(NOW + 60_000), "the latest counts");
+    keyring.used(id, NOW + 60_001);
+    keyring.save_uses(true).await.unwrap();
+    assert_eq!(used().await, Some(NOW + 60_001), "the end writes all");
+    store.note_key_uses(vec![(id.clone(), 1)]).await.unwrap();
+    assert_eq!(used().await, Some(NOW + 60_001), "time does not go back");
+    assert_eq!(
+        store.keys_version().await.unwrap(),
+        version,
+        "a use is no change of a key"
+    );
+    assert_eq!(used_of(&other.principal.key).await, None);
+    assert_eq!(
+        store.revoke_key("one", NOW).await.unwrap().used_ms,
+        Some(NOW + 60_001)
+    );
+    keyring.used(&other.principal.key, NOW);
+    keyring.used(&KeyId::from_text("key_nobody"), NOW);
+    keyring.save_uses(true).await.unwrap();
+    assert_eq!(used_of(&other.principal.key).await, Some(NOW));
 }
 
 async fn names_are_unique_among_live_keys(store: Arc<dyn Store>) {
@@ -200,6 +326,23 @@ async fn keys_that_cannot_be_meant_are_refused(store: Arc<dyn Store>) {
             ..NewKey::named("a")
         },
         NewKey {
+            roles: vec!["two\nlines".to_owned()],
+            ..NewKey::named("a")
+        },
+        NewKey {
+            endpoints: vec![Glob::new(" ")],
+            ..NewKey::named("a")
+        },
+        NewKey {
+            kind: PrincipalKind::Token,
+            ..NewKey::named("a")
+        },
+        NewKey {
+            kind: PrincipalKind::Service,
+            user: Some("ann".to_owned()),
+            ..NewKey::named("a")
+        },
+        NewKey {
             limits: Limits {
                 budget: Some("5 EUR/day".to_owned()),
                 ..Limits::default()
@@ -223,7 +366,7 @@ async fn every_change_of_a_key_changes_the_version(store: Arc<dyn Store>) {
     };
     created(&store, "one").await;
     note().await;
-    store.rotate_key("one", NOW).await.unwrap();
+    store.rotate_key("one", 0, NOW).await.unwrap();
     note().await;
     store.revoke_key("one", NOW).await.unwrap();
     note().await;

@@ -70,7 +70,7 @@ async fn no_text_of_a_key_reaches_the_file() {
     let place = Place::new();
     let store = place.store().await;
     let (_, first) = store.create_key(NewKey::named("one"), NOW).await.unwrap();
-    let (_, second) = store.rotate_key("one", NOW).await.unwrap();
+    let (_, second) = store.rotate_key("one", 0, NOW).await.unwrap();
     drop(store);
     let bytes = fs::read(place.database()).unwrap();
     for text in [first, second] {
