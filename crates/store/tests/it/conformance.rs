@@ -211,7 +211,7 @@ async fn a_rotated_key_may_overlap(store: Arc<dyn Store>) {
     let (_, first) = store.create_key(new, NOW).await.unwrap();
     let (record, second) = store.rotate_key("one", 100, NOW).await.unwrap();
     assert_eq!(record.prior_until_ms, Some(NOW + 100));
-    assert_eq!(store.keys().await.unwrap(), [record.clone()]);
+    assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&record));
     let keyring = Keyring::load(Arc::clone(&store)).await.unwrap();
     assert_eq!(keyring.len(), 1, "it is one key");
     for text in [&first, &second] {
