@@ -317,9 +317,36 @@ async fn a_stream_with_nothing_to_change_is_passed_on_byte_for_byte() {
         }
         bench.script(Script::sse(stream.clone()));
         let answer = bench.post(&case.path(), request.clone()).await;
-        // Split deltas are two events; put together, they are the same text.
+        // A delta may leave in two events; put together, they are the same text.
         assert_eq!(collected(&answer.body), collected(stream), "{}", case.name);
         assert!(answer.whole, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_of_a_delta_leaves_with_the_next_one() {
+    let bench = Bench::new().await;
+    let said = "The parcel for Anna Kowalska left Gdynia on Monday; write to anna.kowalska@example.com or to the desk, not to me.";
+    for size in [4, 11, 40] {
+        let letters: Vec<char> = said.chars().collect();
+        let deltas: Vec<String> = letters.chunks(size).map(|some| some.iter().collect()).collect();
+        let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+        for wire in wires() {
+            let stream = Bytes::from((wire.text)(&deltas));
+            bench.script(Script::sse(stream.clone()));
+            let answer = bench.post(wire.path, wire.request.to_string()).await;
+            let text = collected(&answer.body);
+            assert!(
+                text.contains("write to [EMAIL_ADDRESS] or to the desk, not to me."),
+                "{text}"
+            );
+            let (came, left) = (
+                Events::of(&stream).data().count(),
+                Events::of(&answer.body).data().count(),
+            );
+            // Nothing but the end may need an event of its own.
+            assert!(left <= came + 1, "{}: {came} events came, {left} left", wire.path);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The engine of a streamed reply: events in, events out, nothing released before everything in it is decided.
 //!
 //! What leaves when is [`super::queue`]'s. An event whose deltas are all final leaves byte for byte if nothing in it changes;
-//! one whose text is final only in part is sent twice, first with the part that is. Tool call arguments are held until they are complete.
+//! one whose text is final only in part is sent with that part, and the next one of the same text carries the rest. Tool call arguments are
+//! held until they are complete.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -264,6 +265,7 @@ impl Engine {
             reading: Some(reading),
             pieces,
             edits,
+            carried: String::new(),
             sent: 0,
         };
         let group = self.queue.push(held, about);
@@ -503,6 +505,7 @@ impl Engine {
 
     /// Sends the event at the front of a line, if it is ready, or what is final of it; whether it has left.
     fn step(&mut self, line: Line, out: &mut VecDeque<Bytes>) -> bool {
+        self.queue.carry(line);
         let Some(front) = self.queue.front(line) else {
             return false;
         };
@@ -538,7 +541,7 @@ impl Engine {
         let Some(open) = open else {
             return Ready::Whole;
         };
-        let ready = self.final_to(open.lane).saturating_sub(open.start);
+        let ready = self.final_to(open.lane).saturating_sub(held.begins(open));
         if held.splittable && ready > held.sent {
             Ready::Upto(ready)
         } else {
@@ -555,7 +558,7 @@ impl Engine {
                 continue;
             };
             let [piece] = &front.pieces[..] else { continue };
-            let ready = self.final_to(piece.lane).saturating_sub(piece.start);
+            let ready = self.final_to(piece.lane).saturating_sub(front.begins(piece));
             if front.opens.is_empty() && !self.holds(piece.lane) && ready > front.sent {
                 self.send(&front, Some(ready), out);
             }
@@ -582,7 +585,7 @@ impl Engine {
         let mut edits = held.edits.clone();
         for piece in &held.pieces {
             if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.id == piece.lane) {
-                edits.extend(piece_edits(reading, piece, lane, held.sent, upto));
+                edits.extend(piece_edits(held, reading, piece, lane, upto));
             }
         }
         if !edits.is_empty() {
@@ -601,6 +604,12 @@ impl Engine {
             return;
         }
         let data = apply(document.bytes(), edits);
+        // An event that is nothing but a delta says nothing else that was changed.
+        if held.splittable && !self.watch.listens() {
+            self.exchange.progress(document, &mut self.progress);
+            out.push_back(held.frame.with_data(data).raw);
+            return;
+        }
         // What the last events of a stream repeat must be what was sent, not what came.
         if let Ok(sent) = Document::read(data.clone()) {
             self.exchange.progress(&sent, &mut self.progress);
@@ -616,10 +625,10 @@ impl Engine {
 
 /// The edits of one delta.
 fn piece_edits(
+    held: &Held,
     reading: &Reading,
     piece: &Piece,
     lane: &mut LaneState,
-    sent: usize,
     upto: Option<usize>,
 ) -> Vec<Edit> {
     if let Judge::AtEnd = lane.judge {
@@ -629,31 +638,55 @@ fn piece_edits(
             None => Vec::new(),
         };
     }
-    let end = upto.unwrap_or(piece.len);
-    let (from, to) = (piece.start.saturating_add(sent), piece.start.saturating_add(end));
+    let begin = held.begins(piece);
+    let end = match upto {
+        Some(bytes) => begin.saturating_add(bytes),
+        None => piece.start.saturating_add(piece.len),
+    };
+    let now = Span::new(begin.saturating_add(held.sent), end);
+    if !held.carried.is_empty() {
+        let delta = reading.text(piece.part).get(..piece.len).unwrap_or("");
+        let text = changed(&[&held.carried, delta].concat(), begin, now, lane);
+        return vec![reading.edit(piece.part, Span::new(0, piece.len), &text)];
+    }
+    let local = |at: usize| at.clamp(now.start, now.end).saturating_sub(piece.start);
     let mut edits = Vec::new();
-    if sent > 0 {
-        edits.push(reading.edit(piece.part, Span::new(0, sent), ""));
+    if held.sent > 0 {
+        edits.push(reading.edit(piece.part, Span::new(0, held.sent), ""));
     }
-    for replacement in lane
-        .replacements
-        .iter()
-        .filter(|replacement| replacement.span.overlaps(Span::new(from, to)))
-    {
-        let local = |at: usize| at.clamp(from, to).saturating_sub(piece.start);
-        let span = Span::new(local(replacement.span.start), local(replacement.span.end));
-        // A match over several deltas is named in the first of them.
-        let text = if replacement.span.start >= from {
-            replacement.text.as_str()
-        } else {
-            ""
-        };
-        edits.push(reading.edit(piece.part, span, text));
+    for (span, text) in replaced(lane, now) {
+        edits.push(reading.edit(piece.part, Span::new(local(span.start), local(span.end)), text));
     }
-    if end < piece.len {
-        edits.push(reading.edit(piece.part, Span::new(end, piece.len), ""));
+    if local(end) < piece.len {
+        edits.push(reading.edit(piece.part, Span::new(local(end), piece.len), ""));
     }
     edits
+}
+
+/// What takes the place of what in a stretch of a lane. A match over several deltas is named in the first of them.
+fn replaced(lane: &LaneState, now: Span) -> impl Iterator<Item = (Span, &str)> {
+    let all = lane.replacements.iter();
+    all.filter(move |replacement| replacement.span.overlaps(now))
+        .map(move |replacement| match replacement.span.start >= now.start {
+            true => (replacement.span, replacement.text.as_str()),
+            false => (replacement.span, ""),
+        })
+}
+
+/// A stretch of a text that begins at `begin` in its lane, with what is to be replaced in it replaced.
+fn changed(text: &str, begin: usize, now: Span, lane: &LaneState) -> String {
+    let cut = |from: usize, to: usize| {
+        let range = from.saturating_sub(begin)..to.saturating_sub(begin);
+        text.get(range).unwrap_or("")
+    };
+    let (mut out, mut at) = (String::new(), now.start);
+    for (span, replacement) in replaced(lane, now) {
+        out.push_str(cut(at, span.start.max(at)));
+        out.push_str(replacement);
+        at = span.end.clamp(at, now.end);
+    }
+    out.push_str(cut(at, now.end));
+    out
 }
 
 /// Rules on what a window found in a lane: what changes the text.

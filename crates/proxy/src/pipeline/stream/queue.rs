@@ -30,7 +30,9 @@ pub(super) struct Held {
     pub splittable: bool,
     /// The lanes of tool calls that this event says something of: it waits for the verdict on their arguments.
     pub opens: Vec<Lane>,
-    /// Bytes of its one delta that have been sent.
+    /// What is left of the delta before this one, when that has been sent in part: the original text, to be sent before this one's.
+    pub carried: String,
+    /// Bytes of its one delta, with what it carries before it, that have been sent.
     pub sent: usize,
 }
 
@@ -45,8 +47,37 @@ impl Held {
             echoes: Vec::new(),
             splittable: false,
             opens: Vec::new(),
+            carried: String::new(),
             sent: 0,
         }
+    }
+
+    /// Where in its lane the text of one of its deltas begins, with what is carried.
+    pub fn begins(&self, piece: &Piece) -> usize {
+        piece.start.saturating_sub(self.carried.len())
+    }
+
+    /// Takes what is left of an event that was sent in part, where this is nothing but a delta that goes on with it.
+    fn carry(&mut self, before: &Held) -> bool {
+        let (Some(reading), [left], [piece]) = (&before.reading, &before.pieces[..], &self.pieces[..]) else {
+            return false;
+        };
+        let goes_on = left.lane == piece.lane && left.start.saturating_add(left.len) == piece.start;
+        if before.sent == 0 || !before.splittable || !self.splittable || !goes_on {
+            return false;
+        }
+        let delta = reading.text(left.part).get(..left.len);
+        let (carried, delta) = match before.sent.checked_sub(before.carried.len()) {
+            Some(sent) => ("", delta.and_then(|delta| delta.get(sent..))),
+            None => (before.carried.get(before.sent..).unwrap_or(""), delta),
+        };
+        let Some(delta) = delta else { return false };
+        self.carried = [carried, delta].concat();
+        true
+    }
+
+    fn weight(&self) -> usize {
+        self.frame.raw.len().saturating_add(self.carried.len())
     }
 
     /// What the event is about, from what its dialect says: texts of another group than that would leave out of order.
@@ -113,7 +144,7 @@ impl Queue {
     /// Adds an event; the group that it is about, if it is about one.
     pub fn push(&mut self, held: Held, about: About) -> Option<u32> {
         let about = held.about(about);
-        self.bytes = self.bytes.saturating_add(held.frame.raw.len());
+        self.bytes = self.bytes.saturating_add(held.weight());
         self.taken = self.taken.saturating_add(1);
         let place = Place {
             number: self.taken,
@@ -181,7 +212,7 @@ impl Queue {
             Line::Whole if self.waiting == 0 => self.behind.pop_front()?,
             Line::Whole => return None,
         };
-        self.bytes = self.bytes.saturating_sub(place.held.frame.raw.len());
+        self.bytes = self.bytes.saturating_sub(place.held.weight());
         if line == Line::Whole {
             self.move_up();
         }
@@ -190,12 +221,35 @@ impl Queue {
 
     /// Notes how much of the event at the front of a line was sent.
     pub fn sent(&mut self, line: Line, bytes: usize) {
-        let place = match line {
-            Line::Group(at) => self.groups.get_mut(at).and_then(|(_, line)| line.front_mut()),
-            Line::Whole => self.behind.front_mut(),
-        };
-        if let Some(place) = place {
+        if let Some(place) = self.places(line).and_then(VecDeque::front_mut) {
             place.held.sent = bytes;
+        }
+    }
+
+    /// Gives what is left of the event at the front of a line to the one behind it, if that can carry it: as many events leave then
+    /// as came, and none says twice what it says besides its text.
+    pub fn carry(&mut self, line: Line) {
+        let Some(places) = self.places(line) else { return };
+        let mut two = places.iter_mut().take(2);
+        let (Some(front), Some(next)) = (two.next(), two.next()) else {
+            return;
+        };
+        if !next.held.carry(&front.held) {
+            return;
+        }
+        let gone = front.held.weight();
+        let grown = next.held.carried.len();
+        places.pop_front();
+        self.bytes = self.bytes.saturating_sub(gone).saturating_add(grown);
+        if let Line::Group(_) = line {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+    }
+
+    fn places(&mut self, line: Line) -> Option<&mut VecDeque<Place>> {
+        match line {
+            Line::Group(at) => self.groups.get_mut(at).map(|(_, line)| line),
+            Line::Whole => Some(&mut self.behind),
         }
     }
 
