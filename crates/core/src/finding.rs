@@ -55,6 +55,8 @@ pub enum Family {
     Output,
     /// The gateway's or the application's own system prompt in a reply.
     SystemPrompt,
+    /// What costs money without being of use: repetition, circles, replies by the dozen.
+    Abuse,
 }
 
 impl Family {
@@ -66,6 +68,7 @@ impl Family {
         Family::Link,
         Family::Output,
         Family::SystemPrompt,
+        Family::Abuse,
     ];
 
     /// The name used in records and metrics.
@@ -78,6 +81,7 @@ impl Family {
             Family::Link => "link",
             Family::Output => "output",
             Family::SystemPrompt => "system_prompt",
+            Family::Abuse => "abuse",
         }
     }
 }

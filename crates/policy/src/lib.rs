@@ -10,7 +10,7 @@ mod ruling;
 
 pub use decide::{Denial, Facts, Verdict, decide};
 pub use profile::{
-    Both, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
+    Abuse, Both, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
     SystemPrompt, UninspectableActions,
 };
 pub use ruling::{Place, RuleName, Ruling};

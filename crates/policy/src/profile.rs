@@ -65,6 +65,26 @@ pub struct Profile {
     pub system_prompt: SystemPrompt,
     /// How texts from outside are shown to the model.
     pub sandbox: Sandbox,
+    /// Limits on what costs money without being of use.
+    pub abuse: Abuse,
+}
+
+/// What is done about requests of one key that cost money without being of use, and from when on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Abuse {
+    /// The same request, more often in a minute than it may come.
+    pub repeated: Action,
+    /// How often in a minute the same request may come.
+    pub repeated_rpm: u32,
+    /// A conversation that goes in circles, more often in a minute than it may go on.
+    pub looping: Action,
+    /// How often in a row the same tool calls have the same results in a conversation that goes in circles.
+    pub looping_calls: u32,
+    /// How often in a minute such a conversation may go on.
+    pub looping_rpm: u32,
+    /// How many replies a request may ask for; 0 is any number.
+    pub choices: u32,
 }
 
 /// Actions on injections, by how far the author of the text is trusted.
@@ -232,6 +252,7 @@ impl Default for Profile {
             uninspectable: UninspectableActions::default(),
             system_prompt: SystemPrompt::default(),
             sandbox: Sandbox::default(),
+            abuse: Abuse::default(),
         }
     }
 }
@@ -288,6 +309,20 @@ impl Default for Links {
 impl OutputActions {
     /// Some two thousand tokens: more than anybody asks for, less than anybody pays for.
     pub const MAX_REPEATED: u32 = 8192;
+}
+
+impl Default for Abuse {
+    /// Some programs sample many replies to one prompt, so that is flagged; sixteen equal calls with equal results in a row help nobody.
+    fn default() -> Abuse {
+        Abuse {
+            repeated: Action::Flag,
+            repeated_rpm: 60,
+            looping: Action::Block,
+            looping_calls: 16,
+            looping_rpm: 6,
+            choices: 0,
+        }
+    }
 }
 
 impl Default for SystemPrompt {

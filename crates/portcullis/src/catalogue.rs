@@ -56,7 +56,43 @@ pub fn kinds(inspector: &Inspector) -> Vec<Listed> {
         channels: None,
     });
     kinds.extend(of_replies());
+    kinds.extend(of_requests());
     kinds
+}
+
+/// What is found by comparing a request with those before it.
+fn of_requests() -> impl Iterator<Item = Listed> {
+    [
+        (
+            "abuse.repeated",
+            "`abuse.repeated_rpm`",
+            "The same request of a key, to the byte, more often in a minute than it may come. A request in which anything changes is missed.",
+            None,
+        ),
+        (
+            "abuse.looping",
+            "`abuse.looping_calls`",
+            "A conversation that ends with the same tool calls and the same results over and over. Results in which something changes \
+             each time are missed.",
+            Some(vec![Channel::ToolCall]),
+        ),
+        (
+            "abuse.choices",
+            "`abuse.choices`",
+            "A request for more replies at once than the key may ask for.",
+            None,
+        ),
+    ]
+    .into_iter()
+    .map(|(id, setting, about, channels)| Listed {
+        id: id.to_owned(),
+        family: Family::Abuse,
+        severity: Severity::Medium,
+        score: (1.0, 1.0),
+        needs: vec![setting.to_owned()],
+        about: about.to_owned(),
+        channels,
+    })
 }
 
 /// What is found by looking at a reply as a whole.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use portcullis_admin::{Console, Token};
 use portcullis_core::Secret;
 use portcullis_inspect::{Inspector, Source};
-use portcullis_proxy::{Client, Gateway, Kept, Metrics, Server, Services};
+use portcullis_proxy::{Client, Gateway, Kept, Metrics, Repeats, Server, Services};
 use portcullis_store::{AuditLog, Keyring, Meters, Store, load_or_create_signing_key, public_key_text};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -134,6 +134,7 @@ impl Running {
             metrics: Arc::new(Metrics::new()),
             mask_key: random_key()?,
             kept: Kept::default(),
+            repeats: Repeats::default(),
         });
         if config.settings.upstreams.is_empty() {
             tracing::warn!(

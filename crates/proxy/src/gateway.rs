@@ -14,7 +14,7 @@ use portcullis_schema::Schema;
 use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use thiserror::Error;
 
-use crate::{Client, Kept, Metrics, OwnPrompt};
+use crate::{Client, Kept, Metrics, OwnPrompt, Repeats};
 
 /// What lives as long as the process: state, connections, counters. A reload keeps them.
 pub struct Services {
@@ -35,6 +35,8 @@ pub struct Services {
     pub mask_key: [u8; 16],
     /// Masked values of conversations that a provider stores.
     pub kept: Kept,
+    /// What was asked of late.
+    pub repeats: Repeats,
 }
 
 /// A server that models are asked at.

@@ -16,6 +16,7 @@ mod pipeline;
 mod prompts;
 mod record;
 mod refusal;
+mod repeats;
 mod server;
 mod upstream;
 
@@ -26,5 +27,6 @@ pub use kept::Kept;
 pub use metrics::Metrics;
 pub use prompts::{OwnPrompt, secrets_in};
 pub use refusal::{Code, Refusal};
+pub use repeats::Repeats;
 pub use server::{Server, serve};
 pub use upstream::Client;

@@ -13,6 +13,7 @@ mod instruct;
 mod label;
 mod leak;
 mod limits;
+mod pace;
 mod parse;
 mod receive;
 mod reserve;
@@ -40,6 +41,7 @@ pub(crate) async fn walk(
     let request = admit::admit(gw, request, record).await?; //         -> Admitted        rate, concurrency, budget     429
     let request = parse::parse(gw, request, record).await?; //         -> Parsed          one reading, capped           400/413/415
     let request = label::label(request, record)?; //                   -> Labelled        every part an origin          403
+    let request = pace::pace(gw, request, record)?; //                 -> Paced           what repeats itself           429
     let request = inspect_input::inspect(gw, request, record); //      -> Inspected       finds, never decides
     let request = authorize::authorize(gw, request, record).await?; // -> Authorized      decision, obligations         400/403/404
     let request = reserve::reserve(gw, request, record).await?; //      -> Reserved        the budget's lease            429

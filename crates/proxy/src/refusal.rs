@@ -75,6 +75,12 @@ pub enum Refusal {
     /// Too many requests.
     #[error("Rate limit reached. Try again in {} s.", .0.div_ceil(1000))]
     RateLimited(u64),
+    /// The same over and over.
+    #[error("This request, or the tool calls that it ends with, came again and again. Try again in {} s.", .0.div_ceil(1000))]
+    Repeated(u64),
+    /// More replies to one request than the key may ask for.
+    #[error("The request asks for more replies than the {0} that this key may ask for at once.")]
+    TooManyChoices(u32),
     /// Too many at once.
     #[error("Too many requests of this key are in flight. Try again when one has ended.")]
     TooManyConcurrent,
@@ -119,12 +125,14 @@ impl Refusal {
             | Refusal::ForbiddenTrust => (403, "forbidden"),
             Refusal::UnknownEndpoint => (404, "unknown_endpoint"),
             Refusal::UnknownModel => (404, "unknown_model"),
-            Refusal::Malformed(_) | Refusal::Invalid(_) => (400, "invalid_request"),
+            Refusal::Malformed(_) | Refusal::Invalid(_) | Refusal::TooManyChoices(_) => {
+                (400, "invalid_request")
+            }
             Refusal::SlowClient => (408, "invalid_request"),
             Refusal::Content | Refusal::Uninspectable => (400, "content_filter"),
             Refusal::TooLarge(_) => (413, "too_large"),
             Refusal::Unsupported(_) => (415, "unsupported_encoding"),
-            Refusal::RateLimited(_) => (429, "rate_limited"),
+            Refusal::RateLimited(_) | Refusal::Repeated(_) => (429, "rate_limited"),
             Refusal::TooManyConcurrent => (429, "too_many_concurrent"),
             Refusal::BudgetExceeded(_) | Refusal::BudgetShort(_) => (429, "budget_exceeded"),
             Refusal::Upstream(_) | Refusal::Unreadable => (502, "upstream_error"),
@@ -138,9 +146,10 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
-            Refusal::RateLimited(ms) | Refusal::BudgetExceeded(ms) | Refusal::BudgetShort(ms) => {
-                Some(ms.div_ceil(1000))
-            }
+            Refusal::RateLimited(ms)
+            | Refusal::Repeated(ms)
+            | Refusal::BudgetExceeded(ms)
+            | Refusal::BudgetShort(ms) => Some(ms.div_ceil(1000)),
             Refusal::TooManyConcurrent | Refusal::Unavailable(_) => Some(1),
             _ => None,
         }

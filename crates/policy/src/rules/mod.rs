@@ -4,6 +4,7 @@ use portcullis_core::{Action, Channel, Direction, UninspectableKind};
 
 use crate::{Denial, Facts, Place, Profile, RuleName, Ruling};
 
+mod abuse;
 mod injection;
 mod links;
 mod models;
@@ -47,6 +48,7 @@ pub static RULES: &[&dyn Rule] = &[
     &pii::PersonalData,
     &links::Links,
     &output::Output,
+    &abuse::Abuse,
 ];
 
 /// Whether a text is a part of a reply that somebody's program shows: not one of a request, and not the arguments of a tool

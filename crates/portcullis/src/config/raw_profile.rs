@@ -2,7 +2,7 @@
 
 use portcullis_core::Action;
 use portcullis_policy::{
-    Both, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
+    Abuse, Both, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
     SystemPrompt, UninspectableActions,
 };
 use schemars::JsonSchema;
@@ -36,6 +36,8 @@ pub struct RawProfile {
     pub system_prompt: RawSystemPrompt,
     /// How texts are shown to the model, by how far their author is trusted.
     pub sandbox: RawSandbox,
+    /// What costs money without being of use: repetition, conversations that go in circles, replies by the dozen.
+    pub abuse: RawAbuse,
 }
 
 /// Whether a profile acts.
@@ -296,6 +298,52 @@ impl JsonSchema for RawSchema {
 /// The format of a setting that is a JSON schema itself: what is wrong with it, its own reader tells.
 pub const SCHEMA_FORMAT: &str = "json_schema";
 
+/// What is done about a request that comes too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "AbuseAction")]
+pub enum RawAbuseAction {
+    /// Nothing: it is not looked for.
+    Off,
+    /// Record it.
+    Flag,
+    /// Refuse it until its time has come.
+    Block,
+}
+
+impl From<RawAbuseAction> for Action {
+    fn from(raw: RawAbuseAction) -> Action {
+        match raw {
+            RawAbuseAction::Off => Action::Allow,
+            RawAbuseAction::Flag => Action::Flag,
+            RawAbuseAction::Block => Action::Block,
+        }
+    }
+}
+
+/// What is done about requests of one key that cost money without being of use. Only requests to which a model replies count. What is
+/// refused is told when to come back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Abuse")]
+pub struct RawAbuse {
+    /// The same request, to the byte, more often in a minute than `repeated_rpm`: a program that retries without end, a job that is stuck.
+    pub repeated: RawAbuseAction,
+    /// How often in a minute the same request may come.
+    #[schemars(range(min = 1))]
+    pub repeated_rpm: u32,
+    /// A conversation whose tool calls go in circles, more often in a minute than `looping_rpm`.
+    pub looping: RawAbuseAction,
+    /// A conversation goes in circles where its last tool calls, up to 16 of them together, and their results came so often in a row.
+    #[schemars(range(min = 2))]
+    pub looping_calls: u32,
+    /// How often in a minute such a conversation may go on.
+    #[schemars(range(min = 1))]
+    pub looping_rpm: u32,
+    /// Replies that one request may ask for (`n`, `best_of`, `candidateCount`); 0 is any number.
+    pub choices: u32,
+}
+
 /// Content that no detector can read, by what it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -428,6 +476,14 @@ impl RawProfile {
                 from_client: self.system_prompt.from_client.into(),
                 prompt: self.system_prompt.prompt.clone(),
             },
+            abuse: Abuse {
+                repeated: self.abuse.repeated.into(),
+                repeated_rpm: self.abuse.repeated_rpm,
+                looping: self.abuse.looping.into(),
+                looping_calls: self.abuse.looping_calls,
+                looping_rpm: self.abuse.looping_rpm,
+                choices: self.abuse.choices,
+            },
             sandbox: Sandbox {
                 untrusted: self.sandbox.untrusted.into(),
             },
@@ -479,6 +535,20 @@ impl Default for RawLinks {
         RawLinks {
             allow: Vec::new(),
             otherwise: RawOutputAction::Strip,
+        }
+    }
+}
+
+impl Default for RawAbuse {
+    fn default() -> RawAbuse {
+        let abuse = Abuse::default();
+        RawAbuse {
+            repeated: RawAbuseAction::Flag,
+            repeated_rpm: abuse.repeated_rpm,
+            looping: RawAbuseAction::Block,
+            looping_calls: abuse.looping_calls,
+            looping_rpm: abuse.looping_rpm,
+            choices: abuse.choices,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use portcullis_core::{Channel, Direction, Located, PartId};
 use portcullis_dialect::Reading;
 
-use super::label::Labelled;
+use super::pace::Paced;
 use super::parse::Asked;
 use crate::Gateway;
 use crate::gateway::Guard;
@@ -29,7 +29,7 @@ impl Inspected {
 /// Bodies above this are scanned where they do not hold up other requests.
 const LARGE: usize = 256 * 1024;
 
-pub(super) fn inspect(gw: &Gateway, request: Labelled, record: &mut Record) -> Inspected {
+pub(super) fn inspect(gw: &Gateway, request: Paced, record: &mut Record) -> Inspected {
     let (asked, reading) = request.into_parts();
     let findings = scan(gw, &asked.guard, Direction::Input, &reading, record);
     let outside = scan_outside(gw, &asked, record);

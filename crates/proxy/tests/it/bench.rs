@@ -13,12 +13,12 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use portcullis_core::{AuditRecord, Glob, KeyId, RequestId, Secret};
+use portcullis_core::{Action, AuditRecord, Glob, KeyId, RequestId, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Inspector;
-use portcullis_policy::Profile;
+use portcullis_policy::{Abuse, Profile};
 use portcullis_proxy::{
-    Client, Gateway, Kept, Metrics, ModelSize, Route, Server, Services, Settings, Upstream, serve,
+    Client, Gateway, Kept, Metrics, ModelSize, Repeats, Route, Server, Services, Settings, Upstream, serve,
 };
 use portcullis_store::{AuditLog, Keyring, Meters, NewKey, SigningKey, Store, load_or_create_signing_key};
 use tokio::net::TcpListener;
@@ -138,7 +138,11 @@ impl Bench {
         Bench::with(Plan::default()).await
     }
 
-    pub async fn with(plan: Plan) -> Bench {
+    pub async fn with(mut plan: Plan) -> Bench {
+        // Tests send the same request as often as a text has places to cut.
+        if plan.profile.abuse == Abuse::default() {
+            plan.profile.abuse.repeated = Action::Allow;
+        }
         let upstream = Arc::new(Upstreamed::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream_address = listener.local_addr().unwrap();
@@ -160,6 +164,7 @@ impl Bench {
             metrics: Arc::new(Metrics::new()),
             mask_key: [5; 16],
             kept: Kept::default(),
+            repeats: Repeats::default(),
         });
         let mut settings = plan.settings;
         settings.profiles.push(plan.profile);

@@ -59,6 +59,14 @@ impl Exchange for Generate {
         }
     }
 
+    fn allowance(&self, request: &Document) -> Option<Allowance> {
+        StreamGenerate.allowance(request)
+    }
+
+    fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
+        StreamGenerate.allow(request, tokens)
+    }
+
     fn echoes(&self, _body: Body, document: &Document) -> Vec<NodeId> {
         reply::echoes(document)
     }
