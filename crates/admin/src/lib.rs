@@ -15,15 +15,14 @@ mod routes;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
 pub use auth::Token;
+pub use axum::serve::Listener;
 pub use console::Console;
 pub use routes::{ROUTES, Route};
 
 /// Serves operators on `listener` until `stop` is ready and the requests under way have ended.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener<Addr: std::fmt::Debug>,
     console: Arc<Console>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {

@@ -17,6 +17,8 @@ pub enum PrincipalKind {
     Service,
     /// A token of an identity provider.
     Token,
+    /// A client certificate.
+    Certificate,
 }
 
 impl PrincipalKind {
@@ -27,6 +29,7 @@ impl PrincipalKind {
             PrincipalKind::Key => "key",
             PrincipalKind::Service => "service",
             PrincipalKind::Token => "token",
+            PrincipalKind::Certificate => "certificate",
         }
     }
 }
@@ -34,7 +37,7 @@ impl PrincipalKind {
 /// The authenticated sender of a request: one key (or token) of a user, of a team, of an organisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Principal {
-    /// The key that was shown; for a token, an id that stands for its subject.
+    /// The key that was shown; for a token, an id that stands for its subject, for a certificate one that stands for its name.
     pub key: KeyId,
     /// The name an operator gave the key.
     pub name: String,

@@ -9,4 +9,5 @@ pub mod docs;
 pub mod eval;
 pub mod scan;
 pub mod standin;
+pub mod tls;
 pub mod wiring;

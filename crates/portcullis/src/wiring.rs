@@ -11,20 +11,24 @@ use std::time::Duration;
 use portcullis_admin::{Console, Token};
 use portcullis_core::Secret;
 use portcullis_inspect::{Inspector, Source};
-use portcullis_proxy::{Client, Gateway, Kept, Metrics, Repeats, Server, Services};
+use portcullis_proxy::{Client, Door, Gateway, Kept, Metrics, Repeats, Server, Services};
 use portcullis_store::{AuditLog, Keyring, Meters, Store, load_or_create_signing_key, public_key_text};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::now_ms;
-use crate::config::Config;
+use crate::config::{Config, warnings};
+use crate::tls::{Looked, Ready, TlsError, TlsFiles, Watched};
 
 /// How long requests under way may take after the gateway was told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// How often keys made by other processes are looked for, and usage is written down.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How often the files of TLS are looked at.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How much memory the verdicts on texts that were scanned before may take: room for some 70,000 texts.
 const REMEMBERED: usize = 16 << 20;
@@ -58,6 +62,14 @@ pub enum StartError {
     /// The operating system gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(#[from] getrandom::Error),
+    /// TLS cannot be spoken.
+    #[error("{listener}.{error}")]
+    Tls {
+        /// The section of the configuration.
+        listener: &'static str,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// A runtime or a signal could not be set up.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -76,6 +88,7 @@ pub fn head_file(signing_key: &Path) -> PathBuf {
 struct Fixed {
     listen: SocketAddr,
     admin: SocketAddr,
+    encrypted: (bool, bool),
     state: String,
     signing_key: PathBuf,
     connect: Duration,
@@ -86,10 +99,102 @@ impl Fixed {
         Fixed {
             listen: config.listen,
             admin: config.admin.listen,
+            encrypted: (config.tls.is_some(), config.admin.tls.is_some()),
             state: config.state.clone(),
             signing_key: config.signing_key.clone(),
             connect: config.settings.timeouts.connect,
         }
+    }
+}
+
+/// TLS of both listeners, where they have it.
+struct Encrypted {
+    data: Option<Watched>,
+    admin: Option<Watched>,
+}
+
+impl Encrypted {
+    fn open(config: &Config) -> Result<Encrypted, StartError> {
+        let open = |listener, files: &Option<TlsFiles>| {
+            let opened = files.clone().map(Watched::open).transpose();
+            opened.map_err(|error| StartError::Tls { listener, error })
+        };
+        Ok(Encrypted {
+            data: open("tls", &config.tls)?,
+            admin: open("admin.tls", &config.admin.tls)?,
+        })
+    }
+
+    fn listeners(&self) -> impl Iterator<Item = (&'static str, &Watched)> {
+        let data = self.data.iter().map(|watched| ("tls", watched));
+        data.chain(self.admin.iter().map(|watched| ("admin.tls", watched)))
+    }
+
+    /// Reads the files of another configuration, for both listeners before either takes them. Turning TLS on and off takes a
+    /// restart.
+    fn ready(&self, config: &Config) -> Result<Vec<(&Watched, Ready)>, StartError> {
+        let mut ready = Vec::new();
+        for (listener, watched) in self.listeners() {
+            let files = match listener {
+                "tls" => &config.tls,
+                _ => &config.admin.tls,
+            };
+            if let Some(files) = files {
+                let files = Ready::new(files.clone()).map_err(|error| StartError::Tls { listener, error })?;
+                ready.push((watched, files));
+            }
+        }
+        Ok(ready)
+    }
+
+    /// Looks at the files every two seconds.
+    async fn watch(self: Arc<Self>, stopped: watch::Receiver<bool>) {
+        if self.listeners().next().is_none() {
+            return;
+        }
+        let mut stop = std::pin::pin!(told(stopped));
+        let mut tick = tokio::time::interval(LOOK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = &mut stop => return,
+            }
+            let own = Arc::clone(&self);
+            let looked = tokio::task::spawn_blocking(move || {
+                for (listener, watched) in own.listeners() {
+                    match watched.look() {
+                        Looked::Same => {}
+                        Looked::Taken => {
+                            tracing::info!("{listener}: the files have changed and are in force")
+                        }
+                        Looked::Wrong(error) => tracing::error!(
+                            "{listener}: the files have changed and CANNOT be used, those before stay in force: {error}"
+                        ),
+                    }
+                }
+            });
+            if let Err(error) = looked.await {
+                tracing::error!(%error, "the files of TLS could not be looked at");
+            }
+        }
+    }
+}
+
+/// The operators' listener.
+struct Operators(Door);
+
+impl portcullis_admin::Listener for Operators {
+    type Io = portcullis_proxy::Stream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        let entered = self.0.accept().await;
+        (entered.stream, entered.peer.address)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 }
 
@@ -102,6 +207,7 @@ pub struct Running {
     /// The operators' token, if this start made it: to be shown once.
     pub made_token: Option<Secret<String>>,
     fixed: Fixed,
+    tls: Arc<Encrypted>,
     store: Arc<dyn Store>,
     services: Arc<Services>,
     /// Rules of the user's own in force, and the inspector of all rules.
@@ -119,6 +225,10 @@ impl Running {
     /// The first thing that is not as it must be; nothing serves then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let fixed = Fixed::of(&config);
+        for warning in warnings(&config) {
+            tracing::warn!("{warning}");
+        }
+        let tls = Arc::new(Encrypted::open(&config)?);
         let data = listen(config.listen).await?;
         let operators = listen(config.admin.listen).await?;
         let signing = load_or_create_signing_key(&config.signing_key)?;
@@ -163,6 +273,10 @@ impl Running {
             config.effective,
         ));
         let (address, admin) = (data.local_addr()?, operators.local_addr()?);
+        let door = |listener, watched: &Option<Watched>| {
+            Door::new(listener, watched.as_ref().map(|watched| Arc::clone(&watched.tls)))
+        };
+        let (data, operators) = (door(data, &tls.data), door(operators, &tls.admin));
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(portcullis_proxy::serve(
@@ -172,10 +286,11 @@ impl Running {
                 GRACE,
             )),
             tokio::spawn(portcullis_admin::serve(
-                operators,
+                Operators(operators),
                 Arc::clone(&console),
                 told(stopped.clone()),
             )),
+            tokio::spawn(Arc::clone(&tls).watch(stopped.clone())),
             tokio::spawn(keep_house(Arc::clone(&services), stopped)),
         ];
         Ok(Running {
@@ -183,6 +298,7 @@ impl Running {
             admin,
             made_token,
             fixed,
+            tls,
             store,
             services,
             rules: Mutex::new((config.rules, inspector)),
@@ -193,28 +309,44 @@ impl Running {
         })
     }
 
+    /// The address of the data plane.
+    #[must_use]
+    pub fn url(&self) -> String {
+        address_of(self.address, self.tls.data.is_some())
+    }
+
+    /// The address of the operators' side.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        address_of(self.admin, self.tls.admin.is_some())
+    }
+
     /// Puts another configuration in force, or keeps the present one and says why.
     ///
     /// # Errors
     /// The settings make no gateway.
-    pub fn reload(&self, config: Config) -> Result<(), StartError> {
+    pub fn reload(&self, mut config: Config) -> Result<(), StartError> {
         let fixed = Fixed::of(&config);
+        for warning in warnings(&config) {
+            tracing::warn!("{warning}");
+        }
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         // Where the rules stay, what is known of texts stays as well.
         let inspector = match rules.0 == config.rules {
             true => Arc::clone(&rules.1),
             false => inspector(&config.rules)?,
         };
-        let gateway = Gateway::new(
-            config.settings,
-            Arc::clone(&inspector),
-            Arc::clone(&self.services),
-        )?;
+        let settings = std::mem::take(&mut config.settings);
+        let gateway = Gateway::new(settings, Arc::clone(&inspector), Arc::clone(&self.services))?;
         gateway.prepare();
+        // The last thing that can fail: what comes after it is in force as a whole.
+        for (watched, ready) in self.tls.ready(&config)? {
+            watched.take(ready);
+        }
         *rules = (config.rules, inspector);
         if fixed != self.fixed {
             tracing::warn!(
-                "listen, admin, state, audit.signing_key and timeouts.connect take a restart; they stay as they were"
+                "listen, admin, whether there is tls, state, audit.signing_key and timeouts.connect take a restart; they stay as they were"
             );
         }
         self.server.swap(gateway);
@@ -263,6 +395,11 @@ fn inspector(own: &[Source]) -> Result<Arc<Inspector>, StartError> {
         },
     };
     Ok(Arc::new(inspector.with_cache(random_key()?, REMEMBERED)))
+}
+
+fn address_of(address: SocketAddr, encrypted: bool) -> String {
+    let scheme = if encrypted { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

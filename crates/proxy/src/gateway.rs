@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
-use portcullis_core::{Channel, Direction, Glob, Limits, Origin, Price, Secret};
+use portcullis_core::{
+    Channel, Direction, Glob, KeyId, Limits, Origin, Price, Principal, PrincipalKind, Secret,
+};
 use portcullis_dialect::Api;
 use portcullis_inspect::{Inspector, Selection};
 use portcullis_policy::{Place, Profile};
 use portcullis_schema::Schema;
 use portcullis_store::{AuditLog, Keyring, Meters, Store};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{Client, Kept, Metrics, OwnPrompt, Repeats};
+use crate::{CertificatePattern, Client, Kept, Metrics, OwnPrompt, Repeats};
 
 /// What lives as long as the process: state, connections, counters. A reload keeps them.
 pub struct Services {
@@ -95,6 +98,54 @@ pub struct GroupLimit {
     pub limits: Limits,
 }
 
+/// Who the holder of a client certificate is.
+#[derive(Clone, Debug)]
+pub struct CertificateRule {
+    /// Which certificates.
+    pub pattern: CertificatePattern,
+    /// The team.
+    pub team: Option<String>,
+    /// The user.
+    pub user: Option<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// The profile that applies, if there is one for these certificates.
+    pub profile: Option<String>,
+    /// Models that may be named; empty means all.
+    pub models: Vec<Glob>,
+}
+
+impl CertificateRule {
+    /// The principal of a certificate with this name. Its id depends on the name alone, so it stays the same from one
+    /// certificate to the next.
+    pub(crate) fn principal(&self, name: &str) -> Principal {
+        let shown = format!("{}:{name}", self.pattern.kind.word());
+        let mut principal = Principal::new(named_id("crt_", &[&shown]), &shown);
+        principal.kind = PrincipalKind::Certificate;
+        principal.team.clone_from(&self.team);
+        principal.user.clone_from(&self.user);
+        principal.roles.clone_from(&self.roles);
+        principal.profile.clone_from(&self.profile);
+        principal.models.clone_from(&self.models);
+        principal
+    }
+}
+
+/// An id for somebody who has no key here, made of the names that others know them by: 128 bits of a hash, so that nobody can
+/// choose a name that gives another's id.
+pub(crate) fn named_id(prefix: &str, names: &[&str]) -> KeyId {
+    let mut hash = Sha256::new();
+    for name in names {
+        hash.update((name.len() as u64).to_be_bytes());
+        hash.update(name.as_bytes());
+    }
+    let mut text = prefix.to_owned();
+    for byte in hash.finalize().iter().take(16) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    KeyId::from_text(&text)
+}
+
 /// How long each step of an exchange may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -132,6 +183,8 @@ pub struct Settings {
     pub prompts: Vec<OwnPrompt>,
     /// Limits of groups.
     pub limits: Vec<GroupLimit>,
+    /// Whose clients' certificates are; the first that fits counts.
+    pub certificates: Vec<CertificateRule>,
     /// Times.
     pub timeouts: Timeouts,
     /// Bytes of a request body, decoded; 0 takes the default of 8 MiB.
@@ -166,6 +219,7 @@ pub struct Gateway {
     pub(crate) profiles: HashMap<String, Arc<Guard>>,
     pub(crate) prompts: HashMap<String, OwnPrompt>,
     pub(crate) limits: Vec<GroupLimit>,
+    pub(crate) certificates: Vec<CertificateRule>,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,
 }
@@ -376,6 +430,7 @@ impl Gateway {
             profiles,
             prompts,
             limits: settings.limits,
+            certificates: settings.certificates,
             timeouts: settings.timeouts,
             max_body,
         })

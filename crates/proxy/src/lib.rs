@@ -4,6 +4,7 @@
 //! builds one in a few lines. `pipeline.rs` is the map of what happens to a request.
 
 mod body;
+mod door;
 mod enforce;
 mod gateway;
 mod headers;
@@ -18,10 +19,13 @@ mod record;
 mod refusal;
 mod repeats;
 mod server;
+mod tls;
 mod upstream;
 
+pub use door::{Door, Entered, Peer, Stream};
 pub use gateway::{
-    Gateway, GroupLimit, ModelSize, Route, Services, Settings, SettingsError, Timeouts, Upstream,
+    CertificateRule, Gateway, GroupLimit, ModelSize, Route, Services, Settings, SettingsError, Timeouts,
+    Upstream,
 };
 pub use kept::Kept;
 pub use metrics::Metrics;
@@ -29,4 +33,5 @@ pub use prompts::{OwnPrompt, secrets_in};
 pub use refusal::{Code, Refusal};
 pub use repeats::Repeats;
 pub use server::{Server, serve};
+pub use tls::{CertificatePattern, ClientCertificate, NameKind, Tls, TlsTerms};
 pub use upstream::Client;

@@ -26,7 +26,7 @@ mod unmark;
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
 pub(crate) use guard::guard;
 pub(crate) use parse::Asked;
-pub(crate) use receive::{Peer, Received, dialect_of};
+pub(crate) use receive::{Received, dialect_of};
 
 use crate::record::Record;
 use crate::{Gateway, Refusal};

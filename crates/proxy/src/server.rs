@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::door::{Door, Peer};
+use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
+use crate::record::Record;
+use crate::{Gateway, Refusal};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -17,11 +21,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use portcullis_dialect::Api;
-use tokio::net::TcpListener;
-
-use crate::pipeline::{Peer, Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
-use crate::record::Record;
-use crate::{Gateway, Refusal};
 
 /// The running data plane: the configuration in force and whether it takes new requests.
 pub struct Server {
@@ -58,13 +57,13 @@ impl Server {
     }
 }
 
-/// Serves connections of `listener` until `stop` is ready; then takes no new ones, tells clients to close, and waits up to
+/// Serves connections that come through `door` until `stop` is ready; then takes no new ones, tells clients to close, and waits up to
 /// `grace` for requests under way, open streams included.
 ///
 /// # Errors
 /// None of a connection's errors end it; accepting is tried again after a short pause where the process is out of handles.
 pub async fn serve(
-    listener: TcpListener,
+    door: impl Into<Door>,
     server: Arc<Server>,
     stop: impl Future<Output = ()>,
     grace: Duration,
@@ -81,23 +80,17 @@ pub async fn serve(
         .max_concurrent_streams(256)
         .max_header_list_size(32 * 1024);
     let connections = GracefulShutdown::new();
+    let mut door = door.into();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let entered = tokio::select! {
+            entered = door.accept() => entered,
             () = &mut stop => break,
         };
-        let Ok((socket, address)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        // Small events must not wait for larger ones.
-        let _ = socket.set_nodelay(true);
         let server_ = Arc::clone(&server);
-        let peer = Peer { address };
-        let service = service_fn(move |request| answer(Arc::clone(&server_), peer.clone(), request));
+        let service = service_fn(move |request| answer(Arc::clone(&server_), entered.peer.clone(), request));
         let connection = builder
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(entered.stream), service)
             .into_owned();
         let connection = connections.watch(connection);
         let held = server.gateway.load().services.metrics.connection();
@@ -109,7 +102,7 @@ pub async fn serve(
         });
     }
     server.draining.store(true, Ordering::Relaxed);
-    drop(listener);
+    drop(door);
     if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the grace period ended");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::out::Out;
 use super::{Failure, Outcome};
-use crate::config::{ConfigError, Credentials, Source, load, schema};
+use crate::config::{ConfigError, Credentials, Source, load, schema, warnings};
 
 /// What is asked.
 #[derive(Debug, clap::Args)]
@@ -32,10 +32,15 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
         .map_or(source.clone(), |file| Source::find(Some(file)));
     match load(&source, Credentials::Fetch) {
         Ok(config) if args.json => {
-            out.json(&serde_json::json!({ "ok": true, "problems": [], "effective": config.effective }))?;
+            out.json(&serde_json::json!({
+                "ok": true, "problems": [], "warnings": warnings(&config), "effective": config.effective
+            }))?;
             out.end(Outcome::Done)
         }
         Ok(config) => {
+            for warning in warnings(&config) {
+                out.line(format_args!("{source}: warning: {warning}"))?;
+            }
             let (upstreams, routes) = (config.settings.upstreams.len(), config.settings.routes.len());
             let (profiles, rules) = (config.profiles().count(), config.rules.len());
             out.line(format_args!(

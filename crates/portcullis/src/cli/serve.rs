@@ -27,8 +27,8 @@ pub fn run(_: &Args, source: &Source) -> Result<Outcome, Failure> {
         // Before anything serves, so that no early signal is lost.
         let mut signals = Signals::new()?;
         let running = Running::start(config).await?;
-        tracing::info!(configuration = %source, "gateway on http://{}", running.address);
-        tracing::info!("console and metrics on http://{}", running.admin);
+        tracing::info!(configuration = %source, "gateway on {}", running.url());
+        tracing::info!("console and metrics on {}", running.admin_url());
         if let Some(token) = &running.made_token {
             show(&running, token)?;
         }
@@ -56,9 +56,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 fn show(running: &Running, token: &Secret<String>) -> Result<(), Failure> {
     let mut out = Out::new();
     out.line(format_args!(
-        "admin token, shown once: {}\nconsole: http://{}/?token={}",
+        "admin token, shown once: {}\nconsole: {}/?token={}",
         token.expose(),
-        running.admin,
+        running.admin_url(),
         token.expose()
     ))?;
     match out.end(Outcome::Done) {

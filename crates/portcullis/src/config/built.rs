@@ -13,12 +13,15 @@ use super::prompts::own_prompts;
 use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
 use super::raw_profile::RawProfile;
 use super::rules::own_rules;
-use super::{credential, schemas};
+use super::{credential, identity, schemas};
+use crate::tls::TlsFiles;
 
 /// Everything that the commands need.
 pub struct Config {
     /// Where clients reach the gateway.
     pub listen: SocketAddr,
+    /// TLS towards clients; `None` is none.
+    pub tls: Option<TlsFiles>,
     /// The operators' side.
     pub admin: Admin,
     /// Address of the state, for the store.
@@ -39,6 +42,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The token; `None` asks for one to be made.
     pub token: Option<Secret<String>>,
+    /// TLS towards operators; `None` is none.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Config {
@@ -60,11 +65,14 @@ impl Config {
             upstreams.push(built_upstream(name, upstream, key));
         }
         let token = credential(&raw.admin.token).map_err(|why| format!("admin.token: {why}"))?;
+        let (tls, admin_tls) = identity::listeners(raw, folder);
         Ok(Config {
             listen: raw.listen.meaning().0,
+            tls,
             admin: Admin {
                 listen: raw.admin.listen.meaning().0,
                 token,
+                tls: admin_tls,
             },
             state: raw.state.meaning().in_folder(folder),
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
@@ -79,6 +87,7 @@ impl Config {
                     .collect::<Result<_, _>>()?,
                 prompts: own_prompts(raw, folder)?,
                 limits: raw.limits.iter().map(built_limit).collect(),
+                certificates: identity::certificates(raw),
                 timeouts: built_timeouts(&raw.timeouts),
                 max_body: raw.max_body.meaning().0,
             },

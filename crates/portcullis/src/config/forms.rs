@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use portcullis_core::{Glob, Kind};
+use portcullis_proxy::{CertificatePattern, NameKind};
 
 use super::text::Form;
 
@@ -62,6 +63,60 @@ impl Form for KeyFile {
             Some(path) if !path.is_empty() => Ok(KeyFile(PathBuf::from(path))),
             _ => Err("must name a file, as in file:portcullis-audit.key".to_owned()),
         }
+    }
+}
+
+/// A file of certificates or keys, which must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PemFile(pub PathBuf);
+
+impl Form for PemFile {
+    const NAME: &'static str = "pem-file";
+    const ABOUT: &'static str = "a file in PEM: `file:server.pem`";
+
+    fn read(text: &str) -> Result<PemFile, String> {
+        match text.strip_prefix("file:") {
+            Some(path) if !path.is_empty() => Ok(PemFile(PathBuf::from(path))),
+            // The text is not repeated: it may be the key.
+            _ => Err("must name a file, as in file:server.pem".to_owned()),
+        }
+    }
+}
+
+/// Names that certificates are known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateName(pub CertificatePattern);
+
+impl Form for CertificateName {
+    const NAME: &'static str = "certificate-name";
+    const ABOUT: &'static str = "a name in a certificate, in which `*` stands for any run of characters: `dns:*.agents.example.com`, `uri:spiffe://example.org/*`, `email:*@example.com` (subject alternative names), `cn:batch` (the subject's common name)";
+
+    fn read(text: &str) -> Result<CertificateName, String> {
+        const KINDS: [NameKind; 4] = [
+            NameKind::Dns,
+            NameKind::Uri,
+            NameKind::Email,
+            NameKind::CommonName,
+        ];
+        let known = text.split_once(':').and_then(|(word, name)| {
+            let kind = KINDS.into_iter().find(|kind| kind.word() == word)?;
+            Some((kind, name))
+        });
+        let Some((kind, name)) = known else {
+            return Err("must begin with dns:, uri:, email: or cn:".to_owned());
+        };
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err("must name somebody after the colon; `*` fits every name".to_owned());
+        }
+        // Neither hosts nor e-mail addresses tell cases apart; certificates are read in lower case too.
+        let name = match kind {
+            NameKind::Dns | NameKind::Email => name.to_ascii_lowercase(),
+            NameKind::Uri | NameKind::CommonName => name.to_owned(),
+        };
+        Ok(CertificateName(CertificatePattern {
+            kind,
+            names: Glob::new(&name),
+        }))
     }
 }
 

@@ -10,6 +10,7 @@ use super::forms::{
     AuditContent, Duration, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size, Spending,
     StateUrl,
 };
+use super::raw_identity::{RawIdentity, RawTls};
 use super::raw_profile::RawProfile;
 use super::raw_rule::RawRule;
 use super::text::{Form, Text};
@@ -20,6 +21,9 @@ use super::text::{Form, Text};
 pub struct Raw {
     /// Where clients reach the gateway.
     pub listen: Text<Listen>,
+    /// TLS towards clients. Without it, what they say is not encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<RawTls>,
     /// The operators' side: API, metrics and console.
     pub admin: RawAdmin,
     /// Where API keys, usage and audit records are kept.
@@ -31,6 +35,8 @@ pub struct Raw {
     pub upstreams: BTreeMap<String, RawUpstream>,
     /// Which upstream answers for which model. The first route that fits wins; a model without a route is refused.
     pub models: Vec<RawRoute>,
+    /// Who comes without an API key of this gateway's.
+    pub identity: RawIdentity,
     /// Limits for groups of keys, besides each key's own. All that match apply.
     pub limits: Vec<RawLimit>,
     /// What is done about findings. A key without a profile of its own uses `default`, which exists even where it is not
@@ -62,6 +68,9 @@ pub struct RawAdmin {
     /// Where the token is found. Without it, one is made at each start and printed once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Text<Reference>>,
+    /// TLS towards operators. A client certificate is asked for besides the token, not in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<RawTls>,
 }
 
 /// The wire format of an upstream.
@@ -234,11 +243,13 @@ impl Default for Raw {
     fn default() -> Raw {
         Raw {
             listen: text("127.0.0.1:8080"),
+            tls: None,
             admin: RawAdmin::default(),
             state: text("sqlite:portcullis.db"),
             shared: text("memory"),
             upstreams: BTreeMap::new(),
             models: Vec::new(),
+            identity: RawIdentity::default(),
             limits: Vec::new(),
             profiles: BTreeMap::new(),
             prompts: BTreeMap::new(),
@@ -256,6 +267,7 @@ impl Default for RawAdmin {
         RawAdmin {
             listen: text("127.0.0.1:8081"),
             token: None,
+            tls: None,
         }
     }
 }

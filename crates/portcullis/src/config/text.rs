@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
-    AuditContent, Duration, HostPattern, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size,
-    Spending, StateUrl,
+    AuditContent, CertificateName, Duration, HostPattern, HttpUrl, KeyFile, Listen, Pattern, PemFile,
+    PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
 use super::raw_rule::ChannelName;
 
@@ -108,6 +108,8 @@ pub static FORMATS: &[FormEntry] = &[
     entry::<Listen>(),
     entry::<Reference>(),
     entry::<KeyFile>(),
+    entry::<PemFile>(),
+    entry::<CertificateName>(),
     entry::<HttpUrl>(),
     entry::<StateUrl>(),
     entry::<Shared>(),

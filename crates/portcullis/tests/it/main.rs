@@ -15,3 +15,4 @@ mod rules;
 mod sdk;
 mod serve;
 mod standin;
+mod tls;

@@ -7,15 +7,18 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use tempfile::TempDir;
 
-const TOKEN: &str = "an-admin-token-of-the-tests";
+pub const TOKEN: &str = "an-admin-token-of-the-tests";
 
 /// A gateway without an upstream, its log line by line.
-struct Service {
+pub struct Service {
     child: Child,
     log: BufReader<ChildStderr>,
-    folder: TempDir,
-    data: String,
-    admin: String,
+    /// Where its configuration and its state are.
+    pub folder: TempDir,
+    /// Address and port of the data plane.
+    pub data: String,
+    /// Address and port of the operators' side.
+    pub admin: String,
 }
 
 fn configuration(more: &str) -> String {
@@ -24,8 +27,12 @@ fn configuration(more: &str) -> String {
 
 impl Service {
     fn start() -> Service {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("portcullis.yaml"), configuration("")).unwrap();
+        Service::with(tempfile::tempdir().unwrap(), &configuration(""))
+    }
+
+    /// One with this configuration, in this folder.
+    pub fn with(folder: TempDir, configuration: &str) -> Service {
+        fs::write(folder.path().join("portcullis.yaml"), configuration).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .arg("serve")
             .current_dir(folder.path())
@@ -44,7 +51,7 @@ impl Service {
             admin: String::new(),
         };
         let address = |line: String| {
-            line.rsplit("http://")
+            line.rsplit("://")
                 .next()
                 .unwrap()
                 .split_whitespace()
@@ -52,13 +59,13 @@ impl Service {
                 .unwrap()
                 .to_owned()
         };
-        service.data = address(service.until("gateway on http://"));
-        service.admin = address(service.until("metrics on http://"));
+        service.data = address(service.until("gateway on http"));
+        service.admin = address(service.until("metrics on http"));
         service
     }
 
     /// Reads the log up to the line that holds `words`.
-    fn until(&mut self, words: &str) -> String {
+    pub fn until(&mut self, words: &str) -> String {
         let mut told = String::new();
         loop {
             let mut line = String::new();

@@ -1,4 +1,5 @@
-//! Who asks. A key in one of the three headers that SDKs use; two that differ are none.
+//! Who asks. A key in one of the three headers that SDKs use; two that differ are none. Without any, the client's certificate
+//! where the configuration says whose it is.
 
 use std::sync::Arc;
 
@@ -6,7 +7,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use portcullis_core::Principal;
 
-use super::receive::{Peer, Received};
+use super::receive::Received;
+use crate::door::Peer;
 use crate::gateway::Guard;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal};
@@ -38,19 +40,27 @@ pub(super) fn authenticate(
     })
 }
 
-/// The sender by the headers of a request.
+/// The sender by the headers of a request and the connection that it came on.
 fn identify(
     gw: &Gateway,
     peer: &Peer,
     headers: &HeaderMap,
     record: &mut Record,
 ) -> Result<(Arc<Principal>, Arc<Guard>), Refusal> {
-    let presented = credential(headers).ok_or(Refusal::Unauthenticated)?;
-    let principal = gw
-        .services
-        .keyring
-        .authenticate(presented, now_ms())
-        .map_err(|_| Refusal::Unauthenticated)?;
+    // A connection lives longer than its handshake: a certificate that has expired or was revoked since lets nobody in,
+    // with whatever key.
+    if peer.certificate.as_ref().is_some_and(|shown| !shown.is_good()) {
+        return Err(Refusal::Unauthenticated);
+    }
+    let principal = match credential(headers) {
+        Credential::Shown(text) => gw
+            .services
+            .keyring
+            .authenticate(text, now_ms())
+            .map_err(|_| Refusal::Unauthenticated)?,
+        Credential::Unclear => return Err(Refusal::Unauthenticated),
+        Credential::None => certified(gw, peer).ok_or(Refusal::Unauthenticated)?,
+    };
     record.principal(&principal);
     // Whoever holds a stolen key learns no more than with a wrong one; the record has the key that was tried.
     if !principal.may_come_from(Some(peer.address.ip())) {
@@ -65,7 +75,27 @@ fn identify(
     Ok((principal, guard))
 }
 
-fn credential(headers: &HeaderMap) -> Option<&str> {
+/// Who the certificate of a connection belongs to, by the first rule that fits.
+fn certified(gw: &Gateway, peer: &Peer) -> Option<Arc<Principal>> {
+    let certificate = peer.certificate.as_ref()?;
+    gw.certificates.iter().find_map(|rule| {
+        let name = certificate.name(&rule.pattern)?;
+        Some(Arc::new(rule.principal(name)))
+    })
+}
+
+/// What a request shows of itself.
+#[derive(Debug, PartialEq, Eq)]
+enum Credential<'a> {
+    /// Nothing.
+    None,
+    /// Several that differ, or something that is no credential: nobody can say what is meant.
+    Unclear,
+    /// One.
+    Shown(&'a str),
+}
+
+fn credential(headers: &HeaderMap) -> Credential<'_> {
     let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| {
         let text = value.to_str().ok()?;
         let (scheme, token) = text.split_once(' ')?;
@@ -75,8 +105,11 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
         .into_iter()
         .flat_map(|name| headers.get_all(name));
     let mut shown = bearer.chain(bare.map(|value| value.to_str().ok().map(str::trim)));
-    let first = shown.next()??;
-    shown.all(|other| other == Some(first)).then_some(first)
+    match shown.next() {
+        None => Credential::None,
+        Some(Some(first)) if shown.all(|other| other == Some(first)) => Credential::Shown(first),
+        Some(_) => Credential::Unclear,
+    }
 }
 
 #[cfg(test)]
@@ -92,33 +125,31 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
-            credential(&headers).map(str::to_owned)
+            match credential(&headers) {
+                Credential::None => "nothing".to_owned(),
+                Credential::Unclear => "unclear".to_owned(),
+                Credential::Shown(text) => text.to_owned(),
+            }
         };
+        assert_eq!(credential_of(&[("authorization", "Bearer abc")]), "abc");
+        assert_eq!(credential_of(&[("authorization", "bearer abc")]), "abc");
+        assert_eq!(credential_of(&[("x-api-key", "abc")]), "abc");
         assert_eq!(
-            credential_of(&[("authorization", "Bearer abc")]).as_deref(),
-            Some("abc")
-        );
-        assert_eq!(
-            credential_of(&[("authorization", "bearer abc")]).as_deref(),
-            Some("abc")
-        );
-        assert_eq!(credential_of(&[("x-api-key", "abc")]).as_deref(), Some("abc"));
-        assert_eq!(
-            credential_of(&[("x-goog-api-key", "abc"), ("authorization", "Bearer abc")]).as_deref(),
-            Some("abc")
+            credential_of(&[("x-goog-api-key", "abc"), ("authorization", "Bearer abc")]),
+            "abc"
         );
         assert_eq!(
             credential_of(&[("x-goog-api-key", "abc"), ("authorization", "Bearer abd")]),
-            None
+            "unclear"
         );
         assert_eq!(
             credential_of(&[("authorization", "Basic abc"), ("x-api-key", "abc")]),
-            None
+            "unclear"
         );
         assert_eq!(
             credential_of(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]),
-            None
+            "unclear"
         );
-        assert_eq!(credential_of(&[]), None);
+        assert_eq!(credential_of(&[]), "nothing");
     }
 }

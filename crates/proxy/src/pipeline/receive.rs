@@ -1,20 +1,12 @@
 //! The door: finds the endpoint that a method and a path name. What has no dialect goes no further.
 
-use std::net::SocketAddr;
-
 use http::request::Parts;
 use hyper::body::Incoming;
 use portcullis_dialect::{Api, Dialect, Exchange, Guard, dialect, find_as};
 
 use crate::Refusal;
+use crate::door::Peer;
 use crate::record::Record;
-
-/// Who is at the other end of a connection.
-#[derive(Clone)]
-pub(crate) struct Peer {
-    /// The address that the connection comes from.
-    pub address: SocketAddr,
-}
 
 /// A request whose endpoint is known.
 pub(crate) struct Received {

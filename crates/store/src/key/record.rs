@@ -90,8 +90,10 @@ impl NewKey {
             return Err(StoreError::InvalidKey("a pattern must not be empty".to_owned()));
         }
         match self.kind {
-            PrincipalKind::Token => {
-                return Err(StoreError::InvalidKey("a key is no token".to_owned()));
+            PrincipalKind::Token | PrincipalKind::Certificate => {
+                return Err(StoreError::InvalidKey(
+                    "a key is neither a token nor a certificate".to_owned(),
+                ));
             }
             PrincipalKind::Service if self.user.is_some() => {
                 return Err(StoreError::InvalidKey(
