@@ -179,6 +179,19 @@ fn folder(authority: &Authority) -> tempfile::TempDir {
     folder
 }
 
+/// The files that `config/identity.yaml` names.
+pub fn lay_down_examples(folder: &Path) {
+    let authority = Authority::new("ours");
+    for name in ["server", "admin"] {
+        let pair = authority.server();
+        put(folder, &format!("{name}.pem"), &pair.cert);
+        put(folder, &format!("{name}.key"), &pair.key);
+    }
+    put(folder, "clients.pem", &authority.pem);
+    put(folder, "operators.pem", &authority.pem);
+    put(folder, "revoked.pem", &authority.revoke(&[], 2100));
+}
+
 const LISTENERS: &str = "listen: 127.0.0.1:0\n\
     admin: { listen: 127.0.0.1:0, token: env:ADMIN_TOKEN, tls: { cert: file:server.pem, key: file:server.key } }\n";
 
