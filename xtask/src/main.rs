@@ -9,6 +9,7 @@
 )]
 
 mod generated;
+mod idp;
 mod sdk;
 mod test;
 mod tidy;
@@ -22,7 +23,7 @@ cargo xtask <task>
   test     everything that must hold: format, lints, tidy, all tests, documentation tests
   tidy     the house's rules alone, without building or running tests
   gen      write the generated documents anew
-  setup    make the Python environment of the client tests, and nothing else";
+  setup    make the environments of the client tests and of the identity provider, and nothing else";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
         "test" => test::run(),
         "tidy" => tidy::run(),
         "gen" => generated::write(),
-        "setup" => sdk::environment().map(|python| println!("{}", python.display())),
+        "setup" => sdk::environment().and_then(|python| {
+            println!("{}", python.display());
+            idp::environment().map(|folder| println!("{}", folder.display()))
+        }),
         _ => Err(USAGE.to_owned()),
     };
     match done {

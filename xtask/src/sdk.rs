@@ -67,16 +67,16 @@ fn have_venv() -> Result<(), String> {
     Err(format!("python3 has no venv even after: {install}"))
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output();
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn works(command: &mut Command) -> bool {
+pub fn works(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub fn run(command: &mut Command) -> Result<(), String> {
     let told = format!("{command:?}");
     match command.status() {
         Ok(status) if status.success() => Ok(()),
@@ -86,7 +86,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// FNV-1a: enough to notice that a file changed.
-fn fingerprint(bytes: &[u8]) -> u64 {
+pub fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -11,7 +11,7 @@ use std::time::Duration;
 use portcullis_admin::{Console, Token};
 use portcullis_core::Secret;
 use portcullis_inspect::{Inspector, Source};
-use portcullis_proxy::{Client, Door, Gateway, Kept, Metrics, Repeats, Server, Services};
+use portcullis_proxy::{Client, Door, Gateway, Identity, Kept, Metrics, Repeats, Server, Services};
 use portcullis_store::{AuditLog, Keyring, Meters, Store, load_or_create_signing_key, public_key_text};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -245,6 +245,7 @@ impl Running {
             mask_key: random_key()?,
             kept: Kept::default(),
             repeats: Repeats::default(),
+            identity: Identity::default(),
         });
         if config.settings.upstreams.is_empty() {
             tracing::warn!(
@@ -291,6 +292,7 @@ impl Running {
                 told(stopped.clone()),
             )),
             tokio::spawn(Arc::clone(&tls).watch(stopped.clone())),
+            tokio::spawn(keep_keys(Arc::clone(&server), stopped.clone())),
             tokio::spawn(keep_house(Arc::clone(&services), stopped)),
         ];
         Ok(Running {
@@ -411,6 +413,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// Ready when the gateway is told to stop, or when whoever could tell it is gone.
 async fn told(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Keys of identity providers, until the gateway is told to stop.
+async fn keep_keys(server: Arc<Server>, stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        () = server.keep_keys() => {}
+        () = told(stopped) => {}
+    }
 }
 
 /// What must happen now and then. A failure is told and tried again: keys known so far stay in force, usage is kept.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 use portcullis_core::{
-    Channel, Direction, Glob, KeyId, Limits, Origin, Price, Principal, PrincipalKind, Secret,
+    Channel, Direction, Glob, KeyId, Limits, Network, Origin, Price, Principal, PrincipalKind, Secret,
 };
 use portcullis_dialect::Api;
 use portcullis_inspect::{Inspector, Selection};
@@ -17,7 +17,9 @@ use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{CertificatePattern, Client, Kept, Metrics, OwnPrompt, Repeats};
+use crate::identity::Issuers;
+use crate::resource::Resource;
+use crate::{CertificatePattern, Client, GuessLimit, Identity, JwtIssuer, Kept, Metrics, OwnPrompt, Repeats};
 
 /// What lives as long as the process: state, connections, counters. A reload keeps them.
 pub struct Services {
@@ -40,6 +42,8 @@ pub struct Services {
     pub kept: Kept,
     /// What was asked of late.
     pub repeats: Repeats,
+    /// What is known of those who come.
+    pub identity: Identity,
 }
 
 /// A server that models are asked at.
@@ -185,6 +189,14 @@ pub struct Settings {
     pub limits: Vec<GroupLimit>,
     /// Whose clients' certificates are; the first that fits counts.
     pub certificates: Vec<CertificateRule>,
+    /// Issuers of tokens.
+    pub jwt: Vec<JwtIssuer>,
+    /// The address that clients know the gateway by, where they are told who issues tokens for it.
+    pub resource: Option<String>,
+    /// How many wrong credentials a source may show.
+    pub guesses: GuessLimit,
+    /// Proxies whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<Network>,
     /// Times.
     pub timeouts: Timeouts,
     /// Bytes of a request body, decoded; 0 takes the default of 8 MiB.
@@ -220,6 +232,10 @@ pub struct Gateway {
     pub(crate) prompts: HashMap<String, OwnPrompt>,
     pub(crate) limits: Vec<GroupLimit>,
     pub(crate) certificates: Vec<CertificateRule>,
+    pub(crate) issuers: Issuers,
+    pub(crate) resource: Option<Resource>,
+    pub(crate) guesses: GuessLimit,
+    pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,
 }
@@ -422,6 +438,10 @@ impl Gateway {
         } else {
             settings.max_body
         };
+        let resource = settings
+            .resource
+            .and_then(|address| Resource::new(&address, &settings.jwt));
+        let issuers = Issuers::new(settings.jwt, &services.identity.keys);
         Ok(Gateway {
             services,
             inspector,
@@ -431,6 +451,10 @@ impl Gateway {
             prompts,
             limits: settings.limits,
             certificates: settings.certificates,
+            resource,
+            issuers,
+            guesses: settings.guesses,
+            trusted_proxies: settings.trusted_proxies,
             timeouts: settings.timeouts,
             max_body,
         })

@@ -8,6 +8,7 @@ mod door;
 mod enforce;
 mod gateway;
 mod headers;
+mod identity;
 mod kept;
 mod marks;
 mod masks;
@@ -18,6 +19,7 @@ mod prompts;
 mod record;
 mod refusal;
 mod repeats;
+mod resource;
 mod server;
 mod tls;
 mod upstream;
@@ -26,6 +28,9 @@ pub use door::{Door, Entered, Peer, Stream};
 pub use gateway::{
     CertificateRule, Gateway, GroupLimit, ModelSize, Route, Services, Settings, SettingsError, Timeouts,
     Upstream,
+};
+pub use identity::{
+    Algorithm, GuessLimit, Guesses, Identity, JwtIssuer, KeySources, Mapping, Terms, TokenError, is_safe,
 };
 pub use kept::Kept;
 pub use metrics::Metrics;

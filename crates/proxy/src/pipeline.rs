@@ -7,6 +7,7 @@ mod authorize;
 mod deliver;
 mod forward;
 mod guard;
+mod identify;
 mod inserted;
 mod inspect_input;
 mod instruct;
@@ -37,7 +38,7 @@ pub(crate) async fn walk(
     request: Received,
     record: &mut Record,
 ) -> Result<forward::Forwarded, Refusal> {
-    let request = authenticate::authenticate(gw, request, record)?; // -> Authenticated   who asks                      401
+    let request = authenticate::authenticate(gw, request, record).await?; // -> Authenticated   who asks                      401
     let request = admit::admit(gw, request, record).await?; //         -> Admitted        rate, concurrency, budget     429
     let request = parse::parse(gw, request, record).await?; //         -> Parsed          one reading, capped           400/413/415
     let request = label::label(request, record)?; //                   -> Labelled        every part an origin          403

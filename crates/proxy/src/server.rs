@@ -9,11 +9,12 @@ use std::time::Duration;
 use crate::door::{Door, Peer};
 use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
 use crate::record::Record;
+use crate::resource::WELL_KNOWN;
 use crate::{Gateway, Refusal};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -48,6 +49,15 @@ impl Server {
     pub fn metrics(&self) -> String {
         let gateway = self.gateway.load();
         gateway.services.metrics.text(gateway.inspector.cache_stats())
+    }
+
+    /// Fetches the keys of identity providers, for as long as the future is polled.
+    pub async fn keep_keys(&self) {
+        loop {
+            let gateway = self.gateway();
+            gateway.issuers.keep(&gateway.services.client).await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
     }
 
     /// The configuration in force.
@@ -113,6 +123,16 @@ async fn answer(server: Arc<Server>, peer: Peer, request: Request<Incoming>) -> 
         match request.uri().path() {
             "/healthz" => return Ok(plain(StatusCode::OK, "ok\n")),
             "/readyz" => return Ok(readiness(&server)),
+            path if path.starts_with(WELL_KNOWN) => {
+                let gateway = server.gateway.load();
+                if let Some(about) = gateway
+                    .resource
+                    .as_ref()
+                    .and_then(|resource| resource.describe(path))
+                {
+                    return Ok(crate::pipeline::json(StatusCode::OK, Bytes::from(about)));
+                }
+            }
             _ => {}
         }
     }
@@ -139,7 +159,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>) -> Re
     let dialect = dialect_of(&head);
     let mut record = match Record::open(&gateway) {
         Ok(record) => Some(record),
-        Err(refusal) => return refuse(&refusal, dialect, "none"),
+        Err(refusal) => return refuse(&gateway, &refusal, dialect, "none"),
     };
     let request_id = record
         .as_ref()
@@ -153,7 +173,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>) -> Re
             if let Some(record) = &mut record {
                 record.refused(&refusal);
             }
-            refuse(&refusal, dialect, &request_id)
+            refuse(&gateway, &refusal, dialect, &request_id)
         }
         Err(_) => {
             // The record keeps its first outcome, `panicked`.
@@ -161,6 +181,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>) -> Re
                 record.panicked();
             }
             refuse(
+                &gateway,
                 &Refusal::Unavailable("an internal error ended the request"),
                 dialect,
                 &request_id,
@@ -214,7 +235,12 @@ async fn run(
     }
 }
 
-fn refuse(refusal: &Refusal, dialect: &dyn portcullis_dialect::Dialect, request_id: &str) -> Reply {
+fn refuse(
+    gateway: &Gateway,
+    refusal: &Refusal,
+    dialect: &dyn portcullis_dialect::Dialect,
+    request_id: &str,
+) -> Reply {
     let (status, _) = refusal.wire();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = crate::pipeline::json(status, Bytes::from(refusal.body(dialect, request_id)));
@@ -224,10 +250,12 @@ fn refuse(refusal: &Refusal, dialect: &dyn portcullis_dialect::Dialect, request_
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if status == StatusCode::UNAUTHORIZED {
-        reply.headers_mut().insert(
-            "www-authenticate",
-            HeaderValue::from_static("Bearer realm=\"portcullis\""),
-        );
+        let known = gateway
+            .resource
+            .as_ref()
+            .map(|resource| resource.challenge.clone());
+        let challenge = known.unwrap_or(HeaderValue::from_static("Bearer realm=\"portcullis\""));
+        reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     reply
 }

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::Glob;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
+use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode as _, oid::ObjectIdentifier};
 use x509_cert::ext::pkix::SubjectAltName;
@@ -99,6 +102,7 @@ pub struct CertificatePattern {
 pub struct ClientCertificate {
     chain: Vec<CertificateDer<'static>>,
     names: Vec<(NameKind, String)>,
+    hash: String,
     tls: Arc<Tls>,
     /// Under which terms, and when, it was last found good.
     judged: Mutex<(u64, Instant)>,
@@ -114,6 +118,7 @@ impl ClientCertificate {
             chain.iter().map(|each| each.clone().into_owned()).collect();
         Some(ClientCertificate {
             names: names(chain.first()?),
+            hash: URL_SAFE_NO_PAD.encode(Sha256::digest(chain.first()?)),
             chain,
             tls: Arc::clone(tls),
             judged: Mutex::new((generation, Instant::now())),
@@ -136,6 +141,12 @@ impl ClientCertificate {
             *judged = (terms.0, Instant::now());
         }
         good
+    }
+
+    /// Its SHA-256 in base64url, as tokens that are bound to it have it (RFC 8705).
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// The first of its names that fits.

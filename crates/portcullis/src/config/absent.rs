@@ -3,7 +3,6 @@
 
 /// Paths, in which `*` stands for any name, and what would be configured there.
 const ABSENT: &[(&str, &str)] = &[
-    ("identity.jwt", "principals from tokens of an identity provider"),
     ("tools", "policies for tool calls"),
     ("mcp", "gateways to MCP servers"),
     (
@@ -46,7 +45,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        assert!(feature("identity.jwt").is_some());
+        assert!(feature("tools").is_some());
         assert!(feature("profiles.strict.system_prompt.canary").is_none());
         assert!(feature("limits[3].for.key").is_some());
         assert!(feature("limits[3].for.team").is_none());

@@ -7,7 +7,7 @@ use portcullis_core::{Limits, Price, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Source;
 use portcullis_policy::Profile;
-use portcullis_proxy::{GroupLimit, ModelSize, Route, Settings, Timeouts, Upstream};
+use portcullis_proxy::{GroupLimit, GuessLimit, ModelSize, Route, Settings, Timeouts, Upstream};
 
 use super::prompts::own_prompts;
 use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
@@ -88,6 +88,17 @@ impl Config {
                 prompts: own_prompts(raw, folder)?,
                 limits: raw.limits.iter().map(built_limit).collect(),
                 certificates: identity::certificates(raw),
+                jwt: identity::issuers(raw),
+                resource: raw
+                    .identity
+                    .resource
+                    .as_ref()
+                    .map(|address| address.written().to_owned()),
+                guesses: GuessLimit {
+                    per_minute: raw.identity.guesses.per_minute,
+                    burst: raw.identity.guesses.burst,
+                },
+                trusted_proxies: identity::trusted_proxies(raw),
                 timeouts: built_timeouts(&raw.timeouts),
                 max_body: raw.max_body.meaning().0,
             },

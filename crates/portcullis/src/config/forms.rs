@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use portcullis_core::{Glob, Kind};
+use portcullis_core::{Glob, Kind, Network, NetworkError};
 use portcullis_proxy::{CertificatePattern, NameKind};
 
 use super::text::Form;
@@ -117,6 +117,21 @@ impl Form for CertificateName {
             kind,
             names: Glob::new(&name),
         }))
+    }
+}
+
+/// A block of addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkBlock(pub Network);
+
+impl Form for NetworkBlock {
+    const NAME: &'static str = "network";
+    const ABOUT: &'static str = "an address or a block of them: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`";
+
+    fn read(text: &str) -> Result<NetworkBlock, String> {
+        text.parse()
+            .map(NetworkBlock)
+            .map_err(|error: NetworkError| error.to_string())
     }
 }
 

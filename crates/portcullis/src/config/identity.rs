@@ -2,13 +2,20 @@
 
 use std::path::Path;
 
-use portcullis_proxy::{CertificatePattern, CertificateRule};
+use portcullis_core::Network;
+use portcullis_proxy::{Algorithm, CertificatePattern, CertificateRule, JwtIssuer, Mapping, Terms, is_safe};
 
+use super::forms::Duration;
 use super::problem::Problem;
 use super::raw::Raw;
-use super::raw_identity::{RawClientAuth, RawTls};
-use super::tree::Node;
+use super::raw_identity::{RawAlgorithm, RawAudience, RawClientAuth, RawJwt, RawTls, RawUnmapped};
+use super::text::{Form as _, Text};
+use super::tree::{Node, Value};
 use crate::tls::TlsFiles;
+
+/// How far clocks may be apart, in seconds, unless said otherwise; and at most.
+const LEEWAY: u64 = 30;
+const MOST_LEEWAY: u64 = 300;
 
 /// Clients may speak either.
 const CLIENTS: &[&str] = &["h2", "http/1.1"];
@@ -55,6 +62,71 @@ pub fn certificates(raw: &Raw) -> Vec<CertificateRule> {
     built.collect()
 }
 
+/// Teams that something is said of: those that limits are for.
+fn teams(raw: &Raw) -> Vec<String> {
+    raw.limits
+        .iter()
+        .filter_map(|limit| limit.group.team.clone())
+        .collect()
+}
+
+/// Proxies whose word is taken.
+pub fn trusted_proxies(raw: &Raw) -> Vec<Network> {
+    let blocks = raw.identity.trusted_proxies.iter();
+    blocks.map(|block| block.meaning().0).collect()
+}
+
+/// Issuers of tokens.
+pub fn issuers(raw: &Raw) -> Vec<JwtIssuer> {
+    let teams: Vec<String> = teams(raw);
+    raw.identity.jwt.iter().map(|jwt| issuer(jwt, &teams)).collect()
+}
+
+fn issuer(raw: &RawJwt, teams: &[String]) -> JwtIssuer {
+    let seconds = |duration: &Text<Duration>| duration.meaning().0.as_secs();
+    JwtIssuer {
+        terms: Terms {
+            issuer: raw.issuer.written().to_owned(),
+            audiences: match &raw.audience {
+                RawAudience::One(audience) => vec![audience.clone()],
+                RawAudience::Many(audiences) => audiences.clone(),
+            },
+            algorithms: raw
+                .algorithms
+                .iter()
+                .map(|algorithm| built_algorithm(*algorithm))
+                .collect(),
+            leeway: raw.leeway.as_ref().map_or(LEEWAY, seconds).min(MOST_LEEWAY),
+            max_age: raw.max_age.as_ref().map(seconds),
+        },
+        jwks_url: raw.jwks_url.as_ref().map(|address| address.written().to_owned()),
+        mapping: Mapping {
+            team: raw.team.clone(),
+            org: raw.org.clone(),
+            user: raw.user.clone(),
+            roles: raw.roles.clone(),
+            teams: teams.to_vec(),
+            strict: raw.unmapped == RawUnmapped::Refuse,
+            profile: raw.profile.clone(),
+            models: raw.models.iter().map(|model| model.meaning().0.clone()).collect(),
+        },
+    }
+}
+
+fn built_algorithm(raw: RawAlgorithm) -> Algorithm {
+    match raw {
+        RawAlgorithm::Rs256 => Algorithm::Rs256,
+        RawAlgorithm::Rs384 => Algorithm::Rs384,
+        RawAlgorithm::Rs512 => Algorithm::Rs512,
+        RawAlgorithm::Ps256 => Algorithm::Ps256,
+        RawAlgorithm::Ps384 => Algorithm::Ps384,
+        RawAlgorithm::Ps512 => Algorithm::Ps512,
+        RawAlgorithm::Es256 => Algorithm::Es256,
+        RawAlgorithm::Es384 => Algorithm::Es384,
+        RawAlgorithm::EdDsa => Algorithm::EdDsa,
+    }
+}
+
 /// What is wrong with how the settings stand together. Files are looked at only with `fetch`.
 #[must_use]
 pub fn check(root: &Node, folder: &Path, fetch: bool) -> Vec<Problem> {
@@ -83,20 +155,84 @@ pub fn check(root: &Node, folder: &Path, fetch: bool) -> Vec<Problem> {
         }
     }
     let known = root.child("profiles").map(Node::entries).unwrap_or_default();
-    for (index, rule) in rules.map(Node::items).unwrap_or_default().iter().enumerate() {
-        let Some((node, name)) = rule.child("profile").and_then(|node| Some((node, node.text()?))) else {
-            continue;
-        };
-        if name != "default" && !known.iter().any(|entry| entry.key == name) {
-            let path = format!("identity.certificates[{index}].profile");
+    for section in ["certificates", "jwt"] {
+        let items = root
+            .child("identity")
+            .and_then(|identity| identity.child(section));
+        for (index, item) in items.map(Node::items).unwrap_or_default().iter().enumerate() {
+            let path = format!("identity.{section}[{index}]");
+            let named = item.child("profile").and_then(|node| Some((node, node.text()?)));
+            if let Some((node, name)) =
+                named.filter(|(_, name)| *name != "default" && !known.iter().any(|entry| entry.key == *name))
+            {
+                let message = format!("there is no profile `{name}`");
+                problems.push(Problem::new(node.at, format!("{path}.profile"), message));
+            }
+            if section == "jwt" {
+                issuer_problems(item, &path, &mut problems);
+            }
+        }
+    }
+    let issuers = root.child("identity").and_then(|identity| identity.child("jwt"));
+    let issuers = issuers.map(Node::items).unwrap_or_default();
+    for (index, item) in issuers.iter().enumerate() {
+        let name = |item: &Node| item.child("issuer").and_then(Node::text).map(str::to_owned);
+        let twice = issuers
+            .iter()
+            .take(index)
+            .any(|other| name(other).is_some() && name(other) == name(item));
+        if twice {
+            let message = "is there already: tokens of an issuer are judged by one item; give several audiences as a list";
             problems.push(Problem::new(
-                node.at,
-                path,
-                format!("there is no profile `{name}`"),
+                item.at,
+                format!("identity.jwt[{index}].issuer"),
+                message,
             ));
         }
     }
+    if let Some(node) = root
+        .child("identity")
+        .and_then(|identity| identity.child("resource"))
+        && issuers.is_empty()
+    {
+        let message = "says nothing: nobody issues tokens for it; add `jwt`";
+        problems.push(Problem::new(node.at, "identity.resource", message));
+    }
     problems
+}
+
+fn issuer_problems(item: &Node, path: &str, problems: &mut Vec<Problem>) {
+    for setting in ["issuer", "jwks_url"] {
+        let Some((node, address)) = item.child(setting).and_then(|node| Some((node, node.text()?))) else {
+            continue;
+        };
+        // What is not even an address is told by the schema's checker.
+        if address.parse().is_ok_and(|address| !is_safe(&address)) {
+            let message = "must begin with https://: whoever is between could put in keys of their own";
+            problems.push(Problem::new(node.at, format!("{path}.{setting}"), message));
+        }
+    }
+    if let Some(node) = item.child("audience")
+        && matches!(&node.value, Value::List(items) if items.is_empty())
+    {
+        let message = "must name somebody: tokens for others are no proof of anything here";
+        problems.push(Problem::new(node.at, format!("{path}.audience"), message));
+    }
+    let leeway = item.child("leeway").and_then(|node| Some((node, node.text()?)));
+    if let Some((node, text)) = leeway
+        && Duration::read(text).is_ok_and(|leeway| leeway.0.as_secs() > MOST_LEEWAY)
+    {
+        problems.push(Problem::new(
+            node.at,
+            format!("{path}.leeway"),
+            "must be 5m at most",
+        ));
+    }
+    let refuses = item.child("unmapped").and_then(Node::text) == Some("refuse");
+    if refuses && item.child("team").is_none() {
+        let message = "refuses every token: `team` does not say which claim has the team";
+        problems.push(Problem::new(item.at, format!("{path}.unmapped"), message));
+    }
 }
 
 fn listener(tls: &Node, path: &str, folder: &Path, fetch: bool, problems: &mut Vec<Problem>) {

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
-    AuditContent, CertificateName, Duration, HostPattern, HttpUrl, KeyFile, Listen, Pattern, PemFile,
-    PiiType, Reference, Shared, Size, Spending, StateUrl,
+    AuditContent, CertificateName, Duration, HostPattern, HttpUrl, KeyFile, Listen, NetworkBlock, Pattern,
+    PemFile, PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
 use super::raw_rule::ChannelName;
 
@@ -110,6 +110,7 @@ pub static FORMATS: &[FormEntry] = &[
     entry::<KeyFile>(),
     entry::<PemFile>(),
     entry::<CertificateName>(),
+    entry::<NetworkBlock>(),
     entry::<HttpUrl>(),
     entry::<StateUrl>(),
     entry::<Shared>(),

@@ -11,6 +11,7 @@ mod commands;
 mod demo;
 mod eval;
 mod gateway;
+mod idp;
 mod rules;
 mod sdk;
 mod serve;

@@ -16,7 +16,7 @@ use crate::{Gateway, Refusal, enforce};
 
 /// Decides about texts without forwarding them.
 pub(crate) async fn guard(gw: &Gateway, request: Received, record: &mut Record) -> Result<Reply, Refusal> {
-    let request = authenticate::authenticate(gw, request, record)?;
+    let request = authenticate::authenticate(gw, request, record).await?;
     let request = admit::admit(gw, request, record).await?;
     let request = parse::parse(gw, request, record).await?;
     let request = label::label(request, record)?;

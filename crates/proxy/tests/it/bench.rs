@@ -18,7 +18,8 @@ use portcullis_dialect::Api;
 use portcullis_inspect::Inspector;
 use portcullis_policy::{Abuse, Profile};
 use portcullis_proxy::{
-    Client, Gateway, Kept, Metrics, ModelSize, Repeats, Route, Server, Services, Settings, Upstream, serve,
+    Client, Gateway, Identity, Kept, Metrics, ModelSize, Repeats, Route, Server, Services, Settings,
+    Upstream, serve,
 };
 use portcullis_store::{AuditLog, Keyring, Meters, NewKey, SigningKey, Store, load_or_create_signing_key};
 use tokio::net::TcpListener;
@@ -165,6 +166,7 @@ impl Bench {
             mask_key: [5; 16],
             kept: Kept::default(),
             repeats: Repeats::default(),
+            identity: Identity::default(),
         });
         let mut settings = plan.settings;
         settings.profiles.push(plan.profile);

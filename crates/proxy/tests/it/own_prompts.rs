@@ -322,6 +322,7 @@ async fn a_stored_response_shows_the_clients_instructions_and_never_the_gateways
         mask_key: [6; 16],
         kept,
         repeats: portcullis_proxy::Repeats::default(),
+        identity: portcullis_proxy::Identity::default(),
     };
     let gateway =
         portcullis_proxy::Gateway::new(other, crate::bench::inspector(), std::sync::Arc::new(services))

@@ -61,6 +61,7 @@ impl Bench {
             mask_key: [5; 16],
             kept: Kept::default(),
             repeats: Repeats::default(),
+            identity: crate::Identity::default(),
         };
         let strict = Profile {
             name: "strict".into(),

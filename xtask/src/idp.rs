@@ -1,0 +1,69 @@
+//! The identity provider of the tests: `oidc-provider` for Node.js at pinned versions, installed once under the target folder.
+//!
+//! It is remade when `tests/idp/package-lock.json` changes. What cannot be had is an error that says what to do.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::sdk::{fingerprint, is_root, run, works};
+use crate::tree::{root, target};
+
+/// Installs it if it is missing or old; returns its folder.
+pub fn environment() -> Result<PathBuf, String> {
+    let (source, folder) = (root().join("tests/idp"), target().join("idp"));
+    let pins = fs::read(source.join("package-lock.json"))
+        .map_err(|why| format!("tests/idp/package-lock.json: {why}"))?;
+    let wanted = format!("{:016x}\n", fingerprint(&pins));
+    let stamp = folder.join("stamp");
+    have_node()?;
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(folder);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(name), folder.join(name)).map_err(|why| format!("tests/idp/{name}: {why}"))?;
+    }
+    run(Command::new("npm").current_dir(&folder).args([
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]))?;
+    fs::write(&stamp, wanted).map_err(|why| format!("{}: {why}", stamp.display()))?;
+    Ok(folder)
+}
+
+/// Node.js with npm; installed from Debian's packages when this process may do so.
+fn have_node() -> Result<(), String> {
+    let there =
+        || works(Command::new("node").arg("--version")) && works(Command::new("npm").arg("--version"));
+    if there() {
+        return Ok(());
+    }
+    let install = "apt-get install -y --no-install-recommends nodejs npm";
+    if !works(Command::new("apt-get").arg("--version")) || !is_root() {
+        return Err(format!(
+            "the tests need Node.js 20 or newer with npm; as root: {install}"
+        ));
+    }
+    run(Command::new("apt-get").args(["update", "-q"]))?;
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args([
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+        "nodejs",
+        "npm",
+    ]);
+    run(&mut apt)?;
+    match there() {
+        true => Ok(()),
+        false => Err(format!("there is no Node.js with npm even after: {install}")),
+    }
+}
