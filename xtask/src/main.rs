@@ -10,6 +10,7 @@
 
 mod generated;
 mod idp;
+mod postgres;
 mod sdk;
 mod test;
 mod tidy;

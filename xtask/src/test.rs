@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{idp, sdk, tidy};
+use crate::{idp, postgres, sdk, tidy};
 
 /// Runs every step.
 pub fn run() -> Result<(), String> {
@@ -42,6 +42,7 @@ pub fn run() -> Result<(), String> {
     step("tidy", &mut tidy::run);
     step("client environment", &mut || sdk::environment().map(|_| ()));
     step("identity provider", &mut || idp::environment().map(|_| ()));
+    step("PostgreSQL", &mut postgres::programs);
     step("documentation tests", &mut || {
         cargo(&["test", "--quiet", "--workspace", "--doc"])
     });

@@ -75,7 +75,7 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
-/// The file beside the signing key that remembers where the audit log ended.
+/// Where no other is configured: the file beside the signing key that remembers where the audit log ended.
 #[must_use]
 pub fn head_file(signing_key: &Path) -> PathBuf {
     let mut name = signing_key.as_os_str().to_owned();
@@ -91,6 +91,7 @@ struct Fixed {
     encrypted: (bool, bool),
     state: String,
     signing_key: PathBuf,
+    head_file: PathBuf,
     connect: Duration,
 }
 
@@ -102,6 +103,7 @@ impl Fixed {
             encrypted: (config.tls.is_some(), config.admin.tls.is_some()),
             state: config.state.clone(),
             signing_key: config.signing_key.clone(),
+            head_file: config.head_file.clone(),
             connect: config.settings.timeouts.connect,
         }
     }
@@ -234,7 +236,7 @@ impl Running {
         let signing = load_or_create_signing_key(&config.signing_key)?;
         tracing::info!(public_key = %public_key_text(&signing.verifying_key()), "audit records are signed");
         let store = portcullis_store::open(&config.state).await?;
-        let audit = AuditLog::open(Arc::clone(&store), signing, Some(head_file(&config.signing_key))).await?;
+        let audit = AuditLog::open(Arc::clone(&store), signing, Some(config.head_file.clone())).await?;
         let services = Arc::new(Services {
             keyring: Arc::new(Keyring::load(Arc::clone(&store)).await?),
             meters: Arc::new(Meters::load(store.as_ref(), now_ms()).await?),
@@ -348,7 +350,7 @@ impl Running {
         *rules = (config.rules, inspector);
         if fixed != self.fixed {
             tracing::warn!(
-                "listen, admin, whether there is tls, state, audit.signing_key and timeouts.connect take a restart; they stay as they were"
+                "listen, admin, whether there is tls, state, audit.signing_key, audit.head and timeouts.connect take a restart; they stay as they were"
             );
         }
         self.server.swap(gateway);

@@ -165,11 +165,11 @@ fn audit(criterion: &mut Criterion) {
                             .collect::<Vec<_>>()
                     },
                     |records| {
-                        let encoded = records
+                        let encoded: Vec<Encoded> = records
                             .iter()
                             .map(|record| Encoded::new(record).unwrap())
                             .collect();
-                        let chained = Arc::new(AuditBatch::chain(&head.get(), encoded, &key, NOW));
+                        let chained = Arc::new(AuditBatch::chain(&head.get(), &encoded, &key, NOW));
                         runtime
                             .block_on(store.append_audit(Arc::clone(&chained)))
                             .unwrap();

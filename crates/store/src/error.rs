@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// `open` was given something else than a store it knows.
-    #[error("no store for {0}: expected sqlite:PATH or sqlite::memory:")]
+    #[error("no store for {0}: expected sqlite:PATH, sqlite::memory: or postgres://…")]
     UnknownUrl(String),
     /// The database could not be opened.
     #[error("cannot open {place}: {reason}")]
@@ -25,6 +25,17 @@ pub enum StoreError {
     /// The database refused or failed.
     #[error("database: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The PostgreSQL server refused or failed.
+    #[error("PostgreSQL: {0}")]
+    Postgres(#[from] sqlx::Error),
+    /// The PostgreSQL server is away, or gives no answer.
+    #[error("PostgreSQL at {place} cannot be reached: {reason}")]
+    Unreachable {
+        /// Host, port and database.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
     /// What was read is not what was ever written.
     #[error("corrupt state: {0}")]
     Corrupt(String),
@@ -51,9 +62,23 @@ pub enum StoreError {
     /// A second audit record for one request.
     #[error("request {0} has an audit record already")]
     DuplicateRequest(String),
-    /// The audit log was continued by somebody else.
+    /// Something stands already where a batch was to go.
     #[error("audit record {0} exists already: another process writes this log")]
     AuditConflict(u64),
+    /// The log is shorter than what this process wrote.
+    #[error(
+        "the audit log ends at record {found}, but record {written} was written: records were removed or an old copy \
+         was put back; run `portcullis audit verify`"
+    )]
+    AuditCut {
+        /// The last record that the log's head names.
+        found: u64,
+        /// The last record that this process knows of.
+        written: u64,
+    },
+    /// The head of the log is not what this process or another owner of its key left there.
+    #[error("the head of the audit log was changed, or signed by another key; run `portcullis audit verify`")]
+    AuditForeign,
     /// The operating system gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(#[from] getrandom::Error),

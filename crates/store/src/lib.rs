@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod meter;
 mod owned;
+mod postgres;
 mod sqlite;
 mod usage;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 pub use audit::{
     AuditBatch, AuditError, AuditLog, AuditPage, AuditSlot, AuditStatus, AuditStore, AuditUnavailable,
-    CanonicalError, ChainedRecord, Encoded, Hash, Head, HeadFileError, SignedHead, SigningKey,
+    CanonicalError, ChainedRecord, Chaining, Encoded, Hash, Head, HeadFileError, SignedHead, SigningKey,
     SigningKeyError, StoredRecord, StoredRow, Tampered, Verified, VerifyingKey, accept_head, canonical_json,
     load_or_create_signing_key, load_signing_key, public_key_from_text, public_key_text, verify, verify_with,
 };
@@ -38,12 +39,15 @@ impl<T: KeyStore + OwnedStore + UsageStore + AuditStore + Send + Sync> Store for
 ///
 /// `sqlite:PATH` (also `sqlite://PATH`) is a file, made if it is missing, readable by its owner alone.
 /// `sqlite::memory:` lives as long as the value that is returned, and is nobody else's.
+/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…` (also `postgresql://`) is a database that many gateways share.
 ///
 /// # Errors
-/// An unknown scheme, a file that cannot be opened, or one written by a newer version of this program.
+/// An unknown scheme, a file that cannot be opened, a server that cannot be reached within seconds, or state written by
+/// a newer version of this program.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':') {
         Some(("sqlite", place)) => Ok(Arc::new(sqlite::Sqlite::open(place).await?)),
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(postgres::Postgres::open(url).await?)),
         _ => Err(StoreError::UnknownUrl(without_credentials(url))),
     }
 }

@@ -1,11 +1,11 @@
 //! `portcullis audit`: reads the log and proves that nobody changed it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use portcullis_store::{Tampered, load_signing_key, public_key_text};
 
 use super::out::{Out, printable, table};
-use super::state::{block_on, configured, existing, is_there};
+use super::state::{block_on, configured, existing, is_remote, is_there};
 use super::{Failure, Outcome};
 use crate::clock::utc;
 use crate::config::{Config, Source};
@@ -22,6 +22,9 @@ pub enum Command {
         /// The key that signs the log, if it is not where the configuration says
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// The file that remembers where the log ended, if it is not where the configuration says
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
     },
     /// Show the last records
     Tail {
@@ -38,21 +41,27 @@ pub enum Command {
 pub fn run(command: &Command, source: &Source) -> Result<Outcome, Failure> {
     let config = configured(source)?;
     match command {
-        Command::Verify { json, key } => {
+        Command::Verify { json, key, head } => {
+            let head = match (head, key) {
+                (Some(head), _) => head.clone(),
+                (None, Some(key)) => head_file(key),
+                (None, None) => config.head_file.clone(),
+            };
             let key = key.clone().unwrap_or_else(|| config.signing_key.clone());
-            verify(&config, &key, *json)
+            verify(&config, &key, &head, *json)
         }
         Command::Tail { count, json } => tail(&config, *count, *json),
     }
 }
 
-fn verify(config: &Config, key: &std::path::Path, json: bool) -> Result<Outcome, Failure> {
+fn verify(config: &Config, key: &Path, head: &Path, json: bool) -> Result<Outcome, Failure> {
     let signing = load_signing_key(key).map_err(Failure::said)?.verifying_key();
-    let head = head_file(key);
     // A log that cannot even be opened is not one that holds. Only a state that never was is a slip of the folder.
     let result = block_on(async {
         match existing(config).await {
-            Ok(store) => Ok(portcullis_store::verify(store.as_ref(), &signing, Some(&head)).await),
+            Ok(store) => Ok(portcullis_store::verify(store.as_ref(), &signing, Some(head)).await),
+            // A server that is away says nothing about the log.
+            Err(away) if is_remote(config) => Err(away),
             Err(missing) if !is_there(config) && !head.exists() => Err(missing),
             Err(_) if !is_there(config) => Ok(Err(Tampered::Damaged("the file is gone".to_owned()))),
             Err(Failure::Said(why)) => Ok(Err(Tampered::Damaged(why))),
@@ -61,6 +70,7 @@ fn verify(config: &Config, key: &std::path::Path, json: bool) -> Result<Outcome,
     })?;
     let mut out = Out::new();
     match result {
+        Err(Tampered::Unreadable(away)) if is_remote(config) => Err(away.into()),
         Ok(verified) => {
             if json {
                 out.json(&serde_json::json!({

@@ -36,6 +36,11 @@ pub fn is_there(config: &Config) -> bool {
     file(config).is_none_or(|path| path.exists())
 }
 
+/// Whether the state is on a server, which may be away without anything being wrong with it.
+pub fn is_remote(config: &Config) -> bool {
+    !config.state.starts_with("sqlite:")
+}
+
 fn file(config: &Config) -> Option<&Path> {
     let place = config.state.strip_prefix("sqlite:")?;
     (place != ":memory:").then(|| Path::new(place))

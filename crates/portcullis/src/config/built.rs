@@ -15,6 +15,7 @@ use super::raw_profile::RawProfile;
 use super::rules::own_rules;
 use super::{credential, identity, schemas};
 use crate::tls::TlsFiles;
+use crate::wiring::head_file;
 
 /// Everything that the commands need.
 pub struct Config {
@@ -28,6 +29,8 @@ pub struct Config {
     pub state: String,
     /// File of the key that signs the audit log.
     pub signing_key: PathBuf,
+    /// File that remembers where the audit log ended.
+    pub head_file: PathBuf,
     /// Rules besides the built-in ones.
     pub rules: Vec<Source>,
     /// What the data plane is made of.
@@ -74,7 +77,15 @@ impl Config {
                 token,
                 tls: admin_tls,
             },
-            state: raw.state.meaning().in_folder(folder),
+            state: raw
+                .state
+                .meaning()
+                .in_folder(folder)
+                .map_err(|why| format!("state: {why}"))?,
+            head_file: match &raw.audit.head {
+                Some(head) => folder.join(&head.meaning().0),
+                None => head_file(&folder.join(&raw.audit.signing_key.meaning().0)),
+            },
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
             rules: own_rules(raw, folder)?,
             settings: Settings {

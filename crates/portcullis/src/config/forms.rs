@@ -1,5 +1,7 @@
 //! The forms of single values. Reading one does no I/O: whether a variable is set or a file exists is asked later.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -167,33 +169,81 @@ pub enum StateUrl {
     File(PathBuf),
     /// SQLite in memory: gone when the process ends.
     Memory,
+    /// A PostgreSQL database.
+    Postgres(Address),
+    /// Where such an address is found.
+    Named(Reference),
+}
+
+/// The address of a database, with a password in it more often than not.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&StateUrl::shown(&self.0))
+    }
 }
 
 impl Form for StateUrl {
     const NAME: &'static str = "state-url";
-    const ABOUT: &'static str = "`sqlite:PATH`";
+    const ABOUT: &'static str = "`sqlite:PATH`, or `postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full`, or where such an \
+                                 address is found if it holds a password: `env:NAME`, `file:PATH`";
 
     fn read(text: &str) -> Result<StateUrl, String> {
-        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-            return Err("not in this version: state in PostgreSQL; use sqlite:PATH".to_owned());
-        }
-        match text.strip_prefix("sqlite:") {
-            Some(":memory:") => Ok(StateUrl::Memory),
-            Some(path) if !path.is_empty() => Ok(StateUrl::File(PathBuf::from(
+        match text.split_once(':') {
+            Some(("sqlite", ":memory:")) => Ok(StateUrl::Memory),
+            Some(("sqlite", path)) if !path.is_empty() => Ok(StateUrl::File(PathBuf::from(
                 path.strip_prefix("//").unwrap_or(path),
             ))),
-            _ => Err("must be sqlite:PATH, as in sqlite:portcullis.db".to_owned()),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(StateUrl::Postgres(Address(text.to_owned())))
+            }
+            Some(("env" | "file", _)) => Reference::read(text).map(StateUrl::Named),
+            // The text is not repeated: it may hold a password.
+            _ => Err(
+                "must be sqlite:PATH, as in sqlite:portcullis.db, or postgres://USER@HOST/DATABASE, or say where such an \
+                 address is found: env:NAME, file:PATH"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn shown(written: &str) -> Cow<'_, str> {
+        let parts = written.split_once("://").and_then(|(scheme, rest)| {
+            let (user, place) = rest.rsplit_once('@')?;
+            Some((scheme, user.split_once(':').map_or(user, |(name, _)| name), place))
+        });
+        let place = |place: &str| match place.split_once('?') {
+            // Parameters can hold a password, too.
+            Some((place, query)) if query.contains("password") => format!("{place}?…"),
+            _ => place.to_owned(),
+        };
+        match parts {
+            Some((scheme, user, rest)) => Cow::Owned(format!("{scheme}://{user}@{}", place(rest))),
+            None if written.contains("password") => Cow::Owned(place(written)),
+            None => Cow::Borrowed(written),
         }
     }
 }
 
 impl StateUrl {
     /// The address for the store, with a relative path taken from `folder`.
-    #[must_use]
-    pub fn in_folder(&self, folder: &Path) -> String {
+    ///
+    /// # Errors
+    /// It is to be found elsewhere and is not there, or is something else.
+    pub fn in_folder(&self, folder: &Path) -> Result<String, String> {
         match self {
-            StateUrl::File(path) => format!("sqlite:{}", folder.join(path).display()),
-            StateUrl::Memory => "sqlite::memory:".to_owned(),
+            StateUrl::File(path) => Ok(format!("sqlite:{}", folder.join(path).display())),
+            StateUrl::Memory => Ok("sqlite::memory:".to_owned()),
+            StateUrl::Postgres(url) => Ok(url.0.clone()),
+            StateUrl::Named(reference) => {
+                let found = super::credential::fetch(reference, folder)?;
+                match StateUrl::read(found.expose())? {
+                    StateUrl::Named(_) => Err("what is found there must be an address".to_owned()),
+                    address => address.in_folder(folder),
+                }
+            }
         }
     }
 }
@@ -387,6 +437,7 @@ impl Form for AuditContent {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::Text;
     use super::*;
 
     fn says<F: Form>(text: &str) -> String {
@@ -441,7 +492,8 @@ mod tests {
 
     #[test]
     fn what_is_not_in_this_version_says_so() {
-        assert!(says::<StateUrl>("postgres://db/x").contains("not in this version"));
+        assert!(says::<StateUrl>("mysql://ann:hunter2@db/x").contains("postgres://"));
+        assert!(!says::<StateUrl>("mysql://ann:hunter2@db/x").contains("hunter2"));
         assert!(says::<Shared>("redis://cache").contains("not in this version"));
         assert!(says::<AuditContent>("sealed").contains("not in this version"));
     }
@@ -465,5 +517,31 @@ mod tests {
             assert!(HostPattern::read(text).is_err(), "{text}");
         }
         assert!(says::<HostPattern>("*").contains("otherwise: allow"));
+    }
+
+    #[test]
+    fn no_password_of_an_address_is_shown() {
+        for (written, shown) in [
+            (
+                "postgres://ann:hunter2@db:5432/gate",
+                "postgres://ann@db:5432/gate",
+            ),
+            (
+                "postgres://ann:hun@ter2@db/gate?sslmode=require",
+                "postgres://ann@db/gate?sslmode=require",
+            ),
+            (
+                "postgres://db/gate?user=ann&password=hunter2",
+                "postgres://db/gate?…",
+            ),
+            ("postgres://ann@db/gate", "postgres://ann@db/gate"),
+            ("sqlite:portcullis.db", "sqlite:portcullis.db"),
+            ("env:DATABASE_URL", "env:DATABASE_URL"),
+        ] {
+            assert_eq!(StateUrl::shown(written), shown);
+            let text = Text::<StateUrl>::read(written).unwrap();
+            let told = format!("{text:?} {}", serde_json::to_string(&text).unwrap());
+            assert!(!told.contains("hunter2") && !told.contains("ter2"), "{told}");
+        }
     }
 }

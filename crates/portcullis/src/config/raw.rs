@@ -26,7 +26,9 @@ pub struct Raw {
     pub tls: Option<RawTls>,
     /// The operators' side: API, metrics and console.
     pub admin: RawAdmin,
-    /// Where API keys, usage and audit records are kept.
+    /// Where API keys, usage and audit records are kept. A file is one gateway's; a PostgreSQL database (12 or newer) is
+    /// shared by any number of replicas. A server elsewhere than on this machine must prove who it is by its certificate
+    /// (`sslmode=verify-full`, with `sslrootcert=FILE` for an authority of your own), unless the address says otherwise.
     pub state: Text<StateUrl>,
     /// Where limits are counted. In memory, each process counts for itself.
     pub shared: Text<Shared>,
@@ -211,8 +213,11 @@ pub struct RawAudit {
     /// What of a conversation a record holds.
     pub content: Text<AuditContent>,
     /// The file of the key that signs the log's checkpoints. Keep it and the `.head` file beside it where whoever can
-    /// edit the state cannot.
+    /// edit the state cannot. Replicas that share a PostgreSQL database share this key: copy the file to each.
     pub signing_key: Text<KeyFile>,
+    /// The file that remembers where the log ended, each gateway's own; without it, the signing key's name with `.head`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<Text<KeyFile>>,
 }
 
 /// How long the gateway waits for an upstream.
@@ -277,6 +282,7 @@ impl Default for RawAudit {
         RawAudit {
             content: text("none"),
             signing_key: text("file:portcullis-audit.key"),
+            head: None,
         }
     }
 }

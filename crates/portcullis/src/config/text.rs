@@ -2,6 +2,7 @@
 //! schema, and is registered in [`FORMATS`], so that the checker and the loader cannot disagree about it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,13 +25,24 @@ pub trait Form: Sized {
     /// # Errors
     /// What is wrong with it, as a phrase for the operator.
     fn read(text: &str) -> Result<Self, String>;
+
+    /// What of it may be shown to operators: all, where no credential can be in it.
+    fn shown(written: &str) -> Cow<'_, str> {
+        Cow::Borrowed(written)
+    }
 }
 
 /// A text of a form: what was written, and what it means.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Text<F> {
     written: String,
     meaning: F,
+}
+
+impl<F: Form> fmt::Debug for Text<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Text").field(&F::shown(&self.written)).finish()
+    }
 }
 
 impl<F: Form> Text<F> {
@@ -60,7 +72,7 @@ impl<F: Form> Text<F> {
 
 impl<F: Form> Serialize for Text<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.written)
+        serializer.serialize_str(&F::shown(&self.written))
     }
 }
 

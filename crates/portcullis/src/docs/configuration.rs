@@ -17,7 +17,7 @@ tells everything that is wrong with one, with line and column, and `portcullis c
 The file is strict: an unknown key, a key that is there twice, a name that points nowhere and a credential that is referred to
 and missing are errors. YAML's anchors, aliases and tags are refused. What the program cannot do yet is refused rather than
 ignored. A running gateway reads the file again on SIGHUP and keeps what it had if the new one is wrong; `listen`, `admin.listen`,
-`admin.token`, whether there is `tls`, `state`, `audit.signing_key` and `timeouts.connect` take a restart.
+`admin.token`, whether there is `tls`, `state`, `audit.signing_key`, `audit.head` and `timeouts.connect` take a restart.
 
 Relative paths are taken from the folder of the file.
 ";

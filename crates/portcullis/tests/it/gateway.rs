@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,17 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one and waits until it is ready.
     pub fn before(upstream: SocketAddr, upstream_key: &str) -> Gateway {
+        Gateway::on("sqlite:state.db", None, upstream, upstream_key)
+    }
+
+    /// The same with its state elsewhere, and the signing key of another.
+    pub fn on(state: &str, signing_key: Option<&Path>, upstream: SocketAddr, upstream_key: &str) -> Gateway {
         let folder = tempfile::tempdir().unwrap();
+        if let Some(key) = signing_key {
+            fs::copy(key, folder.path().join("audit.key")).unwrap();
+        }
         let (port, admin) = (free_port(), free_port());
+        fs::write(folder.path().join("state.url"), state).unwrap();
         let configuration = configuration(port, admin, upstream);
         fs::write(folder.path().join("portcullis.yaml"), configuration).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
@@ -70,6 +80,63 @@ impl Gateway {
         key
     }
 
+    /// The key that signs its audit log.
+    pub fn signing_key(&self) -> PathBuf {
+        self.folder.path().join("audit.key")
+    }
+
+    /// Runs a command beside it: its status and what it printed.
+    pub fn command(&self, words: &[&str]) -> (i32, String) {
+        let mut command = program(&self.folder);
+        let (first, rest) = words.split_first().unwrap();
+        let output = command
+            .arg("--config")
+            .arg("portcullis.yaml")
+            .arg(first)
+            .args(rest)
+            .env("TEST_UPSTREAM_KEY", "not needed here")
+            .output()
+            .unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (
+            output.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&printed).into_owned(),
+        )
+    }
+
+    /// The status of a GET.
+    pub fn get(&self, path: &str, key: &str) -> u16 {
+        let headers = format!("authorization: Bearer {key}\r\n");
+        status(self.port(), "GET", path, &headers, "").unwrap_or(0)
+    }
+
+    /// The status of a question to the model.
+    pub fn ask(&self, key: &str) -> u16 {
+        let body = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Say hello."}]}"#;
+        let headers = format!(
+            "authorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        status(self.port(), "POST", "/v1/chat/completions", &headers, body).unwrap_or(0)
+    }
+
+    fn port(&self) -> u16 {
+        self.url.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// Waits for what must come true; a minute is far more than it takes anywhere.
+    pub fn until(&self, what: &str, mut come_true: impl FnMut(&Gateway) -> bool) {
+        let begun = Instant::now();
+        while !come_true(self) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{what}\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
@@ -77,7 +144,7 @@ impl Gateway {
 
     fn wait_until_ready(&mut self, port: u16) {
         let begun = Instant::now();
-        while status(port, "/readyz", "") != Some(200) {
+        while status(port, "GET", "/readyz", "", "") != Some(200) {
             let ended = self.child.try_wait().unwrap();
             assert!(
                 ended.is_none(),
@@ -95,8 +162,7 @@ impl Gateway {
 
     /// The status of a request that costs nothing: an unknown path is told only to those who are known.
     fn status_with(&self, key: &str) -> u16 {
-        let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
-        status(port, "/v1/models", &format!("authorization: Bearer {key}\r\n")).unwrap_or(0)
+        self.get("/v1/models", key)
     }
 }
 
@@ -119,7 +185,7 @@ fn program(folder: &TempDir) -> Command {
 
 fn configuration(port: u16, admin: u16, upstream: SocketAddr) -> String {
     let mut text = format!(
-        "listen: 127.0.0.1:{port}\nadmin: {{ listen: 127.0.0.1:{admin} }}\nstate: sqlite:state.db\n\
+        "listen: 127.0.0.1:{port}\nadmin: {{ listen: 127.0.0.1:{admin} }}\nstate: file:state.url\n\
          audit: {{ signing_key: file:audit.key }}\nupstreams:\n"
     );
     let routes = [
@@ -152,11 +218,12 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// The status of a plain GET; `None` if nobody answers.
-fn status(port: u16, path: &str, headers: &str) -> Option<u16> {
+/// The status of a request; `None` if nobody answers.
+fn status(port: u16, method: &str, path: &str, headers: &str, body: &str) -> Option<u16> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n{body}");
     socket.write_all(request.as_bytes()).ok()?;
     let mut reader = BufReader::new(socket);
     let mut line = String::new();

@@ -12,8 +12,11 @@ mod demo;
 mod eval;
 mod gateway;
 mod idp;
+mod replicas;
 mod rules;
 mod sdk;
 mod serve;
+#[path = "../../../store/tests/it/server.rs"]
+mod server;
 mod standin;
 mod tls;

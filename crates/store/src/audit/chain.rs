@@ -167,19 +167,19 @@ impl AuditBatch {
 
     /// Chains at least one record behind a head.
     #[must_use]
-    pub fn chain(behind: &Head, records: Vec<Encoded>, key: &SigningKey, unix_ms: u64) -> AuditBatch {
+    pub fn chain(behind: &Head, records: &[Encoded], key: &SigningKey, unix_ms: u64) -> AuditBatch {
         let (mut seq, mut hash) = (behind.seq, behind.hash);
-        let place = |Encoded { request_id, json }| {
+        let place = |Encoded { request_id, json }: &Encoded| {
             seq = seq.saturating_add(1);
             hash = hash.next(seq, json.as_bytes());
             ChainedRecord {
                 seq,
-                request_id,
-                json,
+                request_id: request_id.clone(),
+                json: json.clone(),
                 hash,
             }
         };
-        let records: Vec<ChainedRecord> = records.into_iter().map(place).collect();
+        let records: Vec<ChainedRecord> = records.iter().map(place).collect();
         let keep = behind.seq.saturating_sub(behind.previous) >= CHECKPOINT_EVERY;
         let previous = if keep { behind.seq } else { behind.previous };
         let head = Head {

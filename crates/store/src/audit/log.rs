@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::writer::Writer;
-use super::{AuditBatch, Hash, Head, HeadFileError, SignedHead, head_file};
+use super::{AuditBatch, Chaining, Hash, Head, HeadFileError, SignedHead, head_file};
 use crate::{Store, StoreError};
 
 /// So many requests can be under way or on their way to disk. Far above what one process serves at once; a guard
@@ -87,7 +87,8 @@ pub struct AuditStatus {
     pub failing: Option<Arc<str>>,
 }
 
-/// The audit log, open for writing. One process at a time can have it.
+/// The audit log, open for writing. In PostgreSQL, several processes with the same key can have it at once; each has a
+/// head file of its own.
 pub struct AuditLog {
     sender: mpsc::Sender<AuditRecord>,
     shared: Arc<Shared>,
@@ -126,24 +127,7 @@ impl AuditLog {
         key: SigningKey,
         head_file: Option<PathBuf>,
     ) -> Result<AuditLog, AuditError> {
-        let verifying = key.verifying_key();
-        let stored = store.audit_head().await?;
-        let head = stored.map_or(Head::genesis(now_ms()), |signed| signed.head);
-        if stored.is_some_and(|signed| !signed.is_signed_by(&verifying)) {
-            return Err(AuditError::NotSigned);
-        }
-        if let Some(path) = &head_file {
-            check_head_file(&*store, &verifying, &head, path).await?;
-        }
-        check_end(&*store, &head).await?;
-        let signed = match stored {
-            Some(signed) => signed,
-            None => {
-                let genesis = Arc::new(AuditBatch::genesis(&key, head.unix_ms));
-                store.append_audit(Arc::clone(&genesis)).await?;
-                genesis.head
-            }
-        };
+        let signed = begin(store.as_ref(), &key, head_file.as_deref()).await?;
         if let Some(path) = &head_file {
             head_file::write(path, &signed)?;
         }
@@ -156,7 +140,7 @@ impl AuditLog {
             store,
             key: Arc::new(key),
             head_file,
-            head: signed.head,
+            head: signed,
             shared: Arc::clone(&shared),
         };
         Ok(AuditLog {
@@ -235,6 +219,65 @@ impl AuditLog {
     }
 }
 
+/// The head that the log has; the head of nothing where it is new.
+async fn begin(
+    store: &dyn Store,
+    key: &SigningKey,
+    head_file: Option<&Path>,
+) -> Result<SignedHead, AuditError> {
+    let verifying = key.verifying_key();
+    let signed = match store.audit_head().await? {
+        Some(signed) => signed,
+        None => {
+            let genesis = Arc::new(AuditBatch::genesis(key, now_ms()));
+            let first: Chaining = {
+                let genesis = Arc::clone(&genesis);
+                Box::new(move |found| match found {
+                    None => Ok(genesis),
+                    Some(signed) => Err(StoreError::AuditConflict(signed.head.seq)),
+                })
+            };
+            if let Some(path) = head_file {
+                check_head_file(store, &verifying, &genesis.head.head, path).await?;
+            }
+            check_end(store, &genesis.head.head).await?;
+            match store.extend_audit(first).await {
+                Ok(batch) => return Ok(batch.head),
+                // Another replica was faster.
+                Err(StoreError::AuditConflict(_)) => {
+                    store.audit_head().await?.ok_or(AuditError::NotSigned)?
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    if !signed.is_signed_by(&verifying) {
+        return Err(AuditError::NotSigned);
+    }
+    if let Some(path) = head_file {
+        check_head_file(store, &verifying, &signed.head, path).await?;
+    }
+    settled_end(store, signed, &verifying).await
+}
+
+/// The head, once the last row is the one that it names. Other replicas may append between two looks.
+async fn settled_end(
+    store: &dyn Store,
+    mut signed: SignedHead,
+    key: &VerifyingKey,
+) -> Result<SignedHead, AuditError> {
+    loop {
+        let Err(error) = check_end(store, &signed.head).await else {
+            return Ok(signed);
+        };
+        match store.audit_head().await? {
+            // INVARIANT: heads only grow, so this ends where a log stands still, and waits for a pause where it does not.
+            Some(next) if next.head.seq > signed.head.seq && next.is_signed_by(key) => signed = next,
+            _ => return Err(error),
+        }
+    }
+}
+
 /// Writes the head file anew from the database. For an operator who has verified the log without its head file, when
 /// that file was lost or is to be kept from now on.
 ///
@@ -250,7 +293,7 @@ pub async fn accept_head(
         .await?
         .filter(|signed| signed.is_signed_by(key))
         .ok_or(AuditError::NotSigned)?;
-    check_end(store, &signed.head).await?;
+    let signed = settled_end(store, signed, key).await?;
     head_file::write(head_file, &signed)?;
     Ok(signed)
 }
@@ -278,6 +321,13 @@ async fn check_head_file(
 ) -> Result<(), AuditError> {
     let Some(signed) = head_file::read(path)? else {
         return if head.seq == 0 {
+            Ok(())
+        } else if store.audit_is_shared() {
+            // A replica that is new has none yet; the head is signed, and the other replicas have theirs.
+            tracing::warn!(
+                file = %path.display(), record = head.seq,
+                "there is no audit head file: it begins anew at the head of the database"
+            );
             Ok(())
         } else {
             Err(AuditError::HeadFileMissing(head.seq))

@@ -76,16 +76,32 @@ impl TryFrom<StoredRow> for StoredRecord {
     }
 }
 
+/// Makes the batch that goes behind the head which a log has at that moment, or says why none may.
+pub type Chaining = Box<dyn FnOnce(Option<SignedHead>) -> Result<Arc<AuditBatch>, StoreError> + Send>;
+
 /// Keeps the audit log. There is no operation that changes or removes a record.
 #[async_trait]
 pub trait AuditStore {
+    /// Whether several gateways on several machines append to this log, each with a head file of its own.
+    fn audit_is_shared(&self) -> bool {
+        false
+    }
+
     /// Appends records and replaces the head, all in one durable transaction: when it returns, a power cut does not
-    /// take it back.
+    /// take it back. From before the head is read until then nobody else can append. Returns what was appended.
     ///
     /// # Errors
-    /// [`StoreError::DuplicateRequest`] and [`StoreError::AuditConflict`], and failures of the database; nothing is
-    /// appended then.
-    async fn append_audit(&self, batch: Arc<AuditBatch>) -> Result<(), StoreError>;
+    /// Those of `chain`, [`StoreError::DuplicateRequest`] and [`StoreError::AuditConflict`], after which nothing is
+    /// appended; and failures of the database, after which it may be unknown whether the batch is there.
+    async fn extend_audit(&self, chain: Chaining) -> Result<Arc<AuditBatch>, StoreError>;
+
+    /// Appends a batch whose place is known.
+    ///
+    /// # Errors
+    /// As [`AuditStore::extend_audit`].
+    async fn append_audit(&self, batch: Arc<AuditBatch>) -> Result<(), StoreError> {
+        self.extend_audit(Box::new(move |_| Ok(batch))).await.map(drop)
+    }
 
     /// The last signed head; none in a log that was never opened for writing.
     async fn audit_head(&self) -> Result<Option<SignedHead>, StoreError>;

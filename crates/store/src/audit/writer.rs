@@ -1,7 +1,7 @@
 //! The one task that writes the log: it gathers records, chains them, and does not rest until they are on disk.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -9,7 +9,7 @@ use portcullis_core::AuditRecord;
 use tokio::sync::mpsc;
 
 use super::log::{Shared, now_ms};
-use super::{AuditBatch, ChainedRecord, Encoded, Head, head_file};
+use super::{AuditBatch, Chaining, Encoded, Hash, SignedHead, head_file};
 use crate::{Store, StoreError};
 
 /// How long the first record of a batch waits for others. One transaction and one signature then serve them all.
@@ -22,7 +22,7 @@ pub(super) struct Writer {
     pub(super) store: Arc<dyn Store>,
     pub(super) key: Arc<SigningKey>,
     pub(super) head_file: Option<PathBuf>,
-    pub(super) head: Head,
+    pub(super) head: SignedHead,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -66,43 +66,77 @@ impl Writer {
     }
 
     /// Tries until the records are in the database and their head is in its file. Returns how many were appended.
-    async fn append(&mut self, mut encoded: Vec<Encoded>) -> Option<usize> {
+    async fn append(&mut self, encoded: Vec<Encoded>) -> Option<usize> {
+        let mut encoded = Arc::new(encoded);
+        let attempts = Attempts::default();
         let mut pause = RETRY.0;
         loop {
-            let (behind, key) = (self.head, Arc::clone(&self.key));
-            let chained =
-                off_the_runtime(move || AuditBatch::chain(&behind, encoded, &key, now_ms())).await?;
-            let batch = Arc::new(chained);
-            let result = self.store.append_audit(Arc::clone(&batch)).await;
-            let committed = match &result {
-                Ok(()) => true,
-                // A commit can succeed although its answer was an error: then the head is there.
-                Err(_) => matches!(self.store.audit_head().await, Ok(Some(head)) if head == batch.head),
+            let result = self.store.extend_audit(self.behind(&encoded, &attempts)).await;
+            // A commit can succeed although its answer was an error, or got lost: then the records are there, and
+            // appending them again would make two of each.
+            let found = match result {
+                Ok(batch) => Ok(batch),
+                Err(error) => loop {
+                    match attempts.find(self.store.as_ref()).await {
+                        Ok(found) => break found.ok_or(error),
+                        Err(away) => self.wait(&away, &mut pause).await,
+                    }
+                },
             };
-            if committed {
-                self.head = batch.head.head;
-                self.copy_head(&batch).await?;
-                return Some(batch.records.len());
-            }
-            encoded = batch.records.iter().map(unplaced).collect();
-            match result {
+            match found {
+                Ok(batch) => {
+                    self.head = batch.head;
+                    self.copy_head(&batch).await?;
+                    return Some(batch.records.len());
+                }
                 Err(StoreError::DuplicateRequest(id)) => {
                     tracing::error!(request_id = %id, "a second audit record for one request was dropped");
+                    let mut rest = Vec::clone(&encoded);
                     // The last one with that id: the first of two in one batch is the true one.
-                    if let Some(at) = encoded
-                        .iter()
-                        .rposition(|record| record.request_id.as_str() == id)
-                    {
-                        encoded.remove(at);
+                    if let Some(at) = rest.iter().rposition(|record| record.request_id.as_str() == id) {
+                        rest.remove(at);
                     }
-                    if encoded.is_empty() {
+                    if rest.is_empty() {
                         return Some(0);
                     }
+                    encoded = Arc::new(rest);
                 }
                 Err(error) => self.wait(&error, &mut pause).await,
-                Ok(()) => {}
             }
         }
+    }
+
+    /// Chains the records behind whatever head the log has by then. Another replica may have moved it on; nobody may
+    /// have moved it back.
+    fn behind(&self, encoded: &Arc<Vec<Encoded>>, attempts: &Attempts) -> Chaining {
+        let (key, known, encoded) = (Arc::clone(&self.key), self.head, Arc::clone(encoded));
+        let (attempts, shared) = (attempts.clone(), self.store.audit_is_shared());
+        Box::new(move |found| {
+            let found = found.ok_or(StoreError::AuditCut {
+                found: 0,
+                written: known.head.seq,
+            })?;
+            if found != known {
+                if !found.is_signed_by(&key.verifying_key()) {
+                    return Err(StoreError::AuditForeign);
+                }
+                if found.head.seq < known.head.seq {
+                    return Err(StoreError::AuditCut {
+                        found: found.head.seq,
+                        written: known.head.seq,
+                    });
+                }
+                if found.head.seq == known.head.seq && found.head.hash != known.head.hash {
+                    return Err(StoreError::AuditForeign);
+                }
+                if !shared {
+                    return Err(StoreError::AuditConflict(known.head.seq.saturating_add(1)));
+                }
+            }
+            let batch = Arc::new(AuditBatch::chain(&found.head, &encoded, &key, now_ms()));
+            attempts.note(&batch);
+            Ok(batch)
+        })
     }
 
     async fn copy_head(&self, batch: &Arc<AuditBatch>) -> Option<()> {
@@ -129,6 +163,39 @@ impl Writer {
     }
 }
 
+/// What was handed to the database for one set of records: any of it may be there, whatever the answer was.
+#[derive(Clone, Default)]
+struct Attempts(Arc<Mutex<Vec<Arc<AuditBatch>>>>);
+
+impl Attempts {
+    fn note(&self, batch: &Arc<AuditBatch>) {
+        let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Behind the same head come the same hashes: trying for hours keeps one batch.
+        batches.retain(|other| place(other) != place(batch));
+        batches.push(Arc::clone(batch));
+    }
+
+    /// The one that is in the database, if any is.
+    async fn find(&self, store: &dyn Store) -> Result<Option<Arc<AuditBatch>>, StoreError> {
+        let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for batch in batches {
+            let (seq, hash) = place(&batch);
+            let rows = store.audit_page(seq.checked_sub(1), 1).await?;
+            if rows
+                .first()
+                .is_some_and(|row| row.seq == seq && row.hash == hash.0)
+            {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn place(batch: &AuditBatch) -> (u64, Hash) {
+    (batch.head.head.seq, batch.head.head.hash)
+}
+
 /// Hashing thousands of records or waiting for a disk would hold up the requests that share the runtime's threads.
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
@@ -143,13 +210,6 @@ fn encode(records: &[AuditRecord]) -> Vec<Encoded> {
         }
     };
     records.iter().filter_map(one).collect()
-}
-
-fn unplaced(record: &ChainedRecord) -> Encoded {
-    Encoded {
-        request_id: record.request_id.clone(),
-        json: record.json.clone(),
-    }
 }
 
 fn count(records: usize) -> u64 {

@@ -8,6 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
 use super::{Sqlite, is_taken, signed, unsigned};
+use crate::audit::Chaining;
 use crate::{AuditBatch, AuditPage, AuditStore, Hash, Head, SignedHead, StoreError, StoredRecord, StoredRow};
 
 const ROWS: &str = "SELECT seq, request_id, record, hash FROM audit";
@@ -15,10 +16,8 @@ const HEADS: &str = "SELECT seq, previous, unix_ms, hash, signature FROM audit_h
 
 #[async_trait]
 impl AuditStore for Sqlite {
-    async fn append_audit(&self, batch: Arc<AuditBatch>) -> Result<(), StoreError> {
-        self.writer
-            .run(move |connection| append(connection, &batch))
-            .await
+    async fn extend_audit(&self, chain: Chaining) -> Result<Arc<AuditBatch>, StoreError> {
+        self.writer.run(move |connection| extend(connection, chain)).await
     }
 
     async fn audit_head(&self) -> Result<Option<SignedHead>, StoreError> {
@@ -90,8 +89,9 @@ impl AuditStore for Sqlite {
     }
 }
 
-fn append(connection: &mut Connection, batch: &AuditBatch) -> Result<(), StoreError> {
+fn extend(connection: &mut Connection, chain: Chaining) -> Result<Arc<AuditBatch>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let batch = chain(heads(&transaction, "ORDER BY seq DESC LIMIT 1")?.pop())?;
     {
         let mut insert = transaction
             .prepare_cached("INSERT INTO audit (seq, request_id, record, hash) VALUES (?1, ?2, ?3, ?4)")?;
@@ -125,7 +125,7 @@ fn append(connection: &mut Connection, batch: &AuditBatch) -> Result<(), StoreEr
             .execute((signed(head.seq), signed(head.previous), signed(head.unix_ms), head.hash.0, signature))?;
     }
     transaction.commit()?;
-    Ok(())
+    Ok(batch)
 }
 
 fn heads(connection: &Connection, order: &str) -> Result<Vec<SignedHead>, StoreError> {

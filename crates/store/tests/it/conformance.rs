@@ -10,6 +10,7 @@ use portcullis_store::{
 };
 
 use crate::samples::{NOW, Place, record, request};
+use crate::server::Server;
 
 /// Runs every case over every store. The place holds the files of a store that has any.
 macro_rules! stores {
@@ -23,6 +24,12 @@ macro_rules! stores {
         mod sqlite_memory {
             $(#[tokio::test] async fn $case() {
                 super::$case(super::open("sqlite::memory:").await.unwrap()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $case() {
+                let server = super::Server::start();
+                super::$case(super::open(&server.url()).await.unwrap()).await;
             })*
         }
     };
@@ -499,13 +506,13 @@ async fn meters_take_up_where_they_left_off(store: Arc<dyn Store>) {
 }
 
 fn batch(behind: &Head, numbers: &[u64]) -> Arc<AuditBatch> {
-    let encoded = numbers
+    let encoded: Vec<Encoded> = numbers
         .iter()
         .map(|number| Encoded::new(&record(*number)).unwrap())
         .collect();
     Arc::new(AuditBatch::chain(
         behind,
-        encoded,
+        &encoded,
         &SigningKey::from_bytes(&[7; 32]),
         NOW,
     ))

@@ -16,7 +16,7 @@ async fn refusal(url: &str) -> StoreError {
 #[tokio::test]
 async fn unknown_urls_are_refused_without_repeating_credentials() {
     for url in [
-        "postgres://user:hunter2@host/db",
+        "mysql://user:hunter2@host/db",
         "portcullis.db",
         "",
         "sqlite:",

@@ -11,5 +11,7 @@
 mod audit_log;
 mod conformance;
 mod files;
+mod replicas;
 mod samples;
+mod server;
 mod tampering;
