@@ -11,6 +11,7 @@
 mod generated;
 mod idp;
 mod postgres;
+mod redis;
 mod sdk;
 mod test;
 mod tidy;
@@ -24,7 +25,7 @@ cargo xtask <task>
   test     everything that must hold: format, lints, tidy, all tests, documentation tests
   tidy     the house's rules alone, without building or running tests
   gen      write the generated documents anew
-  setup    make the environments of the client tests and of the identity provider, and nothing else";
+  setup    make the environments of the client tests and of the identity provider, install redis-server, and nothing else";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -34,7 +35,8 @@ fn main() -> ExitCode {
         "gen" => generated::write(),
         "setup" => sdk::environment().and_then(|python| {
             println!("{}", python.display());
-            idp::environment().map(|folder| println!("{}", folder.display()))
+            idp::environment().map(|folder| println!("{}", folder.display()))?;
+            redis::server()
         }),
         _ => Err(USAGE.to_owned()),
     };

@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{idp, postgres, sdk, tidy};
+use crate::{idp, postgres, redis, sdk, tidy};
 
 /// Runs every step.
 pub fn run() -> Result<(), String> {
@@ -43,6 +43,7 @@ pub fn run() -> Result<(), String> {
     step("client environment", &mut || sdk::environment().map(|_| ()));
     step("identity provider", &mut || idp::environment().map(|_| ()));
     step("PostgreSQL", &mut postgres::programs);
+    step("redis", &mut redis::server);
     step("documentation tests", &mut || {
         cargo(&["test", "--quiet", "--workspace", "--doc"])
     });

@@ -125,6 +125,9 @@ pub struct AuditRecord {
     /// Whether the tokens are estimated, at least in part: no reply told all of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub usage_estimated: bool,
+    /// Whether this process enforced limits by itself, because the shared ones were out of reach.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub limits_alone: bool,
     /// What it cost; `None` where usage or price is not known.
     pub cost: Option<Money>,
     /// The rooms it went through.

@@ -12,7 +12,9 @@ use portcullis_admin::{Console, Token};
 use portcullis_core::Secret;
 use portcullis_inspect::{Inspector, Source};
 use portcullis_proxy::{Client, Door, Gateway, Identity, Kept, Metrics, Repeats, Server, Services};
-use portcullis_store::{AuditLog, Keyring, Meters, Store, load_or_create_signing_key, public_key_text};
+use portcullis_store::{
+    AuditLog, Keyring, Meters, OutOfReach, SharedSettings, Store, load_or_create_signing_key, public_key_text,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -47,6 +49,9 @@ pub enum StartError {
     /// The state cannot be used.
     #[error(transparent)]
     Store(#[from] portcullis_store::StoreError),
+    /// The shared meters cannot be used.
+    #[error(transparent)]
+    Shared(#[from] portcullis_store::SharedError),
     /// The audit log cannot be written.
     #[error("audit log: {0}")]
     Audit(#[from] portcullis_store::AuditError),
@@ -90,6 +95,8 @@ struct Fixed {
     admin: SocketAddr,
     encrypted: (bool, bool),
     state: String,
+    /// Address of the shared meters, and what becomes of requests without them.
+    shared: Option<(String, OutOfReach)>,
     signing_key: PathBuf,
     head_file: PathBuf,
     connect: Duration,
@@ -102,6 +109,10 @@ impl Fixed {
             admin: config.admin.listen,
             encrypted: (config.tls.is_some(), config.admin.tls.is_some()),
             state: config.state.clone(),
+            shared: config
+                .shared
+                .as_ref()
+                .map(|shared| (shared.url.clone(), shared.out_of_reach)),
             signing_key: config.signing_key.clone(),
             head_file: config.head_file.clone(),
             connect: config.settings.timeouts.connect,
@@ -239,7 +250,7 @@ impl Running {
         let audit = AuditLog::open(Arc::clone(&store), signing, Some(config.head_file.clone())).await?;
         let services = Arc::new(Services {
             keyring: Arc::new(Keyring::load(Arc::clone(&store)).await?),
-            meters: Arc::new(Meters::load(store.as_ref(), now_ms()).await?),
+            meters: Arc::new(meters(config.shared, &store).await?),
             audit: Arc::new(audit),
             store: Arc::clone(&store),
             client: Client::new(config.settings.timeouts.connect),
@@ -350,7 +361,7 @@ impl Running {
         *rules = (config.rules, inspector);
         if fixed != self.fixed {
             tracing::warn!(
-                "listen, admin, whether there is tls, state, audit.signing_key, audit.head and timeouts.connect take a restart; they stay as they were"
+                "listen, admin, whether there is tls, state, shared, out_of_reach, audit.signing_key, audit.head and timeouts.connect take a restart; they stay as they were"
             );
         }
         self.server.swap(gateway);
@@ -379,7 +390,7 @@ impl Running {
         if let Err(error) = self.services.keyring.save_uses(true).await {
             tracing::error!(%error, "the last uses of API keys could not be written");
         }
-        if let Err(error) = self.services.meters.flush(self.store.as_ref()).await {
+        if let Err(error) = self.services.meters.close(self.store.as_ref()).await {
             tracing::error!(%error, "the last usage could not be written");
         }
         if let Err(error) = self.services.audit.flush().await {
@@ -404,6 +415,14 @@ fn inspector(own: &[Source]) -> Result<Arc<Inspector>, StartError> {
 fn address_of(address: SocketAddr, encrypted: bool) -> String {
     let scheme = if encrypted { "https" } else { "http" };
     format!("{scheme}://{address}")
+}
+
+/// The meters of this process, or those that it shares with others.
+async fn meters(shared: Option<SharedSettings>, store: &Arc<dyn Store>) -> Result<Meters, StartError> {
+    Ok(match shared {
+        None => Meters::load(store.as_ref(), now_ms()).await?,
+        Some(settings) => Meters::shared(settings, Arc::clone(store))?,
+    })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use portcullis_core::{Action, AuditRecord, Family};
 use portcullis_inspect::CacheStats;
+use portcullis_store::Reach;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family as Series;
@@ -31,6 +32,8 @@ pub struct Metrics {
     active: Gauge,
     connections: Gauge,
     verdicts: Verdicts,
+    limits_out: Gauge,
+    limits_alone: Counter,
 }
 
 /// What the inspector remembers. It counts itself; what it says is written down when somebody asks.
@@ -107,6 +110,18 @@ impl Metrics {
             connections.clone(),
         );
         let verdicts = Verdicts::registered(&mut registry);
+        let limits_out = Gauge::default();
+        registry.register(
+            "portcullis_shared_limits_out_of_reach",
+            "1 while shared limits cannot be asked, else 0",
+            limits_out.clone(),
+        );
+        let limits_alone = Counter::default();
+        registry.register(
+            "portcullis_requests_limited_alone",
+            "Requests let in by this process alone while shared limits were out of reach",
+            limits_alone.clone(),
+        );
         Metrics {
             registry,
             requests,
@@ -118,13 +133,17 @@ impl Metrics {
             active,
             connections,
             verdicts,
+            limits_out,
+            limits_alone,
         }
     }
 
     /// The exposition text.
     #[must_use]
-    pub fn text(&self, cache: CacheStats) -> String {
+    pub fn text(&self, cache: CacheStats, limits: Option<Reach>) -> String {
         self.verdicts.show(cache);
+        self.limits_out
+            .set(i64::from(limits.is_some_and(|reach| reach != Reach::Open)));
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             text.clear();
@@ -168,6 +187,9 @@ impl Metrics {
     }
 
     pub(crate) fn request(&self, record: &AuditRecord) {
+        if record.limits_alone {
+            self.limits_alone.inc();
+        }
         self.requests
             .get_or_create(&[
                 ("endpoint", record.endpoint.clone()),

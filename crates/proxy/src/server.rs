@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use portcullis_dialect::Api;
+use portcullis_store::Reach;
 
 /// The running data plane: the configuration in force and whether it takes new requests.
 pub struct Server {
@@ -48,7 +49,11 @@ impl Server {
     #[must_use]
     pub fn metrics(&self) -> String {
         let gateway = self.gateway.load();
-        gateway.services.metrics.text(gateway.inspector.cache_stats())
+        let limits = gateway.services.meters.reach();
+        gateway
+            .services
+            .metrics
+            .text(gateway.inspector.cache_stats(), limits)
     }
 
     /// Fetches the keys of identity providers, for as long as the future is polled.
@@ -140,14 +145,21 @@ async fn answer(server: Arc<Server>, peer: Peer, request: Request<Incoming>) -> 
 }
 
 fn readiness(server: &Server) -> Reply {
-    let audit = server.gateway.load().services.audit.healthy();
-    match (server.draining.load(Ordering::Relaxed), audit) {
-        (true, _) => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        (_, false) => plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the audit log cannot be written\n",
-        ),
-        (false, true) => plain(StatusCode::OK, "ready\n"),
+    let gateway = server.gateway.load();
+    let services = &gateway.services;
+    let ready = |text| plain(StatusCode::OK, text);
+    let not = |text| plain(StatusCode::SERVICE_UNAVAILABLE, text);
+    if server.draining.load(Ordering::Relaxed) {
+        return not("draining\n");
+    }
+    if !services.audit.healthy() {
+        return not("the audit log cannot be written\n");
+    }
+    match (services.meters.reach(), services.meters.falls_back()) {
+        (None | Some(Reach::Open), _) => ready("ready\n"),
+        (Some(Reach::Gathering), _) => ready("ready, but what was spent is being put together\n"),
+        (Some(Reach::Out), true) => ready("ready, but shared limits are out of reach\n"),
+        (Some(Reach::Out), false) => not("shared limits are out of reach\n"),
     }
 }
 

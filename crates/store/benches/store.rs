@@ -73,6 +73,7 @@ fn record(number: u64) -> AuditRecord {
             reasoning: 0,
         }),
         usage_estimated: false,
+        limits_alone: false,
         cost: Some(Money(450)),
         rooms: [
             "authenticate",

@@ -8,6 +8,7 @@
 //! the same behaviour as the others.
 
 mod audit;
+mod clock;
 mod error;
 mod key;
 mod meter;
@@ -26,7 +27,10 @@ pub use audit::{
 };
 pub use error::StoreError;
 pub use key::{AuthError, KeyHash, KeyRecord, KeyStore, KeyTable, Keyring, NewKey, Pepper, StoredKey};
-pub use meter::{Admission, Budget, BudgetError, Limited, MeterId, Meters, Period, RateState, RateUnit};
+pub use meter::{
+    Admission, Budget, BudgetError, Limited, MeterId, Meters, OutOfReach, Period, RateState, RateUnit, Reach,
+    SharedError, SharedSettings, Standing,
+};
 pub use owned::{Owned, OwnedStore};
 pub use usage::{UsageDelta, UsageHour, UsageStore, UsageTotals};
 

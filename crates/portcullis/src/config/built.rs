@@ -8,7 +8,9 @@ use portcullis_dialect::Api;
 use portcullis_inspect::Source;
 use portcullis_policy::Profile;
 use portcullis_proxy::{GroupLimit, GuessLimit, ModelSize, Route, Settings, Timeouts, Upstream};
+use portcullis_store::{OutOfReach, SharedSettings};
 
+use super::forms;
 use super::prompts::own_prompts;
 use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
 use super::raw_profile::RawProfile;
@@ -27,6 +29,8 @@ pub struct Config {
     pub admin: Admin,
     /// Address of the state, for the store.
     pub state: String,
+    /// Where limits are counted by several processes; `None` counts in memory.
+    pub shared: Option<SharedSettings>,
     /// File of the key that signs the audit log.
     pub signing_key: PathBuf,
     /// File that remembers where the audit log ended.
@@ -86,6 +90,8 @@ impl Config {
                 Some(head) => folder.join(&head.meaning().0),
                 None => head_file(&folder.join(&raw.audit.signing_key.meaning().0)),
             },
+            shared: built_shared(raw, credential(&raw.shared_password))
+                .map_err(|why| format!("shared_password: {why}"))?,
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
             rules: own_rules(raw, folder)?,
             settings: Settings {
@@ -122,6 +128,23 @@ impl Config {
         let written = self.settings.profiles.iter().map(|profile| profile.name.as_ref());
         std::iter::once("default").chain(written.filter(|name| *name != "default"))
     }
+}
+
+fn built_shared(
+    raw: &Raw,
+    password: Result<Option<Secret<String>>, String>,
+) -> Result<Option<SharedSettings>, String> {
+    let forms::Shared::Redis(url) = raw.shared.meaning() else {
+        return Ok(None);
+    };
+    let out_of_reach = match raw.out_of_reach.meaning() {
+        forms::OutOfReach::Refuse => OutOfReach::Refuse,
+        forms::OutOfReach::Local(fraction) => OutOfReach::Local(*fraction),
+    };
+    Ok(Some(SharedSettings {
+        password: password?,
+        ..SharedSettings::new(url, out_of_reach)
+    }))
 }
 
 fn built_profile(name: &str, raw: &RawProfile, folder: &Path) -> Result<Profile, String> {

@@ -248,21 +248,69 @@ impl StateUrl {
     }
 }
 
-/// Where limits and sessions are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shared;
+/// Where limits are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// In the memory of this process.
+    Memory,
+    /// In Redis or Valkey, at that address.
+    Redis(String),
+}
 
 impl Form for Shared {
     const NAME: &'static str = "shared";
-    const ABOUT: &'static str = "`memory`";
+    const ABOUT: &'static str = "`memory`, or an address of Redis or Valkey: `redis://127.0.0.1:6379`, `rediss://user@cache:6380/1` (with TLS), `valkey://…`";
 
     fn read(text: &str) -> Result<Shared, String> {
-        match text {
-            "memory" => Ok(Shared),
-            _ if text.starts_with("redis") => {
-                Err("not in this version: limits shared over Redis; use memory".to_owned())
-            }
-            _ => Err("must be memory".to_owned()),
+        let example = "must be memory or an address such as redis://127.0.0.1:6379";
+        if text == "memory" {
+            return Ok(Shared::Memory);
+        }
+        let place = match text.split_once("://") {
+            Some(("redis" | "rediss" | "valkey" | "valkeys", place)) => place,
+            _ => return Err(example.to_owned()),
+        };
+        let (server, _) = place.split_once('/').unwrap_or((place, ""));
+        let (user, host) = server.rsplit_once('@').unwrap_or(("", server));
+        // The text is not repeated: it may hold the password.
+        if user.contains(':') {
+            return Err("must hold no password: say where it is found in `shared_password`".to_owned());
+        }
+        if text.contains('#') || text.contains('?') {
+            return Err("must end with the number of the database: redis://host:6379/0".to_owned());
+        }
+        match host.is_empty() || host.starts_with(':') {
+            true => Err(example.to_owned()),
+            false => Ok(Shared::Redis(text.to_owned())),
+        }
+    }
+}
+
+/// What becomes of requests while the shared limits cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OutOfReach {
+    /// They are refused.
+    Refuse,
+    /// Each process enforces a fraction of every limit by itself.
+    Local(f64),
+}
+
+impl Form for OutOfReach {
+    const NAME: &'static str = "out-of-reach";
+    const ABOUT: &'static str = "`refuse`, or `local` and the fraction of each limit that one process enforces by itself: `local 0.25`";
+
+    fn read(text: &str) -> Result<OutOfReach, String> {
+        if text == "refuse" {
+            return Ok(OutOfReach::Refuse);
+        }
+        let fraction = text
+            .strip_prefix("local ")
+            .and_then(|text| text.trim().parse::<f64>().ok());
+        match fraction {
+            Some(fraction) if fraction > 0.0 && fraction <= 1.0 => Ok(OutOfReach::Local(fraction)),
+            _ => Err(
+                "must be refuse, or local and a fraction above 0 and up to 1, as in `local 0.25`".to_owned(),
+            ),
         }
     }
 }
@@ -494,7 +542,29 @@ mod tests {
     fn what_is_not_in_this_version_says_so() {
         assert!(says::<StateUrl>("mysql://ann:hunter2@db/x").contains("postgres://"));
         assert!(!says::<StateUrl>("mysql://ann:hunter2@db/x").contains("hunter2"));
-        assert!(says::<Shared>("redis://cache").contains("not in this version"));
+        assert!(says::<Shared>("redis://:word@cache").contains("shared_password"));
+        assert!(says::<Shared>("redis://cache?x=1").contains("database"));
+        for wrong in [
+            "redis:cache",
+            "redis://",
+            "redis://:6379",
+            "http://cache",
+            "rediss://cache/#insecure",
+        ] {
+            assert!(Shared::read(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(Shared::read("memory"), Ok(Shared::Memory));
+        for right in [
+            "redis://127.0.0.1:6379",
+            "rediss://user@cache:6380/1",
+            "valkey://[::1]:6379",
+        ] {
+            assert_eq!(Shared::read(right), Ok(Shared::Redis(right.to_owned())));
+        }
+        assert_eq!(OutOfReach::read("local 0.25"), Ok(OutOfReach::Local(0.25)));
+        for wrong in ["local", "local 0", "local 1.5", "local -1", "local NaN", "allow"] {
+            assert!(OutOfReach::read(wrong).is_err(), "{wrong}");
+        }
         assert!(says::<AuditContent>("sealed").contains("not in this version"));
     }
 

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{
-    AuditContent, Duration, HttpUrl, KeyFile, Listen, Pattern, PiiType, Reference, Shared, Size, Spending,
-    StateUrl,
+    AuditContent, Duration, HttpUrl, KeyFile, Listen, OutOfReach, Pattern, PiiType, Reference, Shared, Size,
+    Spending, StateUrl,
 };
 use super::raw_identity::{RawIdentity, RawTls};
 use super::raw_profile::RawProfile;
@@ -30,8 +30,15 @@ pub struct Raw {
     /// shared by any number of replicas. A server elsewhere than on this machine must prove who it is by its certificate
     /// (`sslmode=verify-full`, with `sslrootcert=FILE` for an authority of your own), unless the address says otherwise.
     pub state: Text<StateUrl>,
-    /// Where limits are counted. In memory, each process counts for itself.
+    /// Where limits and budgets are counted. In memory, each process counts for itself; in Redis or Valkey, all that have the same
+    /// address count together, and must have the same state. A change takes a restart.
     pub shared: Text<Shared>,
+    /// Where the password of Redis or Valkey is found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_password: Option<Text<Reference>>,
+    /// What becomes of requests while Redis cannot be asked: they are refused, or each process enforces a fraction of every limit,
+    /// and of what was left of every budget, by itself. The fractions of all processes together should not be more than 1.
+    pub out_of_reach: Text<OutOfReach>,
     /// Providers and model servers, by a name of your own. Without any, OPENAI_API_KEY, ANTHROPIC_API_KEY and
     /// GEMINI_API_KEY of the environment make upstreams `openai`, `anthropic` and `gemini` with routes for their models.
     pub upstreams: BTreeMap<String, RawUpstream>,
@@ -252,6 +259,8 @@ impl Default for Raw {
             admin: RawAdmin::default(),
             state: text("sqlite:portcullis.db"),
             shared: text("memory"),
+            shared_password: None,
+            out_of_reach: text("refuse"),
             upstreams: BTreeMap::new(),
             models: Vec::new(),
             identity: RawIdentity::default(),

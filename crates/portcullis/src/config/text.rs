@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
-    AuditContent, CertificateName, Duration, HostPattern, HttpUrl, KeyFile, Listen, NetworkBlock, Pattern,
-    PemFile, PiiType, Reference, Shared, Size, Spending, StateUrl,
+    AuditContent, CertificateName, Duration, HostPattern, HttpUrl, KeyFile, Listen, NetworkBlock, OutOfReach,
+    Pattern, PemFile, PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
 use super::raw_rule::ChannelName;
 
@@ -126,6 +126,7 @@ pub static FORMATS: &[FormEntry] = &[
     entry::<HttpUrl>(),
     entry::<StateUrl>(),
     entry::<Shared>(),
+    entry::<OutOfReach>(),
     entry::<Pattern>(),
     entry::<Duration>(),
     entry::<Size>(),

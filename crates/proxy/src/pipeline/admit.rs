@@ -32,6 +32,7 @@ pub(super) async fn admit(
 ) -> Result<Admitted, Refusal> {
     let (received, principal, guard) = request.into_parts();
     let admission = enter(gw, &principal).await?;
+    record.audit.limits_alone = admission.is_alone();
     record.left("admit");
     Ok(Admitted {
         received,

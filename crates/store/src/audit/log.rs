@@ -12,7 +12,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use portcullis_core::AuditRecord;
@@ -21,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::writer::Writer;
 use super::{AuditBatch, Chaining, Hash, Head, HeadFileError, SignedHead, head_file};
+use crate::clock::now_ms;
 use crate::{Store, StoreError};
 
 /// So many requests can be under way or on their way to disk. Far above what one process serves at once; a guard
@@ -356,9 +356,4 @@ async fn check_head_file(
     } else {
         Err(AuditError::Disagree(known.seq))
     }
-}
-
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

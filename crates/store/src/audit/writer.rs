@@ -8,8 +8,9 @@ use ed25519_dalek::SigningKey;
 use portcullis_core::AuditRecord;
 use tokio::sync::mpsc;
 
-use super::log::{Shared, now_ms};
+use super::log::Shared;
 use super::{AuditBatch, Chaining, Encoded, Hash, SignedHead, head_file};
+use crate::clock::now_ms;
 use crate::{Store, StoreError};
 
 /// How long the first record of a batch waits for others. One transaction and one signature then serve them all.

@@ -9,12 +9,12 @@ use portcullis_core::{Limits, Money, Usage};
 
 use super::gcra::RateState;
 use super::meters::{Limited, MeterId};
-use super::state::{State, Strictest};
+use super::state::State;
+use super::wanted::{Wanted, wanted};
 use super::{Budget, Period};
-use crate::{Store, StoreError, UsageDelta};
+use crate::{Store, StoreError, UsageDelta, UsageTotals};
 
-/// When to come back for a budget that cannot be read.
-const UNREADABLE_RETRY_MS: u64 = 3_600_000;
+const HOUR_MS: u64 = 3_600_000;
 
 /// All meters of this process.
 #[derive(Default)]
@@ -50,64 +50,52 @@ impl Local {
         Ok(meters)
     }
 
-    /// Lets a request in if every one of these meters does. If one refuses, the others take nothing.
-    ///
-    /// A meter may stand here more than once, with several limits: all of them apply, and it takes the request once.
-    /// A budget refuses once it is spent. Whether what is left of it covers this request is for [`Held::reserve`], once it is
-    /// known what the request may cost.
-    ///
-    /// # Errors
-    /// The first limit that is reached, in the order given.
+    /// See [`Meters::admit`](super::Meters::admit).
     pub(super) fn admit(&self, limits: &[(MeterId, &Limits)], now_ms: u64) -> Result<Held, Limited> {
-        let mut admission = Held {
-            taken: Vec::with_capacity(limits.len()),
+        self.admit_each(limits.len(), wanted(limits), now_ms)
+    }
+
+    /// The same of limits that were read already.
+    pub(super) fn admit_wanted(&self, wanted: Vec<Wanted>, now_ms: u64) -> Result<Held, Limited> {
+        self.admit_each(wanted.len(), wanted.into_iter().map(Ok), now_ms)
+    }
+
+    fn admit_each(
+        &self,
+        count: usize,
+        each: impl Iterator<Item = Result<Wanted, Limited>>,
+        now_ms: u64,
+    ) -> Result<Held, Limited> {
+        let mut held = Held {
+            taken: Vec::with_capacity(count),
             reserved: Mutex::default(),
             rate: None,
             token_rate: None,
         };
-        for (at, (id, _)) in limits.iter().enumerate() {
-            if limits.iter().take(at).any(|(before, _)| before == id) {
-                continue;
-            }
-            let own = || {
-                limits
-                    .iter()
-                    .skip(at)
-                    .filter(|(other, _)| other == id)
-                    .map(|(_, limits)| *limits)
-            };
-            let strictest = Strictest::of(own());
-            let budgets = own().filter_map(|limits| limits.budget.as_ref());
-            let meter = self.meter(id);
-            let admitted = budgets
-                .map(|budget| budget.parse::<Budget>())
-                .collect::<Result<Vec<_>, _>>()
-                // Configuration and `create_key` both check it, so it was tampered with.
-                .map_err(|_| Limited::Budget {
-                    meter: id.clone(),
-                    retry_after_ms: UNREADABLE_RETRY_MS,
-                })
-                .and_then(|budgets| {
-                    let rates = meter.lock().admit(id, &strictest, &budgets, now_ms)?;
-                    Ok((budgets, rates))
-                });
+        for wanted in each {
+            let admitted = wanted.and_then(|wanted| {
+                let meter = self.meter(&wanted.meter);
+                let (limits, budgets) = (&wanted.strictest, &wanted.budgets);
+                let rates = meter.lock().admit(&wanted.meter, limits, budgets, now_ms)?;
+                Ok((meter, wanted, rates))
+            });
             match admitted {
-                Ok((budgets, rates)) => {
-                    admission.taken.push(Taken {
+                Ok((meter, wanted, rates)) => {
+                    held.taken.push(Taken {
                         meter,
-                        rpm: strictest.rpm,
-                        budgets,
+                        rpm: wanted.strictest.rpm,
+                        budgets: wanted.budgets,
                     });
-                    admission.rate = tightest(admission.rate, rates.requests);
-                    admission.token_rate = tightest(admission.token_rate, rates.tokens);
+                    held.rate = tightest(held.rate, rates.requests);
+                    held.token_rate = tightest(held.token_rate, rates.tokens);
                 }
                 Err(limited) => {
-                    admission.give_back();
+                    held.give_back();
                     return Err(limited);
                 }
             }
         }
-        Ok(admission)
+        Ok(held)
     }
 
     /// Money that a meter has spent in the period that holds `now_ms`.
@@ -125,26 +113,50 @@ impl Local {
         self.meter(id).lock().in_flight()
     }
 
-    /// Hands what was used since the last time to the store; call it every second and before the end. What is not
-    /// yet handed over is lost in a crash, so a budget may then allow that much more.
-    ///
-    /// # Errors
-    /// The store failed; what was to be handed over is kept for the next time.
-    pub(super) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let deltas = self.take_unsaved();
+    /// Counts usage that is charged elsewhere, for the store.
+    pub(super) fn note(&self, id: &MeterId, usage: &Usage, cost: Money, now_ms: u64, requests: u64) {
+        let totals = UsageTotals {
+            requests,
+            usage: *usage,
+            cost,
+        };
+        self.meter(id).lock().note(now_ms / HOUR_MS, &totals);
+    }
+
+    /// What was spent in a period, as others know it.
+    pub(super) fn set_spent(&self, id: &MeterId, period: Period, money: Money, now_ms: u64) {
+        self.meter(id).lock().set_spent(period, money, now_ms);
+    }
+
+    /// Money that is to be handed to the store.
+    pub(super) fn unsaved_costs(&self) -> Vec<(MeterId, Money)> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let costs = all
+            .values()
+            .map(|meter| (meter.id.clone(), meter.lock().unsaved_cost()));
+        costs.filter(|(_, cost)| *cost > Money(0)).collect()
+    }
+
+    /// Hands what was taken by [`Local::take_unsaved`] to the store, or keeps it for the next time.
+    pub(super) async fn hand_over(
+        &self,
+        store: &dyn Store,
+        deltas: Vec<UsageDelta>,
+    ) -> Result<(), StoreError> {
         if deltas.is_empty() {
             return Ok(());
         }
-        let result = store.add_usage(deltas.clone()).await;
-        if result.is_err() {
-            for delta in &deltas {
-                self.meter(&delta.meter).lock().note(delta.hour, &delta.totals);
-            }
-        }
-        result
+        let mut kept = Unsaved {
+            local: self,
+            deltas: Some(deltas.clone()),
+        };
+        store.add_usage(deltas).await?;
+        kept.deltas = None;
+        Ok(())
     }
 
-    fn take_unsaved(&self) -> Vec<UsageDelta> {
+    /// What is to be handed to the store, which then is no longer here.
+    pub(super) fn take_unsaved(&self) -> Vec<UsageDelta> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let of_one = |meter: &Arc<Meter>| {
             let unsaved = meter.lock().take_unsaved();
@@ -175,6 +187,23 @@ impl Local {
             };
             Arc::clone(all.entry(id.clone()).or_insert_with(new))
         })
+    }
+}
+
+/// What is on its way to the store. Where nobody waits for its arrival any more, it is kept: rather twice than never.
+struct Unsaved<'a> {
+    local: &'a Local,
+    deltas: Option<Vec<UsageDelta>>,
+}
+
+impl Drop for Unsaved<'_> {
+    fn drop(&mut self) {
+        for delta in self.deltas.iter().flatten() {
+            self.local
+                .meter(&delta.meter)
+                .lock()
+                .note(delta.hour, &delta.totals);
+        }
     }
 }
 
@@ -285,277 +314,9 @@ impl Drop for Held {
     }
 }
 
-fn tightest(one: Option<RateState>, other: Option<RateState>) -> Option<RateState> {
+pub(super) fn tightest(one: Option<RateState>, other: Option<RateState>) -> Option<RateState> {
     [one, other]
         .into_iter()
         .flatten()
         .min_by_key(|rate| rate.remaining)
-}
-
-#[cfg(test)]
-mod tests {
-    use portcullis_core::KeyId;
-
-    use super::super::RateUnit;
-    use super::*;
-
-    const NOW: u64 = 1_800_000_000_000;
-
-    fn limits(rpm: Option<u32>, concurrency: Option<u32>, budget: Option<&str>) -> Limits {
-        Limits {
-            rpm,
-            tpm: None,
-            concurrency,
-            budget: budget.map(str::to_owned),
-        }
-    }
-
-    fn key(name: &str) -> MeterId {
-        MeterId::key(&KeyId::from_text(name))
-    }
-
-    #[test]
-    fn concurrency_is_freed_by_dropping() {
-        let (meters, limits) = (Local::default(), limits(None, Some(2), None));
-        let one = meters.admit(&[(key("a"), &limits)], NOW).unwrap();
-        let two = meters.admit(&[(key("a"), &limits)], NOW).unwrap();
-        let refused = meters.admit(&[(key("a"), &limits)], NOW).err().unwrap();
-        assert_eq!(
-            refused,
-            Limited::Concurrency {
-                meter: key("a"),
-                limit: 2
-            }
-        );
-        assert!(
-            meters.admit(&[(key("b"), &limits)], NOW).is_ok(),
-            "another key has places of its own"
-        );
-        drop(one);
-        assert_eq!(meters.in_flight(&key("a")), 1);
-        assert!(meters.admit(&[(key("a"), &limits)], NOW).is_ok());
-        drop(two);
-        assert_eq!(meters.in_flight(&key("a")), 0);
-    }
-
-    #[test]
-    fn a_refusal_takes_nothing_from_the_meters_before_it() {
-        let meters = Local::default();
-        let (own, team) = (limits(Some(3), Some(3), None), limits(Some(1), None, None));
-        let both = [(key("a"), &own), (MeterId::team("free"), &team)];
-        drop(meters.admit(&both, NOW).unwrap());
-        for _ in 0..10 {
-            let refused = meters.admit(&both, NOW).err().unwrap();
-            assert!(matches!(refused, Limited::Rate { meter, .. } if meter == MeterId::team("free")));
-        }
-        let alone = meters.admit(&both[..1], NOW).unwrap();
-        assert_eq!(
-            alone.rate().unwrap().remaining,
-            1,
-            "three, less the two that were let in"
-        );
-        assert_eq!(meters.in_flight(&key("a")), 1);
-    }
-
-    #[test]
-    fn a_meter_named_twice_takes_once_and_every_limit_applies() {
-        let meters = Local::default();
-        let (wide, narrow) = (
-            limits(Some(100), Some(9), Some("1 USD/month")),
-            limits(Some(4), None, Some("2 USD/day")),
-        );
-        let twice = [
-            (key("a"), &wide),
-            (MeterId::team("free"), &wide),
-            (key("a"), &narrow),
-        ];
-        let admission = meters.admit(&twice, NOW).unwrap();
-        assert_eq!(meters.in_flight(&key("a")), 1);
-        assert_eq!(
-            admission.rate().unwrap(),
-            RateState {
-                limit: 4,
-                remaining: 3,
-                reset_ms: 15_000
-            }
-        );
-        admission.settle(&Usage::default(), Money(1_000_000), NOW);
-        assert_eq!(meters.spent(&key("a"), Period::Day, NOW), Money(1_000_000));
-        assert!(
-            matches!(meters.admit(&twice, NOW), Err(Limited::Budget { .. })),
-            "the month's"
-        );
-        drop(admission);
-        assert_eq!(meters.in_flight(&key("a")), 0);
-        assert_eq!(meters.in_flight(&MeterId::team("free")), 0);
-    }
-
-    #[test]
-    fn the_tightest_rate_is_told() {
-        let meters = Local::default();
-        let (own, team) = (limits(Some(600), None, None), limits(Some(7), None, None));
-        let admission = meters
-            .admit(&[(key("a"), &own), (MeterId::team("free"), &team)], NOW)
-            .unwrap();
-        let rate = admission.rate().unwrap();
-        assert_eq!((rate.limit, rate.remaining), (7, 6));
-        assert_eq!(rate.reset_ms, 8572);
-        assert_eq!(admission.token_rate(), None);
-    }
-
-    #[test]
-    fn tokens_are_charged_after_the_reply() {
-        let meters = Local::default();
-        let limits = Limits {
-            tpm: Some(1000),
-            ..Limits::default()
-        };
-        let admit = |now| meters.admit(&[(key("a"), &limits)], now);
-        let usage = Usage {
-            input: 1200,
-            output: 300,
-            ..Usage::default()
-        };
-        admit(NOW).unwrap().settle(&usage, Money(0), NOW);
-        let refused = admit(NOW).err().unwrap();
-        let Limited::Rate {
-            unit,
-            retry_after_ms,
-            state,
-            ..
-        } = refused
-        else {
-            panic!("{refused:?}")
-        };
-        assert_eq!(
-            (unit, retry_after_ms, state.remaining),
-            (RateUnit::Tokens, 30_000, 0)
-        );
-        assert!(admit(NOW + 30_001).is_ok());
-    }
-
-    #[test]
-    fn a_budget_refuses_until_its_period_ends() {
-        let (meters, limits) = (Local::default(), limits(None, None, Some("1 USD/day")));
-        let admit = |now| meters.admit(&[(key("a"), &limits)], now);
-        let admission = admit(NOW).unwrap();
-        admission.settle(&Usage::default(), Money(999_999), NOW);
-        assert!(admit(NOW).is_ok(), "a millionth is left");
-        admission.settle(&Usage::default(), Money(1), NOW);
-        let end = Period::Day.end_ms(NOW);
-        let refused = admit(NOW).err().unwrap();
-        assert_eq!(
-            refused,
-            Limited::Budget {
-                meter: key("a"),
-                retry_after_ms: end - NOW
-            }
-        );
-        assert!(admit(end - 1).is_err());
-        assert!(admit(end).is_ok());
-        assert_eq!(meters.spent(&key("a"), Period::Month, NOW), Money(1_000_000));
-    }
-
-    #[test]
-    fn a_budget_that_cannot_be_read_refuses() {
-        let (meters, limits) = (Local::default(), limits(None, None, Some("plenty")));
-        assert!(matches!(
-            meters.admit(&[(key("a"), &limits)], NOW),
-            Err(Limited::Budget { .. })
-        ));
-    }
-
-    #[test]
-    fn threads_together_never_get_more_than_one_could() {
-        let (meters, limits) = (Local::default(), limits(Some(50), Some(4), None));
-        let let_in: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let one = || {
-                            let admission = meters.admit(&[(key("a"), &limits)], NOW);
-                            assert!(meters.in_flight(&key("a")) <= 4);
-                            admission.is_ok()
-                        };
-                        (0..1000).filter(|_| one()).count()
-                    })
-                })
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-        });
-        assert_eq!(let_in, 10, "the burst of 50 a minute");
-        assert_eq!(meters.in_flight(&key("a")), 0);
-    }
-
-    #[test]
-    fn what_is_reserved_is_nobody_elses_until_it_is_settled() {
-        let meters = Local::default();
-        let (own, team) = (
-            limits(None, None, Some("1 USD/day")),
-            limits(None, None, Some("10 USD/month")),
-        );
-        let both = [(key("a"), &own), (MeterId::team("free"), &team)];
-        let first = meters.admit(&both, NOW).unwrap();
-        assert_eq!(first.left(NOW), Some(Money(1_000_000)));
-        first.reserve(Money(700_000), NOW).unwrap();
-        let second = meters.admit(&both, NOW).unwrap();
-        assert_eq!(second.left(NOW), Some(Money(300_000)));
-        assert_eq!(
-            second.reserve(Money(300_001), NOW),
-            Err(Limited::Short {
-                meter: key("a"),
-                left: Money(300_000),
-                retry_after_ms: 2_000
-            })
-        );
-        assert_eq!(meters.reserved(&MeterId::team("free")), Money(700_000));
-        second.reserve(Money(300_000), NOW).unwrap();
-        first.settle(&Usage::default(), Money(100_000), NOW);
-        assert_eq!(second.left(NOW), Some(Money(600_000)));
-        drop(second);
-        assert_eq!(meters.reserved(&key("a")), Money(0));
-        assert_eq!(meters.spent(&key("a"), Period::Day, NOW), Money(100_000));
-        let third = meters.admit(&both, NOW).unwrap();
-        let refused = third.reserve(Money(900_001), NOW).unwrap_err();
-        let end = Period::Day.end_ms(NOW) - NOW;
-        assert!(matches!(refused, Limited::Short { retry_after_ms, .. } if retry_after_ms == end));
-        assert!(
-            meters
-                .admit(&[(key("b"), &Limits::default())], NOW)
-                .unwrap()
-                .left(NOW)
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn threads_together_never_spend_more_than_the_budget() {
-        let (meters, limits) = (Local::default(), limits(None, None, Some("1 USD/day")));
-        let spent: u64 = std::thread::scope(|scope| {
-            let threads: Vec<_> = (1..=8u64)
-                .map(|number| {
-                    let (meters, limits) = (&meters, &limits);
-                    scope.spawn(move || {
-                        let mut own = 0;
-                        for round in 0..2000u64 {
-                            let Ok(admission) = meters.admit(&[(key("a"), limits)], NOW) else {
-                                break;
-                            };
-                            let worst = 400 + number * 37 + round % 11;
-                            if admission.reserve(Money(worst), NOW).is_ok() && round % 3 > 0 {
-                                let cost = worst - round % 5;
-                                admission.settle(&Usage::default(), Money(cost), NOW);
-                                own += cost;
-                            }
-                        }
-                        own
-                    })
-                })
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-        });
-        assert_eq!(meters.spent(&key("a"), Period::Day, NOW), Money(spent));
-        assert!(spent <= 1_000_000 && spent > 990_000, "{spent}");
-        assert_eq!(meters.reserved(&key("a")), Money(0));
-    }
 }

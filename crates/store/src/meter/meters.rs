@@ -4,12 +4,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_core::{KeyId, Limits, Money, Usage};
 
 use super::Period;
 use super::gcra::RateState;
 use super::local::{Held, Local};
+use super::shared::{Lease, Reach, Settings, Shared, SharedError};
+use super::wanted::wanted;
 use crate::{Store, StoreError};
 
 /// What is metered: one key, or a group that several keys belong to.
@@ -106,10 +109,27 @@ pub enum Limited {
     },
 }
 
+/// Under which all keys of shared meters lie: a hash tag, so that a cluster has them on one node.
+const PREFIX: &str = "{portcullis}";
+/// How long what is to be told to Redis is waited for at the end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// How a meter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests under way.
+    pub in_flight: u64,
+    /// What they may still cost, where a budget applies.
+    pub reserved: Money,
+    /// Spent in the present hour, day and month.
+    pub spent: [Money; 3],
+}
+
 /// All meters that this process knows.
 #[derive(Default)]
 pub struct Meters {
-    local: Local,
+    local: Arc<Local>,
+    shared: Option<Shared>,
 }
 
 impl Meters {
@@ -125,8 +145,36 @@ impl Meters {
     /// The store cannot be read.
     pub async fn load(store: &dyn Store, now_ms: u64) -> Result<Meters, StoreError> {
         Ok(Meters {
-            local: Local::load(store, now_ms).await?,
+            local: Arc::new(Local::load(store, now_ms).await?),
+            shared: None,
         })
+    }
+
+    /// Meters that several replicas share. They are reached for in the background, and are out of reach until then.
+    ///
+    /// # Errors
+    /// The address is not one.
+    pub fn shared(settings: Settings, store: Arc<dyn Store>) -> Result<Meters, SharedError> {
+        let local = Arc::new(Local::default());
+        let shared = Shared::open(settings, PREFIX, Arc::clone(&local), store)?;
+        Ok(Meters {
+            local,
+            shared: Some(shared),
+        })
+    }
+
+    /// Whether they can be asked; `None` where they are this process's own.
+    #[must_use]
+    pub fn reach(&self) -> Option<Reach> {
+        self.shared.as_ref().map(|shared| shared.core.reach())
+    }
+
+    /// Whether this process lets requests in by itself while they cannot be asked.
+    #[must_use]
+    pub fn falls_back(&self) -> bool {
+        self.shared
+            .as_ref()
+            .is_some_and(|shared| shared.core.falls_back())
     }
 
     /// Lets a request in if every one of these meters does. If one refuses, the others take nothing.
@@ -136,42 +184,102 @@ impl Meters {
     /// known what the request may cost.
     ///
     /// # Errors
-    /// The first limit that is reached, in the order given.
+    /// The first limit that is reached, in the order given. [`Limited::OutOfReach`].
     pub async fn admit(&self, limits: &[(MeterId, &Limits)], now_ms: u64) -> Result<Admission, Limited> {
-        self.local.admit(limits, now_ms).map(Admission)
+        match &self.shared {
+            None => self.local.admit(limits, now_ms).map(Place::Here).map(Admission),
+            Some(shared) => {
+                let wanted = wanted(limits).collect::<Result<Vec<_>, _>>()?;
+                let lease = shared.core.admit(wanted, now_ms).await?;
+                Ok(Admission(Place::There(lease)))
+            }
+        }
     }
 
-    /// Money that a meter has spent in the period that holds `now_ms`.
+    /// How a meter stands; `None` where it is out of reach.
+    pub async fn standing(&self, id: &MeterId, now_ms: u64) -> Option<Standing> {
+        match &self.shared {
+            None => Some(Standing {
+                in_flight: self.local.in_flight(id).into(),
+                reserved: self.local.reserved(id),
+                spent: Period::ALL.map(|period| self.local.spent(id, period, now_ms)),
+            }),
+            Some(shared) => {
+                let (in_flight, reserved, spent) = shared.core.look(id.as_str()).await?;
+                Some(Standing {
+                    in_flight,
+                    reserved,
+                    spent,
+                })
+            }
+        }
+    }
+
+    /// Money that a meter of this process's own has spent in the period that holds `now_ms`.
     #[must_use]
     pub fn spent(&self, id: &MeterId, period: Period, now_ms: u64) -> Money {
         self.local.spent(id, period, now_ms)
     }
 
-    /// Money that requests under way at a meter may still cost.
+    /// Money that requests under way at a meter of this process's own may still cost.
     #[must_use]
     pub fn reserved(&self, id: &MeterId) -> Money {
         self.local.reserved(id)
     }
 
-    /// Requests under way at a meter.
-    #[must_use]
-    pub fn in_flight(&self, id: &MeterId) -> u32 {
-        self.local.in_flight(id)
-    }
-
-    /// Hands what was used since the last time to the store; call it every second and before the end. What is not
-    /// yet handed over is lost in a crash, so a budget may then allow that much more.
+    /// Hands what was used since the last time to the store; call it every second. What is not yet handed over is lost in a
+    /// crash, so a budget in memory may then allow that much more.
     ///
     /// # Errors
     /// The store failed; what was to be handed over is kept for the next time.
     pub async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
-        self.local.flush(store).await
+        if self
+            .shared
+            .as_ref()
+            .is_some_and(|shared| shared.core.holds_back())
+        {
+            return Ok(());
+        }
+        self.local.hand_over(store, self.local.take_unsaved()).await
+    }
+
+    /// Waits until Redis has heard all.
+    #[cfg(test)]
+    pub(super) async fn quiet(&self) {
+        if let Some(shared) = &self.shared {
+            shared.core.quiet().await;
+        }
+    }
+
+    /// As if the process had been killed.
+    #[cfg(test)]
+    pub(super) fn kill(&self) {
+        if let Some(shared) = &self.shared {
+            shared.kill();
+        }
+    }
+
+    /// Hands over all that there is, at the end: to Redis what it has yet to hear, as far as it can be reached in three seconds, and
+    /// to the store.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn close(&self, store: &dyn Store) -> Result<(), StoreError> {
+        if let Some(shared) = &self.shared {
+            shared.close(LAST_WORDS).await;
+        }
+        self.local.hand_over(store, self.local.take_unsaved()).await
     }
 }
 
 /// A request that was let in. Dropping it frees its places; a stream therefore keeps it until its end.
 #[must_use = "a request counts as under way only while its admission is held"]
-pub struct Admission(Held);
+pub struct Admission(Place);
+
+enum Place {
+    Here(Held),
+    There(Lease),
+}
 
 impl Admission {
     /// The least that is left in any budget that applies, less what requests under way may still cost; `None` without a budget.
@@ -179,7 +287,10 @@ impl Admission {
     /// # Errors
     /// [`Limited::OutOfReach`].
     pub async fn left(&self, now_ms: u64) -> Result<Option<Money>, Limited> {
-        Ok(self.0.left(now_ms))
+        match &self.0 {
+            Place::Here(held) => Ok(held.left(now_ms)),
+            Place::There(lease) => lease.left(now_ms).await,
+        }
     }
 
     /// Sets aside what the request can cost at most, in every budget that applies or in none. What is reserved counts as spent for
@@ -189,24 +300,45 @@ impl Admission {
     /// # Errors
     /// [`Limited::Short`]: it is more than is left somewhere. [`Limited::OutOfReach`].
     pub async fn reserve(&self, worst: Money, now_ms: u64) -> Result<(), Limited> {
-        self.0.reserve(worst, now_ms)
+        match &self.0 {
+            Place::Here(held) => held.reserve(worst, now_ms),
+            Place::There(lease) => lease.reserve(worst, now_ms).await,
+        }
     }
 
     /// The tightest of the request rates, if there is any: `x-ratelimit-*-requests`.
     #[must_use]
     pub fn rate(&self) -> Option<RateState> {
-        self.0.rate()
+        match &self.0 {
+            Place::Here(held) => held.rate(),
+            Place::There(lease) => lease.rate(),
+        }
     }
 
     /// The tightest of the token rates, if there is any: `x-ratelimit-*-tokens`.
     #[must_use]
     pub fn token_rate(&self) -> Option<RateState> {
-        self.0.token_rate()
+        match &self.0 {
+            Place::Here(held) => held.token_rate(),
+            Place::There(lease) => lease.token_rate(),
+        }
+    }
+
+    /// Whether it was let in by this replica alone, because the shared meters were out of reach.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        match &self.0 {
+            Place::Here(_) => false,
+            Place::There(lease) => lease.is_alone(),
+        }
     }
 
     /// Charges what the request used to every meter that let it in, in the place of what was reserved. Once per request; also with a
     /// usage of zero, which counts the request. It never waits: a destructor calls it too.
     pub fn settle(&self, usage: &Usage, cost: Money, now_ms: u64) {
-        self.0.settle(usage, cost, now_ms);
+        match &self.0 {
+            Place::Here(held) => held.settle(usage, cost, now_ms),
+            Place::There(lease) => lease.settle(usage, cost, now_ms),
+        }
     }
 }

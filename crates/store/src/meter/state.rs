@@ -41,11 +41,11 @@ pub(super) struct Rates {
 }
 
 /// What several limits of one meter come to. Budgets are not among them: those of different periods all apply.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Strictest {
     pub(super) rpm: Option<u32>,
-    tpm: Option<u32>,
-    concurrency: Option<u32>,
+    pub(super) tpm: Option<u32>,
+    pub(super) concurrency: Option<u32>,
 }
 
 impl Strictest {
@@ -215,6 +215,25 @@ impl State {
             }
             spent.money = Money(spent.money.0.saturating_add(cost.0));
         }
+    }
+
+    /// What was spent in the period of `now_ms`, as others know it.
+    pub(super) fn set_spent(&mut self, period: Period, money: Money, now_ms: u64) {
+        if let Some(spent) = self.spent.get_mut(period as usize) {
+            *spent = Spent {
+                start_ms: period.start_ms(now_ms),
+                money,
+            };
+        }
+    }
+
+    /// Money that is to be handed to the store.
+    pub(super) fn unsaved_cost(&self) -> Money {
+        let sum = self
+            .unsaved
+            .iter()
+            .fold(0u64, |sum, (_, totals)| sum.saturating_add(totals.cost.0));
+        Money(sum)
     }
 
     /// Keeps what is to be handed to the store.

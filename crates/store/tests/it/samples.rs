@@ -64,6 +64,7 @@ pub fn record(number: u64) -> AuditRecord {
             reasoning: 0,
         }),
         usage_estimated: false,
+        limits_alone: false,
         cost: Some(Money(450)),
         rooms: vec![RoomTime {
             room: "inspect_input".to_owned().into(),
