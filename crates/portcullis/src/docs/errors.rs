@@ -91,7 +91,7 @@ const fn case(refusal: &Refusal) -> &'static str {
         Refusal::Upstream(_) => "the upstream failed",
         Refusal::Unreadable => "the upstream's reply could not be read, so it could not be inspected",
         Refusal::UpstreamTimeout => "the upstream timed out",
-        Refusal::Unavailable(_) => "audit log or state out of reach, overloaded, draining",
+        Refusal::Unavailable(_) => "audit log, state or shared limits out of reach, overloaded, draining",
     }
 }
 

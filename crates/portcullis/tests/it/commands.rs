@@ -142,6 +142,28 @@ fn init_writes_what_check_accepts_and_never_over_a_file() {
     folder.run(&["init", "--force"]).code(0);
 }
 
+/// Everything that an example may ask the environment for.
+fn check(path: &Path) -> Ran {
+    let mut command = Folder::new().command();
+    for name in [
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GEMINI_API_KEY",
+        "PORTCULLIS_ADMIN_TOKEN",
+        "REDIS_PASSWORD",
+    ] {
+        command.env(name, "x");
+    }
+    command.env("PORTCULLIS_STATE", "postgres://gate@localhost/gate");
+    let directory = env!("CARGO_MANIFEST_DIR");
+    Ran(command
+        .current_dir(directory)
+        .arg("check")
+        .arg(path)
+        .output()
+        .unwrap())
+}
+
 #[test]
 fn every_example_passes_check() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
@@ -153,22 +175,8 @@ fn every_example_passes_check() {
     for entry in fs::read_dir(examples).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
-            let mut command = folder.command();
-            for name in [
-                "OPENAI_API_KEY",
-                "ANTHROPIC_API_KEY",
-                "GEMINI_API_KEY",
-                "PORTCULLIS_ADMIN_TOKEN",
-            ] {
-                command.env(name, "x");
-            }
             let name = path.file_name().unwrap();
-            let ran = command
-                .arg("check")
-                .arg(folder.path().join(name))
-                .output()
-                .unwrap();
-            Ran(ran).code(0);
+            check(&folder.path().join(name)).code(0);
             seen += 1;
         }
     }
@@ -185,6 +193,38 @@ fn copy(from: &Path, to: &Path) {
             true => copy(&entry.path(), &target),
             false => drop(fs::copy(entry.path(), target).unwrap()),
         }
+    }
+}
+
+/// The configurations that are written inside of other files.
+#[test]
+fn every_configuration_for_containers_passes_check() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("state"), "postgres://gate@localhost/gate").unwrap();
+    for (file, begins) in [
+        ("compose.yaml", "content: |"),
+        ("kubernetes/portcullis.yaml", "portcullis.yaml: |"),
+    ] {
+        let text = fs::read_to_string(deploy.join(file)).unwrap();
+        let mut lines = text.lines().skip_while(|line| line.trim() != begins);
+        let depth = |line: &str| line.len() - line.trim_start().len();
+        let outside = depth(lines.next().unwrap());
+        let inside: Vec<&str> = lines.take_while(|line| depth(line) > outside).collect();
+        assert!(inside.len() > 5, "{file} has a configuration");
+        let indent = depth(inside[0]);
+        let own = inside
+            .iter()
+            .map(|line| line.get(indent..).unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join("\n");
+        let own = own.replace(
+            "/run/secrets/state",
+            &folder.path().join("state").display().to_string(),
+        );
+        let path = folder.path().join("portcullis.yaml");
+        fs::write(&path, own).unwrap();
+        check(&path).code(0);
     }
 }
 
