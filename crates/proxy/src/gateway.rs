@@ -159,8 +159,10 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of a reply, or of a request body.
     pub idle: Duration,
-    /// For a whole buffered exchange.
+    /// For a whole exchange.
     pub total: Duration,
+    /// For a client to take the next piece of a reply.
+    pub client: Duration,
 }
 
 impl Default for Timeouts {
@@ -170,6 +172,7 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(120),
             idle: Duration::from_secs(120),
             total: Duration::from_secs(600),
+            client: Duration::from_secs(60),
         }
     }
 }

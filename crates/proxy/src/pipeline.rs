@@ -2,6 +2,7 @@
 //! made nowhere but in its room, so a room can be neither skipped nor faked.
 
 mod admit;
+mod attend;
 mod authenticate;
 mod authorize;
 mod deliver;

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,6 +23,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use portcullis_dialect::Api;
 use portcullis_store::Reach;
+use tokio::sync::Notify;
 
 /// The running data plane: the configuration in force and whether it takes new requests.
 pub struct Server {
@@ -103,15 +104,23 @@ pub async fn serve(
             () = &mut stop => break,
         };
         let server_ = Arc::clone(&server);
-        let service = service_fn(move |request| answer(Arc::clone(&server_), entered.peer.clone(), request));
+        let closing = Arc::new(Notify::new());
+        let closing_ = Arc::clone(&closing);
+        let service = service_fn(move |request| {
+            let (peer, closing) = (entered.peer.clone(), Arc::clone(&closing_));
+            answer(Arc::clone(&server_), peer, request, closing)
+        });
         let connection = builder
             .serve_connection(TokioIo::new(entered.stream), service)
             .into_owned();
         let connection = connections.watch(connection);
         let held = server.gateway.load().services.metrics.connection();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                },
+                () = closing.notified() => tracing::debug!("connection closed: its client takes nothing"),
             }
             drop(held);
         });
@@ -123,7 +132,12 @@ pub async fn serve(
     }
 }
 
-async fn answer(server: Arc<Server>, peer: Peer, request: Request<Incoming>) -> Result<Reply, Infallible> {
+async fn answer(
+    server: Arc<Server>,
+    peer: Peer,
+    request: Request<Incoming>,
+    closing: Arc<Notify>,
+) -> Result<Reply, Infallible> {
     if request.method() == Method::GET {
         match request.uri().path() {
             "/healthz" => return Ok(plain(StatusCode::OK, "ok\n")),
@@ -141,7 +155,7 @@ async fn answer(server: Arc<Server>, peer: Peer, request: Request<Incoming>) -> 
             _ => {}
         }
     }
-    Ok(exchange(&server, peer, request).await)
+    Ok(exchange(&server, peer, request, closing).await)
 }
 
 fn readiness(server: &Server) -> Reply {
@@ -164,8 +178,9 @@ fn readiness(server: &Server) -> Reply {
 }
 
 /// One request to a model endpoint, with exactly one record.
-async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>) -> Reply {
+async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closing: Arc<Notify>) -> Reply {
     let gateway = server.gateway();
+    let version = request.version();
     let active = gateway.services.metrics.active();
     let (head, body) = request.into_parts();
     let dialect = dialect_of(&head);
@@ -202,7 +217,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>) -> Re
     };
     let decision = match (&record, reply.body()) {
         (Some(record), _) => record.audit.decision,
-        (None, ReplyBody::Stream(stream)) => stream.decision(),
+        (None, ReplyBody::Attended(stream)) => stream.decision().unwrap_or(portcullis_core::Decision::Block),
         (None, ReplyBody::Whole(_)) => portcullis_core::Decision::Block,
     };
     let headers = reply.headers_mut();
@@ -219,8 +234,13 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>) -> Re
         headers.insert("x-portcullis-request-id", value);
     }
     headers.insert("x-portcullis-decision", HeaderValue::from_static(decision.name()));
-    if let ReplyBody::Stream(stream) = reply.body_mut() {
-        stream.hold(active);
+    reply.body_mut().attend(gateway.timeouts.client);
+    if let ReplyBody::Attended(attended) = reply.body_mut() {
+        attended.hold(active);
+        // Over HTTP/2 there may be other replies on the connection, and what it holds of this one is bounded.
+        if version < Version::HTTP_2 {
+            attended.closes(closing);
+        }
     }
     reply
 }

@@ -210,5 +210,6 @@ fn built_timeouts(raw: &RawTimeouts) -> Timeouts {
         first_byte: raw.first_byte.meaning().0,
         idle: raw.idle.meaning().0,
         total: raw.total.meaning().0,
+        client: raw.client.meaning().0,
     }
 }

@@ -238,8 +238,10 @@ pub struct RawTimeouts {
     pub first_byte: Text<Duration>,
     /// Between two pieces of a reply.
     pub idle: Text<Duration>,
-    /// For a whole reply.
+    /// For a whole reply, a streamed one included.
     pub total: Text<Duration>,
+    /// For a client to take the next piece of a reply. One that takes nothing for longer has gone away: its reply is dropped.
+    pub client: Text<Duration>,
 }
 
 /// A value of this program's own, which the tests below read once.
@@ -303,6 +305,7 @@ impl Default for RawTimeouts {
             first_byte: text("120s"),
             idle: text("60s"),
             total: text("15m"),
+            client: text("60s"),
         }
     }
 }

@@ -15,6 +15,7 @@ use portcullis_dialect::{Body as Which, Cut, Document, Edit, Exchange, Reading, 
 use portcullis_policy::{Facts, decide};
 use portcullis_store::Admission;
 
+use super::attend::{Attended, PIECE};
 use super::forward::{Again, Answer, Forwarded};
 use super::inserted::Inserted;
 use super::inspect_input::scan;
@@ -43,8 +44,8 @@ pub(crate) const WITHHELD: &str = "The reply was withheld by the content policy.
 pub(crate) enum ReplyBody {
     /// In one piece.
     Whole(Option<Bytes>),
-    /// A stream under guard.
-    Stream(Box<Guarded>),
+    /// In pieces, as its client takes them: a stream under guard, or a large reply.
+    Attended(Attended),
 }
 
 /// Any answer of the data plane.
@@ -60,7 +61,7 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            ReplyBody::Stream(stream) => stream.poll_next(cx),
+            ReplyBody::Attended(reply) => reply.poll_next(cx),
         }
     }
 
@@ -73,7 +74,7 @@ impl Body for ReplyBody {
             ReplyBody::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            ReplyBody::Stream(_) => SizeHint::default(),
+            ReplyBody::Attended(reply) => reply.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }
@@ -469,11 +470,22 @@ fn stream(
     };
     record.audit.streamed = true;
     let guarded = Guarded::new(Arc::clone(gw), behind, incoming, record);
-    let mut reply = Response::new(ReplyBody::Stream(Box::new(guarded)));
+    let mut reply = Response::new(ReplyBody::Attended(Attended::stream(guarded, gw.timeouts.client)));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(reply)
+}
+
+impl ReplyBody {
+    /// A large reply is given in pieces, and waited upon.
+    pub fn attend(&mut self, patience: Duration) {
+        if let ReplyBody::Whole(bytes) = self
+            && bytes.as_ref().is_some_and(|bytes| bytes.len() > PIECE)
+        {
+            *self = ReplyBody::Attended(Attended::whole(bytes.take().unwrap_or_default(), patience));
+        }
+    }
 }
 
 /// A JSON answer.

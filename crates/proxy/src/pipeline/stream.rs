@@ -50,6 +50,8 @@ pub(crate) struct Guarded {
     /// Fires when the upstream has been silent for too long.
     idle: Pin<Box<Sleep>>,
     heard: Instant,
+    /// When it has taken as long as a reply may.
+    until: Option<Instant>,
     ended: bool,
     end: End,
     active: Option<Held>,
@@ -86,6 +88,7 @@ impl Guarded {
             (principal, name),
         );
         let idle = Box::pin(tokio::time::sleep(gateway.timeouts.idle));
+        let until = Instant::now().checked_add(gateway.timeouts.total);
         Guarded {
             gateway,
             upstream: Some(upstream),
@@ -95,6 +98,7 @@ impl Guarded {
             ready: VecDeque::new(),
             idle,
             heard: Instant::now(),
+            until,
             ended: false,
             end: End::Cut,
             active: None,
@@ -126,6 +130,11 @@ impl Guarded {
                 continue;
             };
             self.heard = Instant::now();
+            if self.until.is_some_and(|until| self.heard >= until) {
+                // It may go on for ever, a word at a time.
+                self.stop(&Stop::Silent);
+                continue;
+            }
             match next {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };

@@ -24,5 +24,6 @@ mod recorded;
 mod retries;
 mod sandbox;
 mod streams;
+mod unread;
 mod validate;
 mod walk;
