@@ -166,7 +166,7 @@ impl Window {
                 read = at;
                 let from = from.max(span.start.saturating_sub(TOGETHER));
                 for dress in Dress::LAYERED {
-                    self.set_out(inspector, *dress, from, span.end);
+                    self.set_out(inspector, *dress, from, span);
                 }
             }
             let mut maybe = Vec::new();
@@ -197,11 +197,11 @@ impl Window {
         layered.then_some(from.saturating_sub(APPROACH))
     }
 
-    /// Begins to read through a dress, from `from` up to `end`, which is what was read.
-    fn set_out(&mut self, inspector: &Inspector, dress: Dress, from: usize, end: usize) {
+    /// Begins to read through a dress that shows at `shown`, from `from` on.
+    fn set_out(&mut self, inspector: &Inspector, dress: Dress, from: usize, shown: Span) {
         let from = self.boundary(from);
-        let text = self.plain.text(from, end);
-        let mut beside = Beside::at(from, dress, self.channel, &self.selection);
+        let text = self.plain.text(from, shown.end);
+        let mut beside = Beside::at((from, shown.start), dress, self.channel, &self.selection);
         for (at, c) in text.char_indices() {
             let start = from + at;
             beside.push(inspector, c, Span::new(start, start + c.len_utf8()));

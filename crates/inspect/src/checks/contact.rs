@@ -414,8 +414,12 @@ fn mailbox(found: &Match<'_>) -> Option<Span> {
     let sane = !domain.split('.').any(|label| label.ends_with('-'));
     let robot = local == "git" || (local == "2x" || local == "3x");
     // `user:password@host.example.com` is a part of an address of the web; its secret is for others to find.
-    let before = found.before(64);
-    let credential = before.ends_with(':') && before.contains("://") && !before.contains(char::is_whitespace);
+    let word = found
+        .before(64)
+        .rsplit(char::is_whitespace)
+        .next()
+        .unwrap_or_default();
+    let credential = word.ends_with(':') && word.contains("://");
     let span = found.span();
     (sane && !robot && !credential).then(|| Span::new(span.start, span.end - glued))
 }

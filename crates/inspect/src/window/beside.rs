@@ -20,6 +20,8 @@ pub(super) struct Beside {
     pub(super) dress: Dress,
     /// Offset in the text at which it began to read.
     pub(super) from: usize,
+    /// Offset in the text at which its dress shows: what ends before is for other readings to find.
+    since: usize,
     steps: Vec<Step>,
     plain: Plain,
     /// Where the bytes that it read come from, in order; what nobody will ask for again is gone.
@@ -42,11 +44,17 @@ struct Run {
 }
 
 impl Beside {
-    /// A reading through a dress that begins at `from`.
-    pub(super) fn at(from: usize, dress: Dress, channel: Channel, selection: &Selection) -> Beside {
+    /// A reading through a dress that shows at `since` and may matter from `from` on.
+    pub(super) fn at(
+        (from, since): (usize, usize),
+        dress: Dress,
+        channel: Channel,
+        selection: &Selection,
+    ) -> Beside {
         let plain = Plain::new(channel, selection.clone(), Readers::Views);
         Beside {
             from,
+            since,
             ..Beside::of(&plain, ' ', dress)
         }
     }
@@ -62,6 +70,7 @@ impl Beside {
         Beside {
             dress,
             from: read.end,
+            since: read.end,
             steps: dress.steps(before),
             plain: plain.clone(),
             map: map.into_iter().collect(),
@@ -164,7 +173,7 @@ impl Beside {
     fn report(&self, made: Vec<Hit>, hits: &mut Vec<Hit>) {
         let moved = |hit: Hit| {
             let span = self.original(hit.span)?;
-            Some(Hit { span, ..hit })
+            (span.end > self.since).then_some(Hit { span, ..hit })
         };
         hits.extend(made.into_iter().filter_map(moved));
     }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use portcullis_core::{Channel, Direction, KeyId, Lane, Located, PartId, Principal};
+use portcullis_core::{Channel, Direction, Finding, KeyId, Lane, Located, PartId, Principal};
 use portcullis_dialect::{Body, Document, Frames, Reading, apply, quoted};
-use portcullis_inspect::Inspector;
+use portcullis_inspect::{Inspector, Selection, Window};
 use portcullis_policy::{Links, Profile};
 use portcullis_store::{AuditLog, Keyring, Meters};
 
@@ -24,7 +24,7 @@ use self::dice::Dice;
 use self::wires::{Part, WIRES, Wire, weave};
 use super::engine::{Engine, Instructions, Stop, judge, judge_at_end};
 use crate::gateway::Guard;
-use crate::masks::Masks;
+use crate::masks::{Masks, lies_in};
 use crate::pipeline::deliver::restore;
 use crate::pipeline::inserted::Inserted;
 use crate::record::Record;
@@ -117,10 +117,12 @@ impl Bench {
         let reading = Reading::whole(Document::read(Bytes::from(quoted(text))).unwrap(), channel);
         let mut found = Vec::new();
         let selection = guard.selection(Direction::Output, channel, channel.origin());
-        self.gateway
-            .inspector
-            .scan_streamed(text, channel, selection, &mut found)
-            .ok()?;
+        let inspector = &self.gateway.inspector;
+        let mut window = Window::new(channel, selection.clone());
+        let gone = window.push(inspector, text, &mut found).ok()?;
+        window.finish(inspector, &mut found);
+        let (held, late) = hindsight(inspector, selection, masks, channel, text, (gone, &found));
+        found.extend(held);
         let locate = |finding| Located {
             part: PartId(0),
             channel,
@@ -131,7 +133,8 @@ impl Bench {
         let mut found: Vec<Located> = found.into_iter().map(locate).collect();
         masks.spare(&reading, &mut found);
         let verdict = judge(guard, &found, &[]);
-        if verdict.refusal.is_some() {
+        let late: Vec<Located> = late.into_iter().map(locate).collect();
+        if verdict.refusal.is_some() || judge(guard, &late, &[]).refusal.is_some() {
             return None;
         }
         let mut edits = enforce::edits(&reading, &found, &verdict.rulings, None);
@@ -193,6 +196,29 @@ impl Bench {
         said.retain(|_, text| !text.is_empty());
         Ok((left, said))
     }
+}
+
+/// What only all views of a text that has ended show: where nothing of it is gone, and where some is.
+fn hindsight(
+    inspector: &Inspector,
+    selection: &Selection,
+    masks: &Masks,
+    channel: Channel,
+    text: &str,
+    (gone, known): (usize, &[Finding]),
+) -> (Vec<Finding>, Vec<Finding>) {
+    let placeholders = masks.restorations(text);
+    let pending = gone.min(masks.pending(text));
+    let open = placeholders.iter().filter(|found| found.span.end > pending);
+    let gone = open.map(|found| found.span.start).fold(pending, usize::min);
+    let mut seen = Vec::new();
+    inspector.scan_disguised(text, channel, selection, &mut seen);
+    let is_known = |new: &Finding| {
+        let same = |found: &Finding| found.kind == new.kind && found.span.overlaps(new.span);
+        known.iter().any(same)
+    };
+    seen.retain(|finding| !lies_in(finding.span, &placeholders) && !is_known(finding));
+    seen.into_iter().partition(|finding| finding.span.start >= gone)
 }
 
 /// What is said in one stream: choice, part, text.
