@@ -197,7 +197,8 @@ fn configuration(port: u16, admin: u16, upstream: SocketAddr) -> String {
         let at = format!("url: \"http://{upstream}{base}\", key: env:TEST_UPSTREAM_KEY");
         writeln!(text, "  {dialect}: {{ dialect: {dialect}, {at} }}").unwrap();
     }
-    text.push_str("models:\n");
+    // A key is asked for again and again until it is known: so long, it is a wrong one.
+    text.push_str("identity: { guesses: { per_minute: 6000, burst: 1000 } }\nmodels:\n");
     let more = [
         ("openai", "", "o4-*"),
         ("openai", "", "text-embedding-*"),

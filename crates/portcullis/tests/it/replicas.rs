@@ -62,7 +62,7 @@ fn two_gateways_share_keys_and_one_audit_log_and_outlive_their_database() {
         replica.until("every record is in the chain", |replica| {
             let (status, told) = replica.command(&["audit", "verify"]);
             assert_eq!(status, 0, "{told}");
-            let (_, tail) = replica.command(&["audit", "tail", "--json"]);
+            let (_, tail) = replica.command(&["audit", "tail", "--json", "--count", "1000"]);
             tail.lines()
                 .filter(|line| line.contains("\"status\":200"))
                 .count()

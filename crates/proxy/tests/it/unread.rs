@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use portcullis_core::{AuditRecord, Limits, Outcome, RequestId};
+use portcullis_policy::{OutputActions, Profile};
 use portcullis_proxy::{Settings, Timeouts};
 use portcullis_store::NewKey;
 use serde_json::json;
@@ -25,7 +26,14 @@ async fn with(timeouts: Timeouts) -> Bench {
             },
             ..NewKey::named("test")
         },
-        ..Plan::default()
+        // What is sent here says the same over and over.
+        profile: Profile {
+            output: OutputActions {
+                max_repeated: 0,
+                ..OutputActions::default()
+            },
+            ..Profile::default()
+        },
     })
     .await
 }
