@@ -6,7 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::sdk::{fingerprint, is_root, run, works};
+use crate::debian;
+use crate::sdk::{fingerprint, run, works};
 use crate::tree::{root, target};
 
 /// Installs it if it is missing or old; returns its folder.
@@ -38,32 +39,9 @@ pub fn environment() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Node.js with npm; installed from Debian's packages when this process may do so.
+/// Node.js with npm.
 fn have_node() -> Result<(), String> {
-    let there =
-        || works(Command::new("node").arg("--version")) && works(Command::new("npm").arg("--version"));
-    if there() {
-        return Ok(());
-    }
-    let install = "apt-get install -y --no-install-recommends nodejs npm";
-    if !works(Command::new("apt-get").arg("--version")) || !is_root() {
-        return Err(format!(
-            "the tests need Node.js 20 or newer with npm; as root: {install}"
-        ));
-    }
-    run(Command::new("apt-get").args(["update", "-q"]))?;
-    let mut apt = Command::new("apt-get");
-    apt.env("DEBIAN_FRONTEND", "noninteractive").args([
-        "install",
-        "-y",
-        "-q",
-        "--no-install-recommends",
-        "nodejs",
-        "npm",
-    ]);
-    run(&mut apt)?;
-    match there() {
-        true => Ok(()),
-        false => Err(format!("there is no Node.js with npm even after: {install}")),
-    }
+    debian::have("Node.js 20 or newer with npm", &["nodejs", "npm"], || {
+        works(Command::new("node").arg("--version")) && works(Command::new("npm").arg("--version"))
+    })
 }

@@ -8,6 +8,7 @@
     reason = "a command line tool for developers: printing is what it does"
 )]
 
+mod debian;
 mod generated;
 mod idp;
 mod postgres;
@@ -25,7 +26,7 @@ cargo xtask <task>
   test     everything that must hold: format, lints, tidy, all tests, documentation tests
   tidy     the house's rules alone, without building or running tests
   gen      write the generated documents anew
-  setup    make the environments of the client tests and of the identity provider, install redis-server, and nothing else";
+  setup    make the environments of the client tests and of the identity provider, install the servers, and nothing else";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         "setup" => sdk::environment().and_then(|python| {
             println!("{}", python.display());
             idp::environment().map(|folder| println!("{}", folder.display()))?;
+            postgres::programs()?;
             redis::server()
         }),
         _ => Err(USAGE.to_owned()),

@@ -1,35 +1,12 @@
 //! PostgreSQL's server programs, which the tests start themselves: found, or installed from Debian's packages.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use crate::sdk::{is_root, run, works};
+use crate::debian;
 
 /// Makes sure that the programs are there.
 pub fn programs() -> Result<(), String> {
-    const INSTALL: &str = "apt-get install -y --no-install-recommends postgresql";
-    if found() {
-        return Ok(());
-    }
-    if !works(Command::new("apt-get").arg("--version")) || !is_root() {
-        return Err(format!(
-            "the tests of the store need PostgreSQL's server (initdb, postgres); as root: {INSTALL}"
-        ));
-    }
-    run(Command::new("apt-get").args(["update", "-q"]))?;
-    let mut apt = Command::new("apt-get");
-    apt.env("DEBIAN_FRONTEND", "noninteractive").args([
-        "install",
-        "-y",
-        "-q",
-        "--no-install-recommends",
-        "postgresql",
-    ]);
-    run(&mut apt)?;
-    match found() {
-        true => Ok(()),
-        false => Err(format!("there is no initdb even after: {INSTALL}")),
-    }
+    debian::have("PostgreSQL's server (initdb, postgres)", &["postgresql"], found)
 }
 
 /// Debian keeps the server's programs out of the path.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::debian;
 use crate::tree::{root, target};
 
 /// Makes the environment if it is missing or old; returns its Python.
@@ -40,36 +41,13 @@ pub fn environment() -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// Python with venv and pip; installed from Debian's packages when this process may do so.
+/// Python with venv and pip.
 fn have_venv() -> Result<(), String> {
-    const PACKAGES: &[&str] = &["python3", "python3-venv"];
-    if works(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
-        return Ok(());
-    }
-    let install = format!(
-        "apt-get install -y --no-install-recommends {}",
-        PACKAGES.join(" ")
-    );
-    if !works(Command::new("apt-get").arg("--version")) || !is_root() {
-        return Err(format!(
-            "the client tests need Python 3.10 or newer with venv; as root: {install}"
-        ));
-    }
-    run(Command::new("apt-get").args(["update", "-q"]))?;
-    let mut apt = Command::new("apt-get");
-    apt.env("DEBIAN_FRONTEND", "noninteractive")
-        .args(["install", "-y", "-q", "--no-install-recommends"])
-        .args(PACKAGES);
-    run(&mut apt)?;
-    if works(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
-        return Ok(());
-    }
-    Err(format!("python3 has no venv even after: {install}"))
-}
-
-pub fn is_root() -> bool {
-    let output = Command::new("id").arg("-u").output();
-    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+    debian::have(
+        "Python 3.10 or newer with venv",
+        &["python3", "python3-venv"],
+        || works(Command::new("python3").args(["-c", "import venv, ensurepip"])),
+    )
 }
 
 pub fn works(command: &mut Command) -> bool {
