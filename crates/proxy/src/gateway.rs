@@ -100,6 +100,35 @@ pub struct GroupLimit {
     pub team: Option<String>,
     /// The limits.
     pub limits: Limits,
+    /// What each single request may be.
+    pub each: RequestLimit,
+}
+
+/// What a single request may be. Nothing is counted: it holds for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestLimit {
+    /// Tokens of its reply, all texts together.
+    pub max_tokens: Option<u64>,
+    /// Bytes of its body.
+    pub max_body: Option<usize>,
+}
+
+impl RequestLimit {
+    /// The narrower of both.
+    fn and(self, other: RequestLimit) -> RequestLimit {
+        RequestLimit {
+            max_tokens: self.max_tokens.into_iter().chain(other.max_tokens).min(),
+            max_body: self.max_body.into_iter().chain(other.max_body).min(),
+        }
+    }
+}
+
+impl GroupLimit {
+    fn holds_for(&self, principal: &Principal) -> bool {
+        self.team
+            .as_ref()
+            .is_none_or(|team| principal.team.as_ref() == Some(team))
+    }
 }
 
 /// Who the holder of a client certificate is.
@@ -378,6 +407,12 @@ impl Guard {
 }
 
 impl Gateway {
+    /// What a request of this principal may be: the narrowest of all that holds for it.
+    pub(crate) fn request_limit(&self, principal: &Principal) -> RequestLimit {
+        let groups = self.limits.iter().filter(|group| group.holds_for(principal));
+        groups.fold(RequestLimit::default(), |limit, group| limit.and(group.each))
+    }
+
     /// Makes ready what is otherwise made for the first request: the search for the rules of each place of a profile.
     pub fn prepare(&self) {
         for guard in self.profiles.values() {

@@ -26,8 +26,8 @@ mod upstream;
 
 pub use door::{Door, Entered, Peer, Stream};
 pub use gateway::{
-    CertificateRule, Gateway, GroupLimit, ModelSize, Route, Services, Settings, SettingsError, Timeouts,
-    Upstream,
+    CertificateRule, Gateway, GroupLimit, ModelSize, RequestLimit, Route, Services, Settings, SettingsError,
+    Timeouts, Upstream,
 };
 pub use identity::{
     Algorithm, GuessLimit, Guesses, Identity, JwtIssuer, KeySources, Mapping, Terms, TokenError, is_safe,

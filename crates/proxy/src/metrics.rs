@@ -211,6 +211,7 @@ impl Metrics {
                 ("output", usage.output),
                 ("cached", usage.cached),
                 ("reasoning", usage.reasoning),
+                ("cache_write", usage.cache_write),
             ] {
                 self.tokens
                     .get_or_create(&[

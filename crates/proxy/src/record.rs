@@ -184,11 +184,13 @@ impl Record {
         known.output = known.output.max(usage.output);
         known.cached = known.cached.max(usage.cached);
         known.reasoning = known.reasoning.max(usage.reasoning);
+        known.cache_write = known.cache_write.max(usage.cache_write);
         self.audit.usage = Some(Usage {
             input: before.input.saturating_add(known.input),
             output: before.output.saturating_add(known.output),
             cached: before.cached.saturating_add(known.cached),
             reasoning: before.reasoning.saturating_add(known.reasoning),
+            cache_write: before.cache_write.saturating_add(known.cache_write),
         });
     }
 

@@ -66,6 +66,11 @@ pub enum Refusal {
         "The request holds images, audio, files or encrypted content that this key may not send uninspected."
     )]
     Uninspectable,
+    /// More texts at once than tokens are allowed for.
+    #[error(
+        "The request asks for more texts than it may have tokens: all of its texts together may have {0}."
+    )]
+    TooManyTexts(u64),
     /// Too large.
     #[error("The request body is larger than {0} bytes.")]
     TooLarge(usize),
@@ -125,9 +130,10 @@ impl Refusal {
             | Refusal::ForbiddenTrust => (403, "forbidden"),
             Refusal::UnknownEndpoint => (404, "unknown_endpoint"),
             Refusal::UnknownModel => (404, "unknown_model"),
-            Refusal::Malformed(_) | Refusal::Invalid(_) | Refusal::TooManyChoices(_) => {
-                (400, "invalid_request")
-            }
+            Refusal::Malformed(_)
+            | Refusal::Invalid(_)
+            | Refusal::TooManyChoices(_)
+            | Refusal::TooManyTexts(_) => (400, "invalid_request"),
             Refusal::SlowClient => (408, "invalid_request"),
             Refusal::Content | Refusal::Uninspectable => (400, "content_filter"),
             Refusal::TooLarge(_) => (413, "too_large"),

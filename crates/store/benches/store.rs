@@ -71,6 +71,7 @@ fn record(number: u64) -> AuditRecord {
             cached: 0,
             output: 20,
             reasoning: 0,
+            cache_write: 0,
         }),
         usage_estimated: false,
         limits_alone: false,

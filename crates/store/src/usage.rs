@@ -26,6 +26,7 @@ impl UsageTotals {
         self.usage.input = self.usage.input.saturating_add(other.usage.input);
         self.usage.cached = self.usage.cached.saturating_add(other.usage.cached);
         self.usage.output = self.usage.output.saturating_add(other.usage.output);
+        self.usage.cache_write = self.usage.cache_write.saturating_add(other.usage.cache_write);
         self.usage.reasoning = self.usage.reasoning.saturating_add(other.usage.reasoning);
         self.cost = Money(self.cost.0.saturating_add(other.cost.0));
     }

@@ -7,7 +7,9 @@ use portcullis_core::{Limits, Price, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Source;
 use portcullis_policy::Profile;
-use portcullis_proxy::{GroupLimit, GuessLimit, ModelSize, Route, Settings, Timeouts, Upstream};
+use portcullis_proxy::{
+    GroupLimit, GuessLimit, ModelSize, RequestLimit, Route, Settings, Timeouts, Upstream,
+};
 use portcullis_store::{OutOfReach, SharedSettings};
 
 use super::forms;
@@ -177,7 +179,9 @@ fn built_route(raw: &RawRoute) -> Route {
         price: raw.price.map(|price| Price {
             input: price.input,
             cached_input: price.cached_input,
+            cache_write: price.cache_write,
             output: price.output,
+            reasoning: price.reasoning,
         }),
         size: ModelSize {
             context: raw.context.map_or(ModelSize::default().context, u64::from),
@@ -200,6 +204,10 @@ fn built_limit(raw: &RawLimit) -> GroupLimit {
             tpm: raw.tpm,
             concurrency: raw.concurrency,
             budget: raw.budget.as_ref().map(|budget| budget.written().to_owned()),
+        },
+        each: RequestLimit {
+            max_tokens: raw.max_tokens.map(u64::from),
+            max_body: raw.max_body.as_ref().map(|size| size.meaning().0),
         },
     }
 }

@@ -152,9 +152,18 @@ pub struct RawPrice {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub cached_input: Option<f64>,
+    /// Prompt tokens that the provider put into its cache (Anthropic tells how many, and asks more for them); the price of
+    /// `input` where none is given. Where requests choose how long the cache keeps them, the dearest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub cache_write: Option<f64>,
     /// Reply tokens.
     #[schemars(range(min = 0))]
     pub output: f64,
+    /// Reply tokens that were reasoning; the price of `output` where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub reasoning: Option<f64>,
 }
 
 /// Limits for a group of keys, which share them.
@@ -180,6 +189,14 @@ pub struct RawLimit {
     /// Money per period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Text<Spending>>,
+    /// Tokens that the reply to one request may have, all of its texts together, reasoning included. A request that asks for
+    /// more, or says no number, is sent on with this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_tokens: Option<u32>,
+    /// The largest request body that is read; `max_body` of the whole configuration holds as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<Text<Size>>,
 }
 
 /// A group of keys.

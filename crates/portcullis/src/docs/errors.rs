@@ -40,6 +40,7 @@ static ALL: &[Refusal] = &[
     Refusal::UnknownEndpoint,
     Refusal::UnknownModel,
     Refusal::Invalid("what is wrong"),
+    Refusal::TooManyTexts(1000),
     Refusal::SlowClient,
     Refusal::Content,
     Refusal::Uninspectable,
@@ -77,6 +78,7 @@ const fn case(refusal: &Refusal) -> &'static str {
         Refusal::Malformed(_) | Refusal::Invalid(_) => {
             "the body is malformed, ambiguous (duplicate keys) or too deep"
         }
+        Refusal::TooManyTexts(_) => "more texts (`n`) than `limits.max_tokens` has tokens for",
         Refusal::SlowClient => "the body did not arrive in time",
         Refusal::Content => "refused for its content",
         Refusal::Uninspectable => "content that cannot be inspected and that the profile blocks",

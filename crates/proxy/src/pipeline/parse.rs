@@ -41,14 +41,13 @@ pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) 
     let (received, principal, guard, admission) = request.into_parts();
     let exchange = received.exchange;
     let passed = headers::pick(&received.head, exchange)?;
-    let bytes = body::read(
-        &received.head.headers,
-        received.body,
-        gw.max_body,
-        gw.timeouts.idle,
-    )
-    .await
-    .map_err(|error| error.of_client(gw.max_body))?;
+    let max_body = gw
+        .request_limit(&principal)
+        .max_body
+        .map_or(gw.max_body, |most| most.min(gw.max_body));
+    let bytes = body::read(&received.head.headers, received.body, max_body, gw.timeouts.idle)
+        .await
+        .map_err(|error| error.of_client(max_body))?;
     let bytes = if exchange.method() == Method::Post && !(bytes.is_empty() && exchange.takes_no_body()) {
         json_only(&received.head)?;
         bytes

@@ -48,11 +48,13 @@ pub(super) async fn reserve<'g>(
     let bytes = request.length();
     // What a reply that tells no usage is taken for: English prose has four bytes a token, code and other scripts less.
     let expected = bytes.div_ceil(3);
+    let said = asked.exchange.allowance(request.document());
+    let most = gw.request_limit(&asked.principal).max_tokens;
+    let (allowance, mut write) = capped(said, most)?;
     let left = asked.admission.left(now_ms()).await.map_err(refusal)?;
     if let (Some(left), Some(price)) = (left, dearest(&ways)) {
         let size = size(&ways);
         let input = input_bound(asked, request.uninspectable(), bytes, size);
-        let allowance = asked.exchange.allowance(request.document());
         // A reply that must fit a schema may be asked for several times.
         let attempts = request.attempts();
         let each = Money(left.0 / attempts);
@@ -66,9 +68,12 @@ pub(super) async fn reserve<'g>(
         let reserved = asked.admission.reserve(worst, now_ms()).await;
         reserved.map_err(refusal)?;
         if unsaid {
-            let edits = asked.exchange.allow(request.document(), tokens);
-            request.change(edits);
+            write = Some(tokens);
         }
+    }
+    if let Some(tokens) = write {
+        let edits = asked.exchange.allow(request.document(), tokens);
+        request.change(edits);
     }
     record.left("reserve");
     Ok(Reserved {
@@ -78,13 +83,32 @@ pub(super) async fn reserve<'g>(
     })
 }
 
+/// What a request may have of what it asks for, and the number that must be written into it where it asks for more or says none.
+fn capped(said: Option<Allowance>, most: Option<u64>) -> Result<(Option<Allowance>, Option<u64>), Refusal> {
+    let (Some(allowance), Some(most)) = (said, most) else {
+        return Ok((said, None));
+    };
+    let each = most.checked_div(allowance.texts).unwrap_or(most);
+    if each == 0 {
+        return Err(Refusal::TooManyTexts(most));
+    }
+    if allowance.tokens.is_some_and(|tokens| tokens <= each) {
+        return Ok((said, None));
+    }
+    let allowance = Allowance {
+        tokens: Some(each),
+        ..allowance
+    };
+    Ok((Some(allowance), Some(each)))
+}
+
 /// What the dearest of the ways costs; nothing where none has a price, which no budget sees.
 fn dearest(ways: &[Way<'_>]) -> Option<Price> {
-    let prices = ways.iter().filter_map(|way| way.price);
+    let prices = ways.iter().filter_map(|way| way.price).map(|price| price.bound());
     prices.reduce(|one, other| Price {
         input: one.input.max(other.input),
-        cached_input: None,
         output: one.output.max(other.output),
+        ..Price::default()
     })
 }
 
@@ -164,11 +188,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_limit_is_that_of_all_texts_together() {
+        let said = |tokens, texts| Some(Allowance { tokens, texts });
+        let capped = |said, most| capped(said, most).ok();
+        for (asked, most, may, write) in [
+            (said(Some(9), 1), None, said(Some(9), 1), None),
+            (None, Some(10), None, None),
+            (said(Some(9), 1), Some(10), said(Some(9), 1), None),
+            (said(Some(11), 1), Some(10), said(Some(10), 1), Some(10)),
+            (said(None, 1), Some(10), said(Some(10), 1), Some(10)),
+            (said(Some(9), 3), Some(10), said(Some(3), 3), Some(3)),
+            (said(Some(3), 3), Some(10), said(Some(3), 3), None),
+        ] {
+            assert_eq!(capped(asked, most), Some((may, write)), "{asked:?} {most:?}");
+        }
+        assert_eq!(capped(said(Some(1), 11), Some(10)), None);
+        assert_eq!(capped(said(None, u64::MAX), Some(10)), None);
+    }
+
+    #[test]
     fn what_is_not_said_is_what_the_budget_covers() {
         let price = Price {
             input: 2.5,
-            cached_input: None,
             output: 10.0,
+            ..Price::default()
         };
         let size = ModelSize {
             context: 100_000,

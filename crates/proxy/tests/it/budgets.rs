@@ -17,16 +17,22 @@ use crate::streams::wires;
 const PRICE: Price = Price {
     input: 10.0,
     cached_input: None,
+    cache_write: None,
+    reasoning: None,
     output: 100.0,
 };
 
 async fn with(budget: Option<&str>) -> Bench {
+    priced(budget, PRICE).await
+}
+
+async fn priced(budget: Option<&str>, price: Price) -> Bench {
     let route = |models: &str, api: Api| Route {
         matches: Glob::new(models),
         upstream: api.name().to_owned(),
         renamed: None,
         fallback: Vec::new(),
-        price: Some(PRICE),
+        price: Some(price),
         size: ModelSize {
             context: 50_000,
             output: 1000,
@@ -221,6 +227,43 @@ async fn what_the_budget_does_not_cover_is_refused_before_it_is_sent() {
         .await;
     assert_eq!(answer.status, 200);
     assert_eq!(spent(&bench), Money(50 + 500));
+}
+
+#[tokio::test]
+async fn every_sort_of_token_has_its_price_and_the_dearest_is_set_aside() {
+    let price = Price {
+        reasoning: Some(300.0),
+        cache_write: Some(20.0),
+        ..PRICE
+    };
+    // 0.0369 dollars if the reply is all reasoning, 0.0169 if none is.
+    let (poor, rich) = (
+        priced(Some("0.03 USD/day"), price).await,
+        priced(Some("0.09 USD/day"), price).await,
+    );
+    let ask = async |bench: &Bench| {
+        bench
+            .post("/v1/chat/completions", chat(Some(100)).to_string())
+            .await
+    };
+    assert_eq!(ask(&poor).await.code(), "budget_exceeded");
+    let mut told: Value = serde_json::from_str(&reply(Some((50, 90)))).unwrap();
+    told["usage"]["completion_tokens_details"] = json!({"reasoning_tokens": 60});
+    rich.script(Script::json(told.to_string()));
+    assert_eq!(ask(&rich).await.status, 200);
+    assert_eq!(spent(&rich), Money(50 * 10 + 30 * 100 + 60 * 300));
+
+    let before = spent(&rich).0;
+    let message = json!({"id": "m", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "Hello."}],
+        "usage": {"input_tokens": 10, "cache_creation_input_tokens": 40, "cache_read_input_tokens": 5, "output_tokens": 3}});
+    rich.script(Script::json(message.to_string()));
+    let request =
+        json!({"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello!"}]});
+    let answer = rich.post("/v1/messages", request.to_string()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(spent(&rich).0 - before, 15 * 10 + 40 * 20 + 3 * 100);
+    assert_eq!(rich.record(&answer).await.usage.unwrap().cache_write, 40);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod own_prompts;
 mod principals;
 mod prompts;
 mod recorded;
+mod request_limits;
 mod retries;
 mod sandbox;
 mod streams;

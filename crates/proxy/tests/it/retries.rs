@@ -21,6 +21,8 @@ async fn a_reply_that_does_not_fit_is_asked_for_again() {
     let price = Price {
         input: 1.0,
         cached_input: None,
+        cache_write: None,
+        reasoning: None,
         output: 100.0,
     };
     for action in [Action::Flag, Action::Block] {

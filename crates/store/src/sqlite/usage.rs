@@ -96,6 +96,8 @@ fn totals(row: &Row<'_>) -> Result<UsageTotals, StoreError> {
             cached: number(3)?,
             output: number(4)?,
             reasoning: number(5)?,
+            // Kept in the audit records alone, and in the cost.
+            cache_write: 0,
         },
         cost: Money(number(6)?),
     })

@@ -417,6 +417,7 @@ fn totals(requests: u64, tokens: u64, cost: u64) -> UsageTotals {
         cached: 1,
         output: 2 * tokens,
         reasoning: 3,
+        cache_write: 0,
     };
     UsageTotals {
         requests,

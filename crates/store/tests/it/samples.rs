@@ -62,6 +62,7 @@ pub fn record(number: u64) -> AuditRecord {
             cached: 0,
             output: 20,
             reasoning: 0,
+            cache_write: 7,
         }),
         usage_estimated: false,
         limits_alone: false,

@@ -215,6 +215,7 @@ pub fn usage(document: &Document, usage: NodeId) -> Option<Usage> {
         cached,
         output: output.unwrap_or(0),
         reasoning: reasoning.unwrap_or(0),
+        cache_write: written,
     })
 }
 

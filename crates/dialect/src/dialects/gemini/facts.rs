@@ -224,6 +224,7 @@ pub fn usage(document: &Document) -> Option<Usage> {
         cached: count("cachedContentTokenCount"),
         output: count("candidatesTokenCount").saturating_add(reasoning),
         reasoning,
+        cache_write: 0,
     })
 }
 

@@ -133,6 +133,8 @@ pub fn usage(document: &Document, usage: NodeId) -> Option<Usage> {
             ["completion_tokens_details", "output_tokens_details"],
             "reasoning_tokens",
         ),
+        // The API tells of none, and asks nothing for it.
+        cache_write: 0,
     })
 }
 
