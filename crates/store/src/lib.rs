@@ -32,7 +32,7 @@ pub use meter::{
     SharedError, SharedSettings, Standing,
 };
 pub use owned::{Owned, OwnedStore};
-pub use usage::{UsageDelta, UsageHour, UsageStore, UsageTotals};
+pub use usage::{UsageBatch, UsageDelta, UsageHour, UsageStore, UsageTotals};
 
 /// Everything the gateway keeps. The parts are traits of their own, beside the types that they speak of.
 pub trait Store: KeyStore + OwnedStore + UsageStore + AuditStore + Send + Sync {}

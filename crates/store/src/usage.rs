@@ -43,6 +43,17 @@ pub struct UsageDelta {
     pub totals: UsageTotals,
 }
 
+/// What is to be added together, once, however often it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageBatch {
+    /// Who adds: random, anew in each process.
+    pub writer: [u8; 16],
+    /// The number among the batches of this writer; each is greater than the one before.
+    pub number: u64,
+    /// What to add.
+    pub deltas: Vec<UsageDelta>,
+}
+
 /// What one meter used in one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsageHour {
@@ -55,8 +66,9 @@ pub struct UsageHour {
 /// Keeps usage.
 #[async_trait]
 pub trait UsageStore {
-    /// Adds all of it or nothing.
-    async fn add_usage(&self, deltas: Vec<UsageDelta>) -> Result<(), StoreError>;
+    /// Adds all of it or nothing; nothing where this batch of this writer, or a later one, has been added already. So a batch
+    /// may be handed over again when nobody knows whether it arrived.
+    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError>;
 
     /// Sums of every meter from the hour that holds `since_ms` on.
     async fn usage_since(&self, since_ms: u64) -> Result<Vec<(MeterId, UsageTotals)>, StoreError>;

@@ -12,7 +12,7 @@ use super::meters::{Limited, MeterId};
 use super::state::State;
 use super::wanted::{Wanted, wanted};
 use super::{Budget, Period};
-use crate::{Store, StoreError, UsageDelta, UsageTotals};
+use crate::{Store, StoreError, UsageBatch, UsageDelta, UsageTotals};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -21,6 +21,30 @@ const HOUR_MS: u64 = 3_600_000;
 pub(super) struct Local {
     // Meters exist for authenticated keys and configured groups only, so nobody can make this grow at will.
     all: RwLock<HashMap<MeterId, Arc<Meter>>>,
+    /// Batches go to the store one after the other.
+    sending: tokio::sync::Mutex<()>,
+    unsent: Mutex<Unsent>,
+}
+
+/// What is on its way to the store.
+#[derive(Default)]
+struct Unsent {
+    writer: Option<[u8; 16]>,
+    number: u64,
+    /// Handed over, and not known to have arrived.
+    batch: Option<UsageBatch>,
+}
+
+impl Unsent {
+    fn writer(&mut self) -> Result<[u8; 16], StoreError> {
+        if let Some(writer) = self.writer {
+            return Ok(writer);
+        }
+        let mut writer = [0; 16];
+        getrandom::fill(&mut writer)?;
+        self.writer = Some(writer);
+        Ok(writer)
+    }
 }
 
 struct Meter {
@@ -128,31 +152,65 @@ impl Local {
         self.meter(id).lock().set_spent(period, money, now_ms);
     }
 
-    /// Money that is to be handed to the store.
+    /// Money that is to be handed to the store, or that is on its way there and may not have arrived.
     pub(super) fn unsaved_costs(&self) -> Vec<(MeterId, Money)> {
+        let on_the_way = self.unsent().batch.iter().flat_map(|batch| &batch.deltas).fold(
+            HashMap::<MeterId, u64>::new(),
+            |mut sums, delta| {
+                let sum = sums.entry(delta.meter.clone()).or_default();
+                *sum = sum.saturating_add(delta.totals.cost.0);
+                sums
+            },
+        );
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        let costs = all
-            .values()
-            .map(|meter| (meter.id.clone(), meter.lock().unsaved_cost()));
+        let costs = all.values().map(|meter| {
+            let sent = on_the_way.get(&meter.id).copied().unwrap_or_default();
+            let cost = meter.lock().unsaved_cost();
+            (meter.id.clone(), Money(cost.0.saturating_add(sent)))
+        });
         costs.filter(|(_, cost)| *cost > Money(0)).collect()
     }
 
-    /// Hands what was taken by [`Local::take_unsaved`] to the store, or keeps it for the next time.
+    /// Hands what was taken by [`Local::take_unsaved`] to the store, behind what was handed over before and may not have arrived.
+    /// Where that fails it is kept for the next time.
     pub(super) async fn hand_over(
         &self,
         store: &dyn Store,
         deltas: Vec<UsageDelta>,
     ) -> Result<(), StoreError> {
-        if deltas.is_empty() {
-            return Ok(());
-        }
         let mut kept = Unsaved {
             local: self,
-            deltas: Some(deltas.clone()),
+            deltas: Some(deltas),
         };
-        store.add_usage(deltas).await?;
-        kept.deltas = None;
+        let _one_at_a_time = self.sending.lock().await;
+        // Whether it arrived, nobody knows: it goes again as it was, and counts once.
+        let old = self.unsent().batch.clone();
+        if let Some(old) = old {
+            store.add_usage(old).await?;
+            self.unsent().batch = None;
+        }
+        if kept.deltas.as_ref().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
+        let batch = {
+            let mut unsent = self.unsent();
+            let writer = unsent.writer()?;
+            unsent.number = unsent.number.saturating_add(1);
+            let batch = UsageBatch {
+                writer,
+                number: unsent.number,
+                deltas: kept.deltas.take().unwrap_or_default(),
+            };
+            unsent.batch = Some(batch.clone());
+            batch
+        };
+        store.add_usage(batch).await?;
+        self.unsent().batch = None;
         Ok(())
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Unsent> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is to be handed to the store, which then is no longer here.

@@ -7,7 +7,10 @@ use super::unsigned;
 use crate::{Pepper, StoreError};
 
 /// Applied in order, each once; `portcullis_schema` counts them. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/postgres/0001.sql"),
+    include_str!("../../migrations/postgres/0002.sql"),
+];
 
 pub(super) const PEPPER: &str = "pepper";
 

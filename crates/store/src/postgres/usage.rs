@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use portcullis_core::{Money, Usage};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{Connection, Row};
 
 use super::{Postgres, signed, text, unsigned};
-use crate::{MeterId, StoreError, UsageDelta, UsageHour, UsageStore, UsageTotals};
+use crate::{MeterId, StoreError, UsageBatch, UsageDelta, UsageHour, UsageStore, UsageTotals};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -21,14 +21,22 @@ const ADD: &str = "INSERT INTO usage AS kept (meter, hour, requests, input, cach
      requests = kept.requests + excluded.requests, input = kept.input + excluded.input, \
      cached = kept.cached + excluded.cached, output = kept.output + excluded.output, \
      reasoning = kept.reasoning + excluded.reasoning, cost = kept.cost + excluded.cost";
+/// Changes nothing where this batch was added before.
+const NOTE: &str = "INSERT INTO usage_writers AS known (writer, last) VALUES ($1, $2) \
+     ON CONFLICT (writer) DO UPDATE SET last = excluded.last WHERE known.last < excluded.last";
 const SUMS: &str = "sum(requests)::bigint, sum(input)::bigint, sum(cached)::bigint, sum(output)::bigint, \
                     sum(reasoning)::bigint, sum(cost)::bigint";
 
 #[async_trait]
 impl UsageStore for Postgres {
-    async fn add_usage(&self, deltas: Vec<UsageDelta>) -> Result<(), StoreError> {
-        let column = |number: fn(&UsageDelta) -> u64| -> Vec<i64> {
-            deltas.iter().map(|delta| signed(number(delta))).collect()
+    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
+        let UsageBatch {
+            writer,
+            number,
+            deltas,
+        } = batch;
+        let column = |read: fn(&UsageDelta) -> u64| -> Vec<i64> {
+            deltas.iter().map(|delta| signed(read(delta))).collect()
         };
         let numbers = [
             column(|delta| delta.hour),
@@ -42,9 +50,18 @@ impl UsageStore for Postgres {
         let meters: Vec<String> = deltas.iter().map(|delta| text(delta.meter.as_str())).collect();
         self.run(move |connection| {
             Box::pin(async move {
-                let add = sqlx::query(ADD).bind(meters);
-                let add = numbers.into_iter().fold(add, |add, numbers| add.bind(numbers));
-                add.execute(connection).await?;
+                let mut transaction = connection.begin().await?;
+                let new = sqlx::query(NOTE)
+                    .bind(writer.as_slice())
+                    .bind(signed(number))
+                    .execute(&mut *transaction)
+                    .await?;
+                if new.rows_affected() > 0 {
+                    let add = sqlx::query(ADD).bind(meters);
+                    let add = numbers.into_iter().fold(add, |add, numbers| add.bind(numbers));
+                    add.execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
                 Ok(())
             })
         })

@@ -8,6 +8,7 @@ use crate::{Pepper, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001.sql"),
     include_str!("../../migrations/sqlite/0002.sql"),
+    include_str!("../../migrations/sqlite/0003.sql"),
 ];
 
 pub(super) const PEPPER: &str = "pepper";

@@ -5,7 +5,7 @@ use portcullis_core::{Money, Usage};
 use rusqlite::{Connection, Row, TransactionBehavior};
 
 use super::{Sqlite, signed, unsigned};
-use crate::{MeterId, StoreError, UsageDelta, UsageHour, UsageStore, UsageTotals};
+use crate::{MeterId, StoreError, UsageBatch, UsageDelta, UsageHour, UsageStore, UsageTotals};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -13,12 +13,15 @@ const ADD: &str = "INSERT INTO usage (meter, hour, requests, input, cached, outp
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (meter, hour) DO UPDATE SET \
      requests = requests + excluded.requests, input = input + excluded.input, cached = cached + excluded.cached, \
      output = output + excluded.output, reasoning = reasoning + excluded.reasoning, cost = cost + excluded.cost";
+/// Changes nothing where this batch was added before.
+const NOTE: &str = "INSERT INTO usage_writers (writer, last) VALUES (?1, ?2) \
+     ON CONFLICT (writer) DO UPDATE SET last = excluded.last WHERE last < excluded.last";
 const SUMS: &str = "sum(requests), sum(input), sum(cached), sum(output), sum(reasoning), sum(cost)";
 
 #[async_trait]
 impl UsageStore for Sqlite {
-    async fn add_usage(&self, deltas: Vec<UsageDelta>) -> Result<(), StoreError> {
-        self.writer.run(move |connection| add(connection, &deltas)).await
+    async fn add_usage(&self, batch: UsageBatch) -> Result<(), StoreError> {
+        self.writer.run(move |connection| add(connection, &batch)).await
     }
 
     async fn usage_since(&self, since_ms: u64) -> Result<Vec<(MeterId, UsageTotals)>, StoreError> {
@@ -55,8 +58,14 @@ impl UsageStore for Sqlite {
     }
 }
 
-fn add(connection: &mut Connection, deltas: &[UsageDelta]) -> Result<(), StoreError> {
+fn add(connection: &mut Connection, batch: &UsageBatch) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let new = transaction
+        .prepare_cached(NOTE)?
+        .execute((batch.writer.as_slice(), signed(batch.number)))?;
+    if new == 0 {
+        return Ok(());
+    }
     {
         let mut statement = transaction.prepare_cached(ADD)?;
         for UsageDelta {
@@ -68,7 +77,7 @@ fn add(connection: &mut Connection, deltas: &[UsageDelta]) -> Result<(), StoreEr
                     usage,
                     cost,
                 },
-        } in deltas
+        } in &batch.deltas
         {
             statement.execute((
                 meter.as_str(),

@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use portcullis_core::{Glob, KeyId, Limits, Money, PrincipalKind, Usage};
 use portcullis_store::{
     AuditBatch, AuthError, Encoded, Head, KeyRecord, Keyring, MeterId, Meters, NewKey, Period, Store,
-    StoreError, UsageDelta, UsageTotals, open, verify,
+    StoreError, UsageBatch, UsageDelta, UsageTotals, open, verify,
 };
 
 use crate::samples::{NOW, Place, record, request};
@@ -439,11 +439,36 @@ async fn usage_adds_up(store: Arc<dyn Store>) {
         delta(&meter, hour, totals(2, 20, 200)),
         delta(&other, hour, totals(5, 50, 500)),
     ];
-    store.add_usage(first).await.unwrap();
+    let batch = |number, deltas| UsageBatch {
+        writer: [1; 16],
+        number,
+        deltas,
+    };
+    store.add_usage(batch(1, first)).await.unwrap();
     store
-        .add_usage(vec![delta(&meter, hour, totals(3, 30, 300))])
+        .add_usage(batch(2, vec![delta(&meter, hour, totals(3, 30, 300))]))
         .await
         .unwrap();
+
+    // Asked again, it is not added again; another writer's is.
+    for (writer, number) in [([1; 16], 2), ([1; 16], 1), ([2; 16], 1), ([2; 16], 1)] {
+        let deltas = match writer == [1; 16] {
+            true => vec![delta(&meter, hour, totals(3, 30, 300))],
+            false => vec![delta(&other, hour + 1, totals(1, 1, 1))],
+        };
+        let batch = UsageBatch {
+            writer,
+            number,
+            deltas,
+        };
+        store.add_usage(batch).await.unwrap();
+    }
+    assert_eq!(
+        store.usage_hours(&other, NOW + 3_600_000).await.unwrap()[0]
+            .totals
+            .requests,
+        1
+    );
 
     let hours = store.usage_hours(&meter, NOW - 3_600_000).await.unwrap();
     assert_eq!(
@@ -464,7 +489,7 @@ async fn usage_adds_up(store: Arc<dyn Store>) {
         .iter()
         .map(|(id, sum)| (id.as_str(), sum.requests, sum.cost.0))
         .collect();
-    assert_eq!(short, [("key:key_a", 6, 600), ("team:free", 5, 500)]);
+    assert_eq!(short, [("key:key_a", 6, 600), ("team:free", 6, 501)]);
 }
 
 async fn meters_take_up_where_they_left_off(store: Arc<dyn Store>) {

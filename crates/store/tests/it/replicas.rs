@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ed25519_dalek::SigningKey;
-use portcullis_core::{KeyId, Money};
+use portcullis_core::{KeyId, Limits, Money, Usage};
 use portcullis_store::{
-    AuditError, AuditLog, AuthError, Keyring, MeterId, NewKey, Store, StoreError, Tampered, UsageDelta,
-    UsageTotals, open, verify,
+    AuditError, AuditLog, AuthError, Keyring, MeterId, Meters, NewKey, Store, StoreError, Tampered,
+    UsageBatch, UsageDelta, UsageTotals, open, verify,
 };
 use sqlx::{Connection, Executor, PgConnection, Row};
 use tempfile::TempDir;
@@ -109,7 +109,7 @@ async fn usage_of_all_replicas_adds_up() {
         let (url, meters) = (server.url(), meters.clone());
         tokio::spawn(async move {
             let store = open(&url).await.unwrap();
-            for _ in 0..20 {
+            for at in 0..20 {
                 // In another order in each replica: nobody may wait for whoever waits for him.
                 let mut deltas: Vec<UsageDelta> = meters
                     .iter()
@@ -126,7 +126,15 @@ async fn usage_of_all_replicas_adds_up() {
                 if number % 2 == 1 {
                     deltas.rotate_left(1);
                 }
-                store.add_usage(deltas).await.unwrap();
+                let writer = [u8::try_from(number).unwrap(); 16];
+                store
+                    .add_usage(UsageBatch {
+                        writer,
+                        number: at,
+                        deltas,
+                    })
+                    .await
+                    .unwrap();
             }
         })
     });
@@ -443,6 +451,26 @@ async fn a_commit_whose_answer_was_lost_is_not_done_twice() {
     }
     assert_eq!((log.status().committed, log.status().rejected), (10, 0));
     assert_eq!(check(&server, &heads.of("one")).await.unwrap(), 10);
+
+    let meters = Meters::load(&*store, NOW).await.unwrap();
+    let id = MeterId::team("a");
+    for _ in 0..3 {
+        let limits = Limits::default();
+        let admission = meters.admit(&[(id.clone(), &limits)], NOW).await.unwrap();
+        admission.settle(
+            &Usage {
+                input: 5,
+                ..Usage::default()
+            },
+            Money(10),
+            NOW,
+        );
+        cut.armed.store(true, Ordering::SeqCst);
+        assert!(meters.flush(&*store).await.is_err(), "the answer was lost");
+    }
+    meters.flush(&*store).await.unwrap();
+    let (_, sum) = store.usage_since(0).await.unwrap().remove(0);
+    assert_eq!((sum.requests, sum.usage.input, sum.cost), (3, 15, Money(30)));
 
     let (_, text) = store.create_key(NewKey::named("ann"), NOW).await.unwrap();
     let keyring = Keyring::load(Arc::clone(&store)).await.unwrap();
