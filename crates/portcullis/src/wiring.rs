@@ -11,7 +11,9 @@ use std::time::Duration;
 use portcullis_admin::{Console, Token};
 use portcullis_core::Secret;
 use portcullis_inspect::{Inspector, Source};
-use portcullis_proxy::{Client, Door, Gateway, Identity, Kept, Metrics, Repeats, Server, Services};
+use portcullis_proxy::{
+    Client, Door, Gateway, Identity, Kept, Metrics, Repeats, Server, Services, raise_alerts,
+};
 use portcullis_store::{
     AuditLog, Keyring, Meters, OutOfReach, SharedSettings, Store, load_or_create_signing_key, public_key_text,
 };
@@ -31,6 +33,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// How often the files of TLS are looked at.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Every how many times budgets are looked at for alerts.
+const ALERTS: u64 = 5;
 
 /// How much memory the verdicts on texts that were scanned before may take: room for some 70,000 texts.
 const REMEMBERED: usize = 16 << 20;
@@ -306,7 +311,7 @@ impl Running {
             )),
             tokio::spawn(Arc::clone(&tls).watch(stopped.clone())),
             tokio::spawn(keep_keys(Arc::clone(&server), stopped.clone())),
-            tokio::spawn(keep_house(Arc::clone(&services), stopped)),
+            tokio::spawn(keep_house(Arc::clone(&services), Arc::clone(&server), stopped)),
         ];
         Ok(Running {
             address,
@@ -445,10 +450,11 @@ async fn keep_keys(server: Arc<Server>, stopped: watch::Receiver<bool>) {
 }
 
 /// What must happen now and then. A failure is told and tried again: keys known so far stay in force, usage is kept.
-async fn keep_house(services: Arc<Services>, stopped: watch::Receiver<bool>) {
+async fn keep_house(services: Arc<Services>, server: Arc<Server>, stopped: watch::Receiver<bool>) {
     let mut stop = std::pin::pin!(told(stopped));
     let mut tick = tokio::time::interval(HOUSEKEEPING);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = 0u64;
     loop {
         tokio::select! {
             _ = tick.tick() => {}
@@ -466,6 +472,12 @@ async fn keep_house(services: Arc<Services>, stopped: watch::Receiver<bool>) {
         }
         if let Err(error) = services.meters.flush(services.store.as_ref()).await {
             tracing::error!(%error, "usage could not be written; it is tried again");
+        }
+        ticks = ticks.wrapping_add(1);
+        if ticks.is_multiple_of(ALERTS)
+            && let Err(error) = raise_alerts(&server.gateway(), now_ms()).await
+        {
+            tracing::error!(%error, "budgets could not be looked at for alerts; it is tried again");
         }
     }
 }

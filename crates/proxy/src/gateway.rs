@@ -13,7 +13,7 @@ use portcullis_dialect::Api;
 use portcullis_inspect::{Inspector, Selection};
 use portcullis_policy::{Place, Profile};
 use portcullis_schema::Schema;
-use portcullis_store::{AuditLog, Keyring, Meters, Store};
+use portcullis_store::{AuditLog, Keyring, MeterId, Meters, Store};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -124,7 +124,15 @@ impl RequestLimit {
 }
 
 impl GroupLimit {
-    fn holds_for(&self, principal: &Principal) -> bool {
+    /// Where it is counted.
+    pub(crate) fn meter(&self) -> MeterId {
+        match &self.team {
+            Some(team) => MeterId::team(team),
+            None => MeterId::from_text(&self.name),
+        }
+    }
+
+    pub(crate) fn holds_for(&self, principal: &Principal) -> bool {
         self.team
             .as_ref()
             .is_none_or(|team| principal.team.as_ref() == Some(team))

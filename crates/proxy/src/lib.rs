@@ -3,6 +3,7 @@
 //! It receives a finished [`Gateway`] value and never touches files, the environment or the command line, so that a test
 //! builds one in a few lines. `pipeline.rs` is the map of what happens to a request.
 
+mod alerts;
 mod body;
 mod door;
 mod enforce;
@@ -24,6 +25,7 @@ mod server;
 mod tls;
 mod upstream;
 
+pub use alerts::raise_alerts;
 pub use door::{Door, Entered, Peer, Stream};
 pub use gateway::{
     CertificateRule, Gateway, GroupLimit, ModelSize, RequestLimit, Route, Services, Settings, SettingsError,

@@ -8,13 +8,15 @@ use std::sync::atomic::Ordering;
 
 use portcullis_core::{Action, AuditRecord, Family};
 use portcullis_inspect::CacheStats;
-use portcullis_store::Reach;
+use portcullis_store::{BudgetAlert, Reach};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family as Series;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::alerts::Refused;
 
 type Labels<const N: usize> = [(&'static str, String); N];
 type Timed<const N: usize> = Series<Labels<N>, Histogram, fn() -> Histogram>;
@@ -29,6 +31,9 @@ pub struct Metrics {
     findings: Series<Labels<3>, Counter>,
     tokens: Series<Labels<3>, Counter>,
     cost: Series<Labels<1>, Counter>,
+    alerts: Series<Labels<2>, Counter>,
+    /// Not a counter, but filled where requests are refused and emptied where alerts are raised.
+    pub(crate) refused: Refused,
     active: Gauge,
     connections: Gauge,
     verdicts: Verdicts,
@@ -97,6 +102,12 @@ impl Metrics {
             "Cost by the configured prices",
             cost.clone(),
         );
+        let alerts = Series::default();
+        registry.register(
+            "portcullis_budget_alerts",
+            "Alerts of budgets that this process raised, by threshold in hundredths and period",
+            alerts.clone(),
+        );
         let active = Gauge::default();
         registry.register(
             "portcullis_requests_active",
@@ -130,6 +141,8 @@ impl Metrics {
             findings,
             tokens,
             cost,
+            alerts,
+            refused: Refused::default(),
             active,
             connections,
             verdicts,
@@ -160,6 +173,14 @@ impl Metrics {
     /// Counts requests under way while the value lives.
     pub(crate) fn active(&self) -> Held {
         Held::new(&self.active)
+    }
+
+    pub(crate) fn alert(&self, alert: &BudgetAlert) {
+        let labels = [
+            ("percent", alert.percent.to_string()),
+            ("period", alert.budget.period.name().to_owned()),
+        ];
+        self.alerts.get_or_create(&labels).inc();
     }
 
     pub(crate) fn room(&self, room: &'static str, micros: u64) {

@@ -7,6 +7,7 @@
 //! A new store is one module and one match arm in [`open`]; the conformance suite under `tests/` then holds it to
 //! the same behaviour as the others.
 
+mod alert;
 mod audit;
 mod clock;
 mod error;
@@ -19,6 +20,7 @@ mod usage;
 
 use std::sync::Arc;
 
+pub use alert::{ALERT_AT, AlertStore, BudgetAlert};
 pub use audit::{
     AuditBatch, AuditError, AuditLog, AuditPage, AuditSlot, AuditStatus, AuditStore, AuditUnavailable,
     CanonicalError, ChainedRecord, Chaining, Encoded, Hash, Head, HeadFileError, SignedHead, SigningKey,
@@ -35,9 +37,9 @@ pub use owned::{Owned, OwnedStore};
 pub use usage::{UsageBatch, UsageDelta, UsageHour, UsageStore, UsageTotals};
 
 /// Everything the gateway keeps. The parts are traits of their own, beside the types that they speak of.
-pub trait Store: KeyStore + OwnedStore + UsageStore + AuditStore + Send + Sync {}
+pub trait Store: KeyStore + OwnedStore + UsageStore + AlertStore + AuditStore + Send + Sync {}
 
-impl<T: KeyStore + OwnedStore + UsageStore + AuditStore + Send + Sync> Store for T {}
+impl<T: KeyStore + OwnedStore + UsageStore + AlertStore + AuditStore + Send + Sync> Store for T {}
 
 /// Opens the store that `url` names and brings its schema up to date.
 ///

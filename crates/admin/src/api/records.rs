@@ -52,7 +52,10 @@ pub(crate) struct Since {
     since_ms: Option<u64>,
 }
 
-/// What each key and team used.
+/// How many alerts are shown.
+const ALERTS: u32 = 100;
+
+/// What each key and team used, and the last alerts of budgets.
 pub(crate) async fn usage(
     State(console): State<Arc<Console>>,
     Query(since): Query<Since>,
@@ -69,7 +72,22 @@ pub(crate) async fn usage(
             })
         })
         .collect();
-    Ok(Json(json!({ "since_ms": since_ms, "usage": usage })))
+    let alerts: Vec<Value> = console
+        .store
+        .alerts(ALERTS)
+        .await?
+        .iter()
+        .map(|alert| {
+            json!({
+                "meter": alert.meter.as_str(), "period": alert.budget.period.name(), "period_since_ms": alert.since_ms,
+                "percent": alert.percent, "spent_micro_usd": alert.spent.0, "budget_micro_usd": alert.budget.amount.0,
+                "unix_ms": alert.unix_ms,
+            })
+        })
+        .collect();
+    Ok(Json(
+        json!({ "since_ms": since_ms, "usage": usage, "alerts": alerts }),
+    ))
 }
 
 /// The configuration in force.

@@ -46,20 +46,21 @@ pub(super) async fn admit(
 pub(crate) async fn enter(gw: &Gateway, principal: &Principal) -> Result<Admission, Refusal> {
     let mut limits: Vec<(MeterId, &Limits)> = vec![(MeterId::key(&principal.key), &principal.limits)];
     for group in &gw.limits {
-        match &group.team {
-            Some(team) if principal.team.as_ref() == Some(team) => {
-                limits.push((MeterId::team(team), &group.limits))
-            }
-            Some(_) => {}
-            None => limits.push((MeterId::from_text(&group.name), &group.limits)),
+        if group.holds_for(principal) {
+            limits.push((group.meter(), &group.limits));
         }
     }
     let admitted = gw.services.meters.admit(&limits, now_ms()).await;
-    admitted.map_err(refusal)
+    admitted.map_err(|limited| refused(gw, limited))
 }
 
-/// What a client is told of a limit that is reached.
-pub(super) fn refusal(limited: Limited) -> Refusal {
+/// What a client is told of a limit that is reached; a budget's refusal is noted for its alerts.
+pub(super) fn refused(gw: &Gateway, limited: Limited) -> Refusal {
+    gw.services.metrics.refused.note(&limited);
+    refusal(limited)
+}
+
+fn refusal(limited: Limited) -> Refusal {
     match limited {
         Limited::Rate { retry_after_ms, .. } => Refusal::RateLimited(retry_after_ms),
         Limited::Concurrency { .. } => Refusal::TooManyConcurrent,

@@ -6,7 +6,7 @@
 use portcullis_core::{Money, Price, UninspectableKind, Usage};
 use portcullis_dialect::Allowance;
 
-use super::admit::refusal;
+use super::admit::refused;
 use super::authorize::{Authorized, Confiding, Outgoing};
 use super::forward::{Way, ways};
 use super::parse::Asked;
@@ -51,7 +51,8 @@ pub(super) async fn reserve<'g>(
     let said = asked.exchange.allowance(request.document());
     let most = gw.request_limit(&asked.principal).max_tokens;
     let (allowance, mut write) = capped(said, most)?;
-    let left = asked.admission.left(now_ms()).await.map_err(refusal)?;
+    let left = asked.admission.left(now_ms()).await;
+    let left = left.map_err(|limited| refused(gw, limited))?;
     if let (Some(left), Some(price)) = (left, dearest(&ways)) {
         let size = size(&ways);
         let input = input_bound(asked, request.uninspectable(), bytes, size);
@@ -66,7 +67,7 @@ pub(super) async fn reserve<'g>(
             ..Usage::default()
         });
         let reserved = asked.admission.reserve(worst, now_ms()).await;
-        reserved.map_err(refusal)?;
+        reserved.map_err(|limited| refused(gw, limited))?;
         if unsaid {
             write = Some(tokens);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use portcullis_core::{Glob, Limits, Money, Price};
 use portcullis_dialect::Api;
-use portcullis_proxy::{ModelSize, Route, Settings, Timeouts};
+use portcullis_proxy::{ModelSize, Route, Settings, Timeouts, raise_alerts};
 use portcullis_store::{MeterId, NewKey, Period};
 use serde_json::{Value, json};
 
@@ -65,11 +65,15 @@ async fn priced(budget: Option<&str>, price: Price) -> Bench {
     .await
 }
 
-fn spent(bench: &Bench) -> Money {
+fn now_ms() -> u64 {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
-    let now = u64::try_from(now.as_millis()).unwrap();
+    u64::try_from(now.as_millis()).unwrap()
+}
+
+fn spent(bench: &Bench) -> Money {
+    let now = now_ms();
     bench
         .services
         .meters
@@ -264,6 +268,59 @@ async fn every_sort_of_token_has_its_price_and_the_dearest_is_set_aside() {
     assert_eq!(answer.status, 200);
     assert_eq!(spent(&rich).0 - before, 15 * 10 + 40 * 20 + 3 * 100);
     assert_eq!(rich.record(&answer).await.usage.unwrap().cache_write, 40);
+}
+
+#[tokio::test]
+async fn a_budget_that_runs_low_is_told_once() {
+    let bench = with(Some("0.2 USD/month")).await;
+    let look = async || {
+        bench
+            .services
+            .meters
+            .flush(bench.services.store.as_ref())
+            .await
+            .unwrap();
+        let raised = raise_alerts(&bench.server.gateway(), now_ms()).await.unwrap();
+        raised.iter().map(|alert| alert.percent).collect::<Vec<_>>()
+    };
+    let spend = async |output: u64| {
+        bench.script(Script::json(reply(Some((0, output)))));
+        let answer = bench
+            .post("/v1/chat/completions", chat(Some(output)).to_string())
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    let too_much = async || {
+        let answer = bench
+            .post("/v1/chat/completions", chat(Some(900)).to_string())
+            .await;
+        assert_eq!(answer.code(), "budget_exceeded");
+    };
+    assert_eq!(look().await, [0; 0]);
+    spend(990).await;
+    assert_eq!(look().await, [0; 0]);
+    spend(10).await;
+    assert_eq!(look().await, [50], "at half of it exactly");
+    spend(10).await;
+    assert_eq!(look().await, [0; 0], "told already");
+    spend(490).await;
+    too_much().await;
+    assert_eq!(
+        look().await,
+        [0; 0],
+        "one that asks for too much says nothing of the budget"
+    );
+    spend(100).await;
+    assert_eq!(look().await, [80]);
+    too_much().await;
+    assert_eq!(look().await, [100], "what is left covers no request");
+    too_much().await;
+    assert_eq!(look().await, [0; 0]);
+    let text = bench.server.metrics();
+    for percent in [50, 80, 100] {
+        let line = format!("portcullis_budget_alerts_total{{percent=\"{percent}\",period=\"month\"}} 1");
+        assert!(text.contains(&line), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -128,6 +128,20 @@ impl Keyring {
         Ok(())
     }
 
+    /// The budgets of keys that are not revoked and not expired, as they were written.
+    #[must_use]
+    pub fn budgets(&self, now_ms: u64) -> HashMap<KeyId, String> {
+        let snapshot = self.snapshot.load();
+        let live = |entry: &&Entry| !entry.revoked && entry.expires_ms.is_none_or(|expires| now_ms < expires);
+        let budget = |entry: &Entry| {
+            Some((
+                entry.principal.key.clone(),
+                entry.principal.limits.budget.clone()?,
+            ))
+        };
+        snapshot.texts.values().filter(live).filter_map(budget).collect()
+    }
+
     /// How many keys there are, revoked and expired ones included.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -7,6 +7,7 @@
 //! What it deliberately does not do: retry. Whoever asked knows whether asking twice is safe.
 
 mod address;
+mod alerts;
 mod audit;
 mod keys;
 mod owned;

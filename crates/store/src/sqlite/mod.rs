@@ -6,6 +6,7 @@
 //! Commits are durable (`synchronous=FULL`): the audit log's head file may only name what a power cut cannot take
 //! back. Since the log commits by the batch, this costs one sync of the disk per batch, not per request.
 
+mod alerts;
 mod audit;
 mod keys;
 mod owned;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use portcullis_core::{Glob, KeyId, Limits, Money, PrincipalKind, Usage};
 use portcullis_store::{
-    AuditBatch, AuthError, Encoded, Head, KeyRecord, Keyring, MeterId, Meters, NewKey, Period, Store,
-    StoreError, UsageBatch, UsageDelta, UsageTotals, open, verify,
+    AuditBatch, AuthError, BudgetAlert, Encoded, Head, KeyRecord, Keyring, MeterId, Meters, NewKey, Period,
+    Store, StoreError, UsageBatch, UsageDelta, UsageTotals, open, verify,
 };
 
 use crate::samples::{NOW, Place, record, request};
@@ -47,6 +47,7 @@ stores!(
     every_change_of_a_key_changes_the_version,
     ownership_belongs_to_the_first,
     usage_adds_up,
+    an_alert_is_raised_once,
     meters_take_up_where_they_left_off,
     audit_records_are_found_again,
     an_audit_batch_is_written_whole_or_not_at_all,
@@ -490,6 +491,48 @@ async fn usage_adds_up(store: Arc<dyn Store>) {
         .map(|(id, sum)| (id.as_str(), sum.requests, sum.cost.0))
         .collect();
     assert_eq!(short, [("key:key_a", 6, 600), ("team:free", 6, 501)]);
+}
+
+async fn an_alert_is_raised_once(store: Arc<dyn Store>) {
+    let alerts = |meter: &MeterId, budget: &str, spent, now| {
+        BudgetAlert::of(meter, budget.parse().unwrap(), Money(spent), false, now)
+    };
+    let (ann, free) = (MeterId::key(&KeyId::from_text("key_ann")), MeterId::team("free"));
+    let raise = async |alerts: Vec<BudgetAlert>| -> Vec<(String, u8)> {
+        let raised = store.raise_alerts(alerts).await.unwrap();
+        raised
+            .iter()
+            .map(|alert| (alert.meter.to_string(), alert.percent))
+            .collect()
+    };
+    let ann_at = |percent| ("key:key_ann".to_owned(), percent);
+    assert_eq!(raise(alerts(&ann, "1 USD/day", 600_000, NOW)).await, [ann_at(50)]);
+    assert_eq!(raise(alerts(&ann, "1 USD/day", 700_000, NOW + 1)).await, []);
+    assert_eq!(
+        raise(alerts(&ann, "1 USD/day", 1_000_000, NOW + 2)).await,
+        [ann_at(80), ann_at(100)]
+    );
+    // Another period, another budget and another meter are others.
+    assert_eq!(
+        raise(alerts(&ann, "1 USD/day", 500_000, NOW + 86_400_000)).await,
+        [ann_at(50)]
+    );
+    assert_eq!(
+        raise(alerts(&ann, "1.1 USD/day", 1_000_000, NOW + 4)).await,
+        [ann_at(50), ann_at(80)]
+    );
+    assert_eq!(
+        raise(alerts(&ann, "1 USD/month", 1_000_000, NOW + 5)).await.len(),
+        3
+    );
+    assert_eq!(
+        raise(alerts(&free, "1 USD/day", 500_000, NOW + 6)).await,
+        [("team:free".to_owned(), 50)]
+    );
+    let last = store.alerts(2).await.unwrap();
+    assert_eq!(last[0], alerts(&ann, "1 USD/day", 500_000, NOW + 86_400_000)[0]);
+    assert_eq!(last[1], alerts(&free, "1 USD/day", 500_000, NOW + 6)[0]);
+    assert_eq!(store.alerts(99).await.unwrap().len(), 10);
 }
 
 async fn meters_take_up_where_they_left_off(store: Arc<dyn Store>) {
