@@ -100,7 +100,7 @@ pub static ROUTES: &[Route] = &[
     route(
         "get",
         "/api/v1/usage",
-        "Requests, tokens and cost by key and team; `?since_ms=`.",
+        "Requests, tokens and cost by key and team, and the last alerts of budgets; `?since_ms=`.",
         || get(api::records::usage),
     ),
     route(

@@ -154,15 +154,18 @@ pub async fn verify_with(
         last: 0,
         hash: Hash::GENESIS,
     };
+    let mut was_stuck = false;
     let heads = loop {
         let before = walk.last;
         walk.read_to_end(store, progress).await?;
         let heads = store.audit_heads().await?;
         let end = heads.last().map_or(0, |signed| signed.head.seq);
-        // A batch that was committed while this was reading: its records come with the next round.
-        if end <= walk.last || before == walk.last {
+        // A batch that was committed while this was reading: its records come with the next round, or they are not there.
+        let stuck = before == walk.last;
+        if end <= walk.last || (stuck && was_stuck) {
             break heads;
         }
+        was_stuck = stuck;
     };
     let beside = match beside {
         Some(None) if walk.last > 0 || heads.last().is_some_and(|signed| signed.head.seq > 0) => {
