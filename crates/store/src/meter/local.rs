@@ -248,7 +248,7 @@ impl Local {
     }
 }
 
-/// What is on its way to the store. Where nobody waits for its arrival any more, it is kept: rather twice than never.
+/// What is taken from the meters and not yet in a batch: where nobody waits for it any more, it goes back.
 struct Unsaved<'a> {
     local: &'a Local,
     deltas: Option<Vec<UsageDelta>>,
