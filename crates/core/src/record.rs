@@ -82,8 +82,14 @@ pub struct AuditRecord {
     pub micros: u64,
     /// The key, once known.
     pub key: Option<KeyId>,
+    /// The organisation of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
     /// The team of the key.
     pub team: Option<String>,
+    /// The user of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The profile that was applied.
     pub profile: Option<String>,
     /// The dialect, once known.
@@ -103,6 +109,9 @@ pub struct AuditRecord {
     pub status: u16,
     /// Stable error code where it was refused or failed.
     pub code: Option<String>,
+    /// What did not permit it, where it was not permitted: a list, as `teams.free.models`, or a policy, as `policy.no-preview`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied_by: Vec<String>,
     /// What was done.
     pub decision: Decision,
     /// How it ended.

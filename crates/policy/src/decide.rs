@@ -11,8 +11,8 @@ use crate::{Place, Profile, RuleName, Ruling};
 pub struct Facts<'a> {
     /// Which way the message travels. Permissions are judged on input only.
     pub direction: Direction,
-    /// The models that the key may name; empty means all.
-    pub principal_models: &'a [Glob],
+    /// The lists of models that the key may name, of its own and of its groups: each must permit a model. None means all models.
+    pub principal_models: &'a [&'a [Glob]],
     /// The model that the request names, if it names one.
     pub model: Option<&'a str>,
     /// Whether the client sent a system or developer text.

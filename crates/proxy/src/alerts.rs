@@ -4,12 +4,12 @@
 //! once. What is not written yet is seen the next time.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use portcullis_core::Money;
+use portcullis_core::{KeyId, Principal};
 use portcullis_store::{Budget, BudgetAlert, Limited, MeterId, Period, StoreError};
 
-use crate::Gateway;
+use crate::{Gateway, GroupLimit};
 
 /// Budgets that refused a request since they were last looked at.
 #[derive(Default)]
@@ -62,24 +62,18 @@ async fn raise(
     refused: &HashSet<MeterId>,
     now_ms: u64,
 ) -> Result<Vec<BudgetAlert>, StoreError> {
-    let budgets = budgets(gateway, now_ms);
+    let budgets = Budgets::new(gateway, now_ms);
     let store = &gateway.services.store;
     let mut alerts = Vec::new();
     for period in Period::ALL {
-        if !budgets.iter().any(|(_, budget)| budget.period == period) {
+        if !budgets.have(period) {
             continue;
         }
-        let sums = store.usage_since(period.start_ms(now_ms)).await?;
-        let spent: HashMap<MeterId, Money> = sums.into_iter().map(|(meter, sum)| (meter, sum.cost)).collect();
-        for (meter, budget) in budgets.iter().filter(|(_, budget)| budget.period == period) {
-            let spent = spent.get(meter).copied().unwrap_or_default();
-            alerts.extend(BudgetAlert::of(
-                meter,
-                *budget,
-                spent,
-                refused.contains(meter),
-                now_ms,
-            ));
+        for (meter, sum) in store.usage_since(period.start_ms(now_ms)).await? {
+            for budget in budgets.of(&meter).filter(|budget| budget.period == period) {
+                let refused = refused.contains(&meter);
+                alerts.extend(BudgetAlert::of(&meter, budget, sum.cost, refused, now_ms));
+            }
         }
     }
     match alerts.is_empty() {
@@ -89,19 +83,44 @@ async fn raise(
 }
 
 /// Every budget that holds for anybody.
-fn budgets(gateway: &Gateway, now_ms: u64) -> Vec<(MeterId, Budget)> {
-    let keys = gateway.services.keyring.budgets(now_ms);
-    let of_keys = keys
-        .iter()
-        .map(|(key, budget)| (MeterId::key(key), budget.as_str()));
-    let of_groups = gateway
-        .limits
-        .iter()
-        .filter_map(|group| Some((group.meter(), group.limits.budget.as_deref()?)));
-    of_keys
-        .chain(of_groups)
-        .filter_map(|(meter, budget)| Some((meter, budget.parse().ok()?)))
-        .collect()
+struct Budgets<'g> {
+    /// By the names of their meters.
+    keys: HashMap<MeterId, Arc<Principal>>,
+    of_groups: Vec<(&'g GroupLimit, Budget)>,
+}
+
+impl<'g> Budgets<'g> {
+    fn new(gateway: &'g Gateway, now_ms: u64) -> Budgets<'g> {
+        let keys = gateway.services.keyring.live(now_ms).into_iter();
+        let groups = gateway.limits.iter();
+        let of_groups = groups.filter_map(|group| {
+            let budget = group.limits.budget.as_deref()?;
+            Some((group, budget.parse().ok()?))
+        });
+        Budgets {
+            keys: keys.map(|key| (MeterId::key(&key.key), key)).collect(),
+            of_groups: of_groups.collect(),
+        }
+    }
+
+    fn have(&self, period: Period) -> bool {
+        let own = self.keys.values().filter_map(|key| own_budget(key));
+        let of_groups = self.of_groups.iter().map(|(_, budget)| *budget);
+        own.chain(of_groups).any(|budget| budget.period == period)
+    }
+
+    /// The budgets that are counted at a meter.
+    fn of(&self, meter: &MeterId) -> impl Iterator<Item = Budget> {
+        let name_of = |key: &KeyId| self.keys.get(&MeterId::key(key)).map(|key| key.name.clone());
+        let groups = self.of_groups.iter();
+        let of_groups = groups.filter(move |(group, _)| group.counts_at(meter, name_of));
+        let own = self.keys.get(meter).and_then(|key| own_budget(key));
+        own.into_iter().chain(of_groups.map(|(_, budget)| *budget))
+    }
+}
+
+fn own_budget(key: &Principal) -> Option<Budget> {
+    key.limits.budget.as_deref()?.parse().ok()
 }
 
 fn tell(gateway: &Gateway, alert: &BudgetAlert) {

@@ -7,19 +7,23 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 use portcullis_core::{
-    Channel, Direction, Glob, KeyId, Limits, Network, Origin, Price, Principal, PrincipalKind, Secret,
+    Channel, Direction, Glob, KeyId, Network, Origin, Price, Principal, PrincipalKind, Secret,
 };
 use portcullis_dialect::Api;
 use portcullis_inspect::{Inspector, Selection};
 use portcullis_policy::{Place, Profile};
 use portcullis_schema::Schema;
-use portcullis_store::{AuditLog, Keyring, MeterId, Meters, Store};
+use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::group_limit::GroupLimit;
 use crate::identity::Issuers;
+use crate::levels::Standing;
 use crate::resource::Resource;
-use crate::{CertificatePattern, Client, GuessLimit, Identity, JwtIssuer, Kept, Metrics, OwnPrompt, Repeats};
+use crate::{
+    CertificatePattern, Client, Groups, GuessLimit, Identity, JwtIssuer, Kept, Metrics, OwnPrompt, Repeats,
+};
 
 /// What lives as long as the process: state, connections, counters. A reload keeps them.
 pub struct Services {
@@ -92,18 +96,6 @@ impl Default for ModelSize {
     }
 }
 
-/// Limits for a group of keys. All that match a request apply.
-pub struct GroupLimit {
-    /// The name under which it is metered.
-    pub name: String,
-    /// The team it is for; `None` is everybody together.
-    pub team: Option<String>,
-    /// The limits.
-    pub limits: Limits,
-    /// What each single request may be.
-    pub each: RequestLimit,
-}
-
 /// What a single request may be. Nothing is counted: it holds for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestLimit {
@@ -120,22 +112,6 @@ impl RequestLimit {
             max_tokens: self.max_tokens.into_iter().chain(other.max_tokens).min(),
             max_body: self.max_body.into_iter().chain(other.max_body).min(),
         }
-    }
-}
-
-impl GroupLimit {
-    /// Where it is counted.
-    pub(crate) fn meter(&self) -> MeterId {
-        match &self.team {
-            Some(team) => MeterId::team(team),
-            None => MeterId::from_text(&self.name),
-        }
-    }
-
-    pub(crate) fn holds_for(&self, principal: &Principal) -> bool {
-        self.team
-            .as_ref()
-            .is_none_or(|team| principal.team.as_ref() == Some(team))
     }
 }
 
@@ -225,6 +201,8 @@ pub struct Settings {
     pub profiles: Vec<Profile>,
     /// Prompts that are kept here.
     pub prompts: Vec<OwnPrompt>,
+    /// What is said of users, teams and organisations.
+    pub groups: Groups,
     /// Limits of groups.
     pub limits: Vec<GroupLimit>,
     /// Whose clients' certificates are; the first that fits counts.
@@ -270,6 +248,7 @@ pub struct Gateway {
     pub(crate) routes: Vec<Route>,
     pub(crate) profiles: HashMap<String, Arc<Guard>>,
     pub(crate) prompts: HashMap<String, OwnPrompt>,
+    pub(crate) groups: Groups,
     pub(crate) limits: Vec<GroupLimit>,
     pub(crate) certificates: Vec<CertificateRule>,
     pub(crate) issuers: Issuers,
@@ -415,9 +394,13 @@ impl Guard {
 }
 
 impl Gateway {
-    /// What a request of this principal may be: the narrowest of all that holds for it.
-    pub(crate) fn request_limit(&self, principal: &Principal) -> RequestLimit {
-        let groups = self.limits.iter().filter(|group| group.holds_for(principal));
+    /// What a request of one of this standing may be: the narrowest of all that holds for it.
+    /// `models` are the names of the model, where it is known yet.
+    pub(crate) fn request_limit(&self, standing: &Standing, models: &[&str]) -> RequestLimit {
+        let groups = self
+            .limits
+            .iter()
+            .filter(|group| group.meter(standing, models).is_some());
         groups.fold(RequestLimit::default(), |limit, group| limit.and(group.each))
     }
 
@@ -495,6 +478,7 @@ impl Gateway {
             routes: settings.routes,
             profiles,
             prompts,
+            groups: settings.groups,
             limits: settings.limits,
             certificates: settings.certificates,
             resource,

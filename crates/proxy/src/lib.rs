@@ -8,14 +8,17 @@ mod body;
 mod door;
 mod enforce;
 mod gateway;
+mod group_limit;
 mod headers;
 mod identity;
 mod kept;
+mod levels;
 mod marks;
 mod masks;
 mod metrics;
 mod models;
 mod pipeline;
+mod places;
 mod prompts;
 mod record;
 mod refusal;
@@ -28,13 +31,15 @@ mod upstream;
 pub use alerts::raise_alerts;
 pub use door::{Door, Entered, Peer, Stream};
 pub use gateway::{
-    CertificateRule, Gateway, GroupLimit, ModelSize, RequestLimit, Route, Services, Settings, SettingsError,
-    Timeouts, Upstream,
+    CertificateRule, Gateway, ModelSize, RequestLimit, Route, Services, Settings, SettingsError, Timeouts,
+    Upstream,
 };
+pub use group_limit::GroupLimit;
 pub use identity::{
     Algorithm, GuessLimit, Guesses, Identity, JwtIssuer, KeySources, Mapping, Terms, TokenError, is_safe,
 };
 pub use kept::Kept;
+pub use levels::{Group, Groups};
 pub use metrics::Metrics;
 pub use prompts::{OwnPrompt, secrets_in};
 pub use refusal::{Code, Refusal};

@@ -16,9 +16,7 @@ const CAP: usize = 4 * 1024 * 1024;
 /// is configured by its full name, that is an error and not an empty list.
 pub(crate) async fn list(gw: &Gateway, asked: &Asked) -> Result<Bytes, Refusal> {
     let api = asked.exchange.api();
-    let permitted = |name: &str| {
-        asked.principal.models.is_empty() || asked.principal.models.iter().any(|glob| glob.matches(name))
-    };
+    let permitted = |name: &str| asked.standing.denies_model(Some(name)).is_none();
     let mut entries: Vec<(String, String)> = Vec::new();
     let mut failed = None;
     for target in gw.targets(api) {

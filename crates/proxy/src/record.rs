@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis_core::{
-    Action, AuditRecord, Decision, Direction, Located, Outcome, Principal, RecordedFinding, RequestId,
-    RoomTime, Usage,
+    Action, AuditRecord, Decision, Direction, Located, Outcome, RecordedFinding, RequestId, RoomTime, Usage,
 };
 use portcullis_dialect::Reading;
 use portcullis_policy::Verdict;
 use portcullis_store::AuditSlot;
 
+use crate::levels::Standing;
 use crate::{Gateway, Metrics, Refusal};
 
 /// Findings and uninspectable places that a record lists; the rest is counted.
@@ -109,9 +109,13 @@ impl Record {
         self.room_entered = now;
     }
 
-    pub fn principal(&mut self, principal: &Principal) {
+    pub fn standing(&mut self, standing: &Standing) {
+        let principal = &standing.principal;
         self.audit.key = Some(principal.key.clone());
+        self.audit.org.clone_from(&standing.org);
         self.audit.team.clone_from(&principal.team);
+        self.audit.user.clone_from(&principal.user);
+        self.audit.profile = Some(standing.profile().to_owned());
     }
 
     pub fn model(&mut self, model: &str) {

@@ -36,7 +36,9 @@ fn record(number: u64) -> AuditRecord {
         unix_ms: NOW,
         micros: 1234,
         key: Some(KeyId::from_text("key_sample000000")),
+        org: Some("acme".to_owned()),
         team: Some("free".to_owned()),
+        user: None,
         profile: Some("default".to_owned()),
         dialect: Some("openai".to_owned()),
         endpoint: "POST /v1/chat/completions".to_owned(),
@@ -46,6 +48,7 @@ fn record(number: u64) -> AuditRecord {
         streamed: false,
         status: 200,
         code: None,
+        denied_by: Vec::new(),
         decision: Decision::Redact,
         outcome: Outcome::Completed,
         findings: vec![RecordedFinding {

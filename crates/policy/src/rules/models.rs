@@ -19,9 +19,10 @@ impl Rule for Models {
         if facts.principal_models.is_empty() {
             return None;
         }
-        let permitted = facts
-            .model
-            .is_some_and(|model| facts.principal_models.iter().any(|glob| glob.matches(model)));
+        let permitted = facts.model.is_some_and(|model| {
+            let mut lists = facts.principal_models.iter();
+            lists.all(|list| list.iter().any(|glob| glob.matches(model)))
+        });
         (!permitted).then(|| (Denial::Model, RuleName::of_key("models")))
     }
 }

@@ -24,6 +24,9 @@ struct Case {
     direction: Direction,
     #[serde(default)]
     models: Vec<Glob>,
+    /// Lists of the groups that the key belongs to.
+    #[serde(default)]
+    group_models: Vec<Vec<Glob>>,
     model: Option<String>,
     #[serde(default)]
     system_prompt_from_client: bool,
@@ -96,11 +99,13 @@ fn run(rule: &str, case: &Case) {
             bytes: 1,
         })
         .collect();
+    let lists = std::iter::once(&case.models).chain(&case.group_models);
+    let lists: Vec<&[Glob]> = lists.map(Vec::as_slice).filter(|list| !list.is_empty()).collect();
     let verdict = decide(
         &case.profile,
         &Facts {
             direction: case.direction,
-            principal_models: &case.models,
+            principal_models: &lists,
             model: case.model.as_deref(),
             system_prompt_from_client: case.system_prompt_from_client,
             findings: &findings,

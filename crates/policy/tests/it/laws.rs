@@ -151,11 +151,15 @@ fn facts() -> impl Strategy<Value = Owned> {
 }
 
 fn judge(profile: &Profile, facts: &Owned) -> Verdict {
+    let lists: Vec<&[Glob]> = Some(facts.models.as_slice())
+        .filter(|list| !list.is_empty())
+        .into_iter()
+        .collect();
     decide(
         profile,
         &Facts {
             direction: facts.direction,
-            principal_models: &facts.models,
+            principal_models: &lists,
             model: Some("gpt-4o"),
             system_prompt_from_client: facts.system,
             findings: &facts.findings,

@@ -69,6 +69,9 @@ fn tell(out: &mut Out, record: &AuditRecord, seq: u64) -> Result<(), Failure> {
         out.line(format_args!("prompt     {}", printable(prompt)))?;
     }
     out.line(format_args!("decision   {}", record.decision.name()))?;
+    for denied_by in &record.denied_by {
+        out.line(format_args!("denied by  {}", printable(denied_by)))?;
+    }
     let code = record
         .code
         .as_deref()

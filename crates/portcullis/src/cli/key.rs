@@ -8,7 +8,7 @@ use super::out::{Out, printable, table};
 use super::state::{block_on, configured, existing};
 use super::{Failure, Outcome};
 use crate::clock::{now_ms, utc};
-use crate::config::{Config, Duration, Form, Pattern, Source, Spending};
+use crate::config::{Config, Duration, EndpointPattern, Form, Pattern, Source, Spending};
 
 /// What is asked.
 #[derive(Debug, clap::Subcommand)]
@@ -64,7 +64,7 @@ pub struct Create {
     #[arg(long, value_name = "GLOB,…", value_delimiter = ',', value_parser = glob)]
     models: Vec<Glob>,
     /// Endpoints it may use, as `/v1/chat/completions,/v1/models`; all if none is given
-    #[arg(long, value_name = "GLOB,…", value_delimiter = ',', value_parser = glob)]
+    #[arg(long, value_name = "GLOB,…", value_delimiter = ',', value_parser = endpoint)]
     endpoints: Vec<Glob>,
     /// Where requests may come from, as `10.0.0.0/8,192.0.2.7`; anywhere if none is given
     #[arg(long, value_name = "NETWORK,…", value_delimiter = ',')]
@@ -94,6 +94,10 @@ pub struct Create {
 
 fn glob(text: &str) -> Result<Glob, String> {
     Pattern::read(text).map(|pattern| pattern.0)
+}
+
+fn endpoint(text: &str) -> Result<Glob, String> {
+    EndpointPattern::read(text).map(|pattern| pattern.0)
 }
 
 fn budget(text: &str) -> Result<String, String> {

@@ -2,21 +2,23 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use portcullis_core::{Limits, Price, Secret};
 use portcullis_dialect::Api;
 use portcullis_inspect::Source;
 use portcullis_policy::Profile;
 use portcullis_proxy::{
-    GroupLimit, GuessLimit, ModelSize, RequestLimit, Route, Settings, Timeouts, Upstream,
+    Group, GroupLimit, Groups, GuessLimit, ModelSize, RequestLimit, Route, Settings, Timeouts, Upstream,
 };
 use portcullis_store::{OutOfReach, SharedSettings};
 
-use super::forms;
+use super::forms::{self, NamePattern};
 use super::prompts::own_prompts;
-use super::raw::{Raw, RawDialect, RawLimit, RawRoute, RawTimeouts, RawUpstream};
+use super::raw::{Raw, RawDialect, RawLevel, RawLimit, RawRoute, RawTeam, RawTimeouts, RawUpstream};
 use super::raw_profile::RawProfile;
 use super::rules::own_rules;
+use super::text::Text;
 use super::{credential, identity, schemas};
 use crate::tls::TlsFiles;
 use crate::wiring::head_file;
@@ -105,6 +107,7 @@ impl Config {
                     .map(|(name, profile)| built_profile(name, profile, folder))
                     .collect::<Result<_, _>>()?,
                 prompts: own_prompts(raw, folder)?,
+                groups: built_groups(raw),
                 limits: raw.limits.iter().map(built_limit).collect(),
                 certificates: identity::certificates(raw),
                 jwt: identity::issuers(raw),
@@ -190,15 +193,48 @@ fn built_route(raw: &RawRoute) -> Route {
     }
 }
 
-/// INVARIANT: the name is that of the meter in the state, so it must not depend on the order of the file.
+fn built_groups(raw: &Raw) -> Groups {
+    let level = |(name, level): (&String, &RawLevel)| {
+        let team = RawTeam {
+            org: None,
+            profile: level.profile.clone(),
+            models: level.models.clone(),
+            endpoints: level.endpoints.clone(),
+        };
+        (name.clone(), Arc::new(built_group(&team)))
+    };
+    Groups {
+        orgs: raw.orgs.iter().map(level).collect(),
+        teams: raw
+            .teams
+            .iter()
+            .map(|(name, team)| (name.clone(), Arc::new(built_group(team))))
+            .collect(),
+        users: raw.users.iter().map(level).collect(),
+    }
+}
+
+fn built_group(raw: &RawTeam) -> Group {
+    Group {
+        org: raw.org.clone(),
+        profile: raw.profile.clone(),
+        models: raw.models.iter().map(|glob| glob.meaning().0.clone()).collect(),
+        endpoints: raw
+            .endpoints
+            .iter()
+            .map(|glob| glob.meaning().0.clone())
+            .collect(),
+    }
+}
+
 fn built_limit(raw: &RawLimit) -> GroupLimit {
+    let name = |name: &Option<Text<NamePattern>>| name.as_ref().map(|name| name.meaning().0.clone());
     GroupLimit {
-        name: raw
-            .group
-            .team
-            .as_ref()
-            .map_or_else(|| "everybody".to_owned(), |team| format!("team:{team}")),
-        team: raw.group.team.clone(),
+        org: name(&raw.group.org),
+        team: name(&raw.group.team),
+        user: name(&raw.group.user),
+        key: name(&raw.group.key),
+        model: raw.group.model.as_ref().map(|model| model.meaning().0.clone()),
         limits: Limits {
             rpm: raw.rpm,
             tpm: raw.tpm,

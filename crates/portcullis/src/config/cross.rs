@@ -16,6 +16,7 @@ use super::tree::{Node, Value};
 pub fn references(root: &Node) -> Vec<Problem> {
     let mut problems = Vec::new();
     routes(root, &mut problems);
+    levels(root, &mut problems);
     limits(root, &mut problems);
     canaries(root, &mut problems);
     problems
@@ -97,6 +98,26 @@ fn covers(first: &Node, second: &Node) -> bool {
     match (pattern(first), pattern(second)) {
         (Some(first), Some(second)) => first == "*" || first == second,
         _ => false,
+    }
+}
+
+/// Profiles and organisations that groups of keys name.
+fn levels(root: &Node, problems: &mut Vec<Problem>) {
+    let (orgs, mut profiles) = (names(root, "orgs"), names(root, "profiles"));
+    profiles.push("default");
+    for section in ["orgs", "teams", "users"] {
+        for entry in root.child(section).map(Node::entries).unwrap_or_default() {
+            for (member, what, known) in [("profile", "profile", &profiles), ("org", "organisation", &orgs)] {
+                let named = entry
+                    .node
+                    .child(member)
+                    .and_then(|node| Some((node, node.text()?)));
+                if let Some((node, name)) = named.filter(|(_, name)| !known.contains(name)) {
+                    let path = format!("{section}.{}.{member}", entry.key);
+                    problems.push(Problem::new(node.at, path, dangling(what, name, known)));
+                }
+            }
+        }
     }
 }
 
@@ -193,6 +214,14 @@ mod tests {
             (
                 "models: [{ match: x, upstream: a }]\nlimits: [{ for: {} }]",
                 "limits nothing",
+            ),
+            (
+                "models: [{ match: x, upstream: a }]\nteams: { free: { profile: defalt } }",
+                "there is no profile `defalt`; did you mean default?",
+            ),
+            (
+                "models: [{ match: x, upstream: a }]\norgs: { acme: {} }\nteams: { free: { org: acne } }",
+                "there is no organisation `acne`; did you mean acme?",
             ),
         ] {
             let told = told(&format!("{upstreams}{models}\n"));

@@ -336,6 +336,57 @@ impl Form for Pattern {
     }
 }
 
+/// A pattern for names that operators and identity providers give, which may hold spaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePattern(pub Glob);
+
+impl Form for NamePattern {
+    const NAME: &'static str = "name-glob";
+    const ABOUT: &'static str =
+        "a name, or `*` for each one, or a name with `*` in it: `free`, `*`, `acme-*`";
+
+    fn read(text: &str) -> Result<NamePattern, String> {
+        if text.is_empty() {
+            Err("must not be empty; `*` fits every name".to_owned())
+        } else if text.chars().any(char::is_control) {
+            Err("must not hold control characters".to_owned())
+        } else if text.contains("**") {
+            Err("`**` means nothing more than `*`; write one".to_owned())
+        } else {
+            Ok(NamePattern(Glob::new(text)))
+        }
+    }
+}
+
+/// A pattern for endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointPattern(pub Glob);
+
+impl Form for EndpointPattern {
+    const NAME: &'static str = "endpoint-glob";
+    const ABOUT: &'static str = "the path of an endpoint, in which `*` stands for any run of characters: `/v1/chat/completions`, \
+                                 `/v1beta/models/{model}:*`";
+
+    /// One that fits nothing would lock everybody out by a slip.
+    fn read(text: &str) -> Result<EndpointPattern, String> {
+        let glob = Pattern::read(text)?.0;
+        let paths = portcullis_dialect::DIALECTS
+            .iter()
+            .flat_map(|dialect| dialect.exchanges())
+            .map(|exchange| exchange.path())
+            .chain(["/v1/guard"]);
+        let paths: Vec<&str> = paths.collect();
+        if paths.iter().any(|path| glob.matches(path)) {
+            return Ok(EndpointPattern(glob));
+        }
+        let hint = match super::problem::nearest(text, paths.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "an endpoint is named by its path, such as /v1/chat/completions".to_owned(),
+        };
+        Err(format!("there is no endpoint `{text}`; {hint}"))
+    }
+}
+
 /// A length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duration(pub std::time::Duration);
@@ -566,6 +617,19 @@ mod tests {
             assert!(OutOfReach::read(wrong).is_err(), "{wrong}");
         }
         assert!(says::<AuditContent>("sealed").contains("not in this version"));
+    }
+
+    #[test]
+    fn endpoints() {
+        for text in ["/v1/chat/completions", "/v1/*", "*", "/v1/guard", "*:countTokens"] {
+            assert!(EndpointPattern::read(text).is_ok(), "{text}");
+        }
+        assert!(says::<EndpointPattern>("/v1/chat/completion").contains("did you mean /v1/chat/completions"));
+        for text in ["", "chat", "/v2/*", "/v1/a b"] {
+            assert!(EndpointPattern::read(text).is_err(), "{text}");
+        }
+        assert!(NamePattern::read("Research and Development").is_ok());
+        assert!(NamePattern::read("a\nb").is_err());
     }
 
     #[test]

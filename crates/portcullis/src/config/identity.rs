@@ -62,11 +62,16 @@ pub fn certificates(raw: &Raw) -> Vec<CertificateRule> {
     built.collect()
 }
 
-/// Teams that something is said of: those that limits are for.
+/// Teams that something is said of: those of `teams`, and those that limits name.
 fn teams(raw: &Raw) -> Vec<String> {
-    raw.limits
-        .iter()
-        .filter_map(|limit| limit.group.team.clone())
+    let limited = raw.limits.iter().filter_map(|limit| limit.group.team.as_ref());
+    // A pattern names nobody.
+    let named = limited.map(Text::written).filter(|team| !team.contains('*'));
+    raw.teams
+        .keys()
+        .map(String::as_str)
+        .chain(named)
+        .map(str::to_owned)
         .collect()
 }
 

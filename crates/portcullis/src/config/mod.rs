@@ -24,7 +24,7 @@ mod validate;
 
 pub use built::{Admin, Config};
 pub use environment::variables;
-pub use forms::{Duration, Pattern, Spending};
+pub use forms::{Duration, EndpointPattern, Pattern, Spending};
 pub use identity::warnings;
 pub use load::{ConfigError, Credentials, FILE_NAME, Source, load, read};
 pub use problem::{Position, Problem};

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{
-    AuditContent, Duration, HttpUrl, KeyFile, Listen, OutOfReach, Pattern, PiiType, Reference, Shared, Size,
-    Spending, StateUrl,
+    AuditContent, Duration, EndpointPattern, HttpUrl, KeyFile, Listen, NamePattern, OutOfReach, Pattern,
+    PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
 use super::raw_identity::{RawIdentity, RawTls};
 use super::raw_profile::RawProfile;
@@ -46,6 +46,15 @@ pub struct Raw {
     pub models: Vec<RawRoute>,
     /// Who comes without an API key of this gateway's.
     pub identity: RawIdentity,
+    /// Organisations: what holds for all keys that belong to one, by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub orgs: BTreeMap<String, RawLevel>,
+    /// Teams: what holds for all keys that belong to one (`key create --team`), by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub teams: BTreeMap<String, RawTeam>,
+    /// Users: what holds for all keys that belong to one (`key create --user`), by the user's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: BTreeMap<String, RawLevel>,
     /// Limits for groups of keys, besides each key's own. All that match apply.
     pub limits: Vec<RawLimit>,
     /// What is done about findings. A key without a profile of its own uses `default`, which exists even where it is not
@@ -166,12 +175,49 @@ pub struct RawPrice {
     pub reasoning: Option<f64>,
 }
 
-/// Limits for a group of keys, which share them.
+/// What holds for all keys of an organisation or a user. Of profiles the narrowest wins: key, user, team, organisation. A model or an
+/// endpoint must be permitted by every level that lists any.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Level")]
+pub struct RawLevel {
+    /// The profile of keys that have none of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Models that the keys may name; all where none is given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<Text<Pattern>>,
+    /// Endpoints that the keys may use, as `/v1/chat/completions`; all where none is given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Text<EndpointPattern>>,
+}
+
+/// What holds for all keys of a team.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Team")]
+pub struct RawTeam {
+    /// The organisation that the team belongs to: one of `orgs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
+    /// The profile of keys that have none of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Models that the keys may name; all where none is given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<Text<Pattern>>,
+    /// Endpoints that the keys may use, as `/v1/chat/completions`; all where none is given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Text<EndpointPattern>>,
+}
+
+/// Limits for the requests that fit `for`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Limit")]
 pub struct RawLimit {
-    /// Whom they are for; `{}` is everybody together.
+    /// Whom they are for, by everything that is given; `{}` is everybody together. A name is for those of that name together. A
+    /// pattern with `*` is for each one that fits on its own, except `model`: models that fit share the limit.
     #[serde(rename = "for")]
     pub group: RawGroup,
     /// Requests per minute.
@@ -199,14 +245,26 @@ pub struct RawLimit {
     pub max_body: Option<Text<Size>>,
 }
 
-/// A group of keys.
+/// A group of requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Group")]
 pub struct RawGroup {
+    /// The organisation of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<Text<NamePattern>>,
     /// The team of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub team: Option<String>,
+    pub team: Option<Text<NamePattern>>,
+    /// The user of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Text<NamePattern>>,
+    /// The name of the key, or its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text<NamePattern>>,
+    /// The model, as the client names it or as its upstream knows it; those that may be asked instead (`fallback`) count as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Text<Pattern>>,
 }
 
 /// A system prompt that the gateway keeps: a template in the language of Jinja, in a file or here. The client's variables fill it
@@ -283,6 +341,9 @@ impl Default for Raw {
             upstreams: BTreeMap::new(),
             models: Vec::new(),
             identity: RawIdentity::default(),
+            orgs: BTreeMap::new(),
+            teams: BTreeMap::new(),
+            users: BTreeMap::new(),
             limits: Vec::new(),
             profiles: BTreeMap::new(),
             prompts: BTreeMap::new(),

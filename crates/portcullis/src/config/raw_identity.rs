@@ -97,7 +97,7 @@ pub enum RawAudience {
     Many(Vec<String>),
 }
 
-/// What becomes of a token with no team that a limit is for.
+/// What becomes of a token with no team that `teams` has or a limit names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Unmapped")]
@@ -165,7 +165,7 @@ pub struct RawJwt {
     /// How old a token may be (since `iat`), whatever it says itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Text<Duration>>,
-    /// The claim that has the team. Of several in it, the first that a limit is for (`limits[].for.team`); else the first.
+    /// The claim that has the team. Of several in it, the first that `teams` has or a limit names (`limits[].for.team`); else the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
     /// The claim that has the organisation.
@@ -177,7 +177,7 @@ pub struct RawJwt {
     /// The claim that has roles, which policies may speak of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<String>,
-    /// What becomes of a token with no team that a limit is for.
+    /// What becomes of a token with no team that `teams` has or a limit names.
     #[serde(default)]
     pub unmapped: RawUnmapped,
     /// The profile that applies, in the place of the one that would otherwise.

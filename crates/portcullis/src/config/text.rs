@@ -8,8 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
-    AuditContent, CertificateName, Duration, HostPattern, HttpUrl, KeyFile, Listen, NetworkBlock, OutOfReach,
-    Pattern, PemFile, PiiType, Reference, Shared, Size, Spending, StateUrl,
+    AuditContent, CertificateName, Duration, EndpointPattern, HostPattern, HttpUrl, KeyFile, Listen,
+    NamePattern, NetworkBlock, OutOfReach, Pattern, PemFile, PiiType, Reference, Shared, Size, Spending,
+    StateUrl,
 };
 use super::raw_rule::ChannelName;
 
@@ -128,6 +129,8 @@ pub static FORMATS: &[FormEntry] = &[
     entry::<Shared>(),
     entry::<OutOfReach>(),
     entry::<Pattern>(),
+    entry::<NamePattern>(),
+    entry::<EndpointPattern>(),
     entry::<Duration>(),
     entry::<Size>(),
     entry::<Spending>(),

@@ -107,7 +107,11 @@ impl<'a> Checker<'a> {
             match known.or(open) {
                 Some(schema) => {
                     if known.is_none() {
-                        self.name(entry, &inner);
+                        match path {
+                            // Keys and identity providers name these.
+                            "orgs" | "teams" | "users" => self.foreign_name(entry, &inner),
+                            _ => self.name(entry, &inner),
+                        }
                     }
                     self.visit(schema, &entry.node, &inner);
                 }
@@ -135,6 +139,13 @@ impl<'a> Checker<'a> {
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if entry.key.is_empty() || entry.key.len() > 64 || !entry.key.chars().all(fine) {
             let message = "a name is 1 to 64 letters, digits, `-`, `_` and `.`";
+            self.problems.push(Problem::new(entry.at, path, message));
+        }
+    }
+
+    fn foreign_name(&mut self, entry: &Entry, path: &str) {
+        if entry.key.is_empty() || entry.key.len() > 200 || entry.key.chars().any(char::is_control) {
+            let message = "a name is 1 to 200 bytes without control characters";
             self.problems.push(Problem::new(entry.at, path, message));
         }
     }

@@ -1,27 +1,30 @@
-//! How much: rate, concurrency and budget of the key and of every group it belongs to. Nothing of the body has been read yet.
+//! How much: rate, concurrency and budget of the key and of every group it belongs to. Nothing of the body has been read yet; limits that
+//! depend on the model come when it is known, in [`super::reserve`].
 
 use std::sync::Arc;
 
-use portcullis_core::{Limits, Principal};
+use portcullis_core::Limits;
 use portcullis_store::{Admission, Limited, MeterId};
 
 use super::authenticate::Authenticated;
 use super::receive::Received;
 use crate::gateway::Guard;
+use crate::levels::Standing;
+use crate::places::Places;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal};
 
-/// A request that is within its limits. The admission frees its place when it goes.
+/// A request that is within its limits. Its places are freed when it goes.
 pub(crate) struct Admitted {
     received: Received,
-    principal: Arc<Principal>,
+    standing: Arc<Standing>,
     guard: Arc<Guard>,
-    admission: Admission,
+    places: Places,
 }
 
 impl Admitted {
-    pub(super) fn into_parts(self) -> (Received, Arc<Principal>, Arc<Guard>, Admission) {
-        (self.received, self.principal, self.guard, self.admission)
+    pub(super) fn into_parts(self) -> (Received, Arc<Standing>, Arc<Guard>, Places) {
+        (self.received, self.standing, self.guard, self.places)
     }
 }
 
@@ -30,28 +33,46 @@ pub(super) async fn admit(
     request: Authenticated,
     record: &mut Record,
 ) -> Result<Admitted, Refusal> {
-    let (received, principal, guard) = request.into_parts();
-    let admission = enter(gw, &principal).await?;
-    record.audit.limits_alone = admission.is_alone();
+    let (received, standing, guard) = request.into_parts();
+    let places = Places::new(enter(gw, &standing).await?);
+    record.audit.limits_alone = places.is_alone();
     record.left("admit");
     Ok(Admitted {
         received,
-        principal,
+        standing,
         guard,
-        admission,
+        places,
     })
 }
 
 /// Takes a place under every limit that applies to a principal, or under none.
-pub(crate) async fn enter(gw: &Gateway, principal: &Principal) -> Result<Admission, Refusal> {
+async fn enter(gw: &Gateway, standing: &Standing) -> Result<Admission, Refusal> {
+    let principal = &standing.principal;
     let mut limits: Vec<(MeterId, &Limits)> = vec![(MeterId::key(&principal.key), &principal.limits)];
-    for group in &gw.limits {
-        if group.holds_for(principal) {
-            limits.push((group.meter(), &group.limits));
+    for group in gw.limits.iter().filter(|group| !group.is_of_model()) {
+        if let Some(meter) = group.meter(standing, &[]) {
+            limits.push((meter, &group.limits));
         }
     }
     let admitted = gw.services.meters.admit(&limits, now_ms()).await;
     admitted.map_err(|limited| refused(gw, limited))
+}
+
+/// Takes a place under every limit of the model, which is known by these names, or under none.
+pub(super) async fn enter_model(
+    gw: &Gateway,
+    standing: &Standing,
+    models: &[&str],
+) -> Result<Option<Admission>, Refusal> {
+    let of_model = gw.limits.iter().filter(|group| group.is_of_model());
+    let limits: Vec<(MeterId, &Limits)> = of_model
+        .filter_map(|group| Some((group.meter(standing, models)?, &group.limits)))
+        .collect();
+    if limits.is_empty() {
+        return Ok(None);
+    }
+    let admitted = gw.services.meters.admit(&limits, now_ms()).await;
+    admitted.map(Some).map_err(|limited| refused(gw, limited))
 }
 
 /// What a client is told of a limit that is reached; a budget's refusal is noted for its alerts.

@@ -18,6 +18,7 @@ use super::terms::Terms;
 use crate::enforce;
 use crate::marks::Marks;
 use crate::masks::Masks;
+use crate::places::Places;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
 
@@ -59,6 +60,10 @@ impl Authorized {
 impl Authorized {
     pub(super) fn asked(&self) -> &Asked {
         &self.asked
+    }
+
+    pub(super) fn places(&mut self) -> &mut Places {
+        &mut self.asked.places
     }
 
     pub(super) fn document(&self) -> &Document {
@@ -137,13 +142,19 @@ pub(super) async fn authorize(
     record: &mut Record,
 ) -> Result<Authorized, Refusal> {
     let (asked, reading, findings, outside) = request.into_parts();
-    permit_endpoint(&asked)?;
+    permit_endpoint(&asked, record)?;
+    let model = asked.call.model.as_deref();
+    // The list itself has only models that this key may name.
+    let models = match asked.exchange.lists_models() {
+        true => Vec::new(),
+        false => asked.standing.models(),
+    };
     let verdict = decide(
         &asked.guard.profile,
         &Facts {
             direction: Direction::Input,
-            principal_models: &asked.principal.models,
-            model: asked.call.model.as_deref(),
+            principal_models: &models,
+            model,
             system_prompt_from_client: asked.call.system_prompt,
             findings: &findings,
             uninspectable: reading.uninspectable(),
@@ -151,8 +162,15 @@ pub(super) async fn authorize(
     );
     record.judged(Direction::Input, &reading, &findings, &verdict);
     match verdict.refusal {
-        Some(Denial::Model) => return Err(Refusal::ForbiddenModel),
-        Some(Denial::SystemPrompt) => return Err(Refusal::ForbiddenSystemPrompt),
+        Some(Denial::Model) => {
+            record.audit.denied_by.extend(asked.standing.denies_model(model));
+            return Err(Refusal::ForbiddenModel);
+        }
+        Some(Denial::SystemPrompt) => {
+            let setting = verdict.refused_by.map(|setting| setting.to_string());
+            record.audit.denied_by.extend(setting);
+            return Err(Refusal::ForbiddenSystemPrompt);
+        }
         Some(Denial::Uninspectable) => return Err(Refusal::Uninspectable),
         Some(Denial::Content) => return Err(Refusal::Content),
         None => {}
@@ -213,11 +231,13 @@ pub(super) async fn authorize(
 }
 
 /// Whether this key may use this endpoint at all.
-pub(super) fn permit_endpoint(asked: &Asked) -> Result<(), Refusal> {
-    let (permitted, path) = (&asked.principal.endpoints, asked.exchange.path());
-    match permitted.is_empty() || permitted.iter().any(|glob| glob.matches(path)) {
-        true => Ok(()),
-        false => Err(Refusal::ForbiddenEndpoint),
+pub(super) fn permit_endpoint(asked: &Asked, record: &mut Record) -> Result<(), Refusal> {
+    match asked.standing.denies_endpoint(asked.exchange.path()) {
+        None => Ok(()),
+        Some(setting) => {
+            record.audit.denied_by.push(setting);
+            Err(Refusal::ForbiddenEndpoint)
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use portcullis_core::{Channel, Decision, Direction, KeyId, Located, Outcome, PartId, Principal};
 use portcullis_dialect::{Body as Which, Cut, Document, Edit, Exchange, Reading, StateRef, apply};
 use portcullis_policy::{Facts, decide};
-use portcullis_store::Admission;
 
 use super::attend::{Attended, PIECE};
 use super::forward::{Again, Answer, Forwarded};
@@ -31,6 +30,7 @@ use crate::gateway::Guard;
 use crate::kept::Recalled;
 use crate::marks::Marks;
 use crate::masks::Masks;
+use crate::places::Places;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal, body};
 
@@ -123,10 +123,10 @@ pub(crate) async fn deliver(
         prompt: confiding.prompt,
         retrieves: asked.call.retrieves,
         terms: confiding.terms,
-        account: Account::new(asked.admission, price, expected, answered, record.as_ref()),
+        account: Account::new(asked.places, price, expected, answered, record.as_ref()),
         upstream,
     };
-    let rate = rate_headers(&context.account.admission);
+    let rate = rate_headers(&context.account.places);
     let mut reply = match answer {
         Answer::Upstream(response) if is_stream(&response) => {
             let (head, incoming) = response.into_parts();
@@ -509,9 +509,9 @@ fn pass_retry_after(from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// `x-ratelimit-*` under OpenAI's names.
-fn rate_headers(admission: &Admission) -> HeaderMap {
+fn rate_headers(places: &Places) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let states = [("requests", admission.rate()), ("tokens", admission.token_rate())];
+    let states = [("requests", places.rate()), ("tokens", places.token_rate())];
     for (unit, state) in states {
         let Some(state) = state else { continue };
         let reset = format!("{}ms", state.reset_ms);

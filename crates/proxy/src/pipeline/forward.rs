@@ -88,7 +88,7 @@ pub(crate) enum Answer {
 /// One attempt: where, and under which name the model is known there.
 pub(super) struct Way<'g> {
     target: &'g Target,
-    model: Option<String>,
+    pub model: Option<String>,
     renamed: bool,
     pub price: Option<Price>,
     pub size: ModelSize,
@@ -120,7 +120,7 @@ pub(super) async fn forward(
         record.audit.upstream = Some(way.target.name.clone());
         let request = prepare(&asked, &outgoing, &way)?;
         let again = Again::of(&asked, &outgoing, &confiding, &request);
-        let sending = Sending::begin(&asked.admission, way.price, expected, answered);
+        let sending = Sending::begin(&asked.places, way.price, expected, answered);
         match send(gw, request).await {
             Ok(response) => {
                 sending.end();
@@ -163,8 +163,7 @@ pub(super) fn ways<'g>(
             let (route, _) = gw.route(model, api).ok_or(Refusal::UnknownModel)?;
             let names = std::iter::once(model).chain(&route.fallback);
             for name in names {
-                let permitted = asked.principal.models.is_empty()
-                    || asked.principal.models.iter().any(|glob| glob.matches(name));
+                let permitted = asked.standing.denies_model(Some(name)).is_none();
                 let Some((route, target)) = gw.route(name, api).filter(|_| permitted) else {
                     continue;
                 };

@@ -21,12 +21,12 @@ pub(crate) async fn guard(gw: &Gateway, request: Received, record: &mut Record) 
     let request = parse::parse(gw, request, record).await?;
     let request = label::label(request, record)?;
     let (asked, reading) = request.into_parts();
-    permit_endpoint(&asked)?;
+    permit_endpoint(&asked, record)?;
     let direction = Endpoint::direction(reading.document())?;
     let findings = scan(gw, &asked.guard, direction, &reading, record);
     let facts = Facts {
         direction,
-        principal_models: &asked.principal.models,
+        principal_models: &asked.standing.models(),
         model: None,
         system_prompt_from_client: false,
         findings: &findings,

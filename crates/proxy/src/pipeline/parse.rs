@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use portcullis_core::Principal;
 use portcullis_dialect::{Call, Document, Exchange, Method};
-use portcullis_store::Admission;
 
 use super::admit::Admitted;
 use crate::gateway::Guard;
+use crate::levels::Standing;
+use crate::places::Places;
 use crate::record::Record;
 use crate::{Gateway, Refusal, body, headers};
 
@@ -18,9 +19,12 @@ pub(crate) struct Asked {
     pub exchange: &'static dyn Exchange,
     pub parameters: Vec<String>,
     pub principal: Arc<Principal>,
+    pub standing: Arc<Standing>,
     pub guard: Arc<Guard>,
-    pub admission: Admission,
+    pub places: Places,
     pub call: Call,
+    /// Bytes of its body.
+    pub body: usize,
     /// Headers and query for the upstream, picked from an allow-list.
     pub passed: headers::Passed,
 }
@@ -38,16 +42,17 @@ impl Parsed {
 }
 
 pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) -> Result<Parsed, Refusal> {
-    let (received, principal, guard, admission) = request.into_parts();
+    let (received, standing, guard, places) = request.into_parts();
     let exchange = received.exchange;
     let passed = headers::pick(&received.head, exchange)?;
     let max_body = gw
-        .request_limit(&principal)
+        .request_limit(&standing, &[])
         .max_body
         .map_or(gw.max_body, |most| most.min(gw.max_body));
     let bytes = body::read(&received.head.headers, received.body, max_body, gw.timeouts.idle)
         .await
         .map_err(|error| error.of_client(max_body))?;
+    let body = bytes.len();
     let bytes = if exchange.method() == Method::Post && !(bytes.is_empty() && exchange.takes_no_body()) {
         json_only(&received.head)?;
         bytes
@@ -67,10 +72,12 @@ pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) 
     let asked = Asked {
         exchange,
         parameters: received.parameters,
-        principal,
+        principal: Arc::clone(&standing.principal),
+        standing,
         guard,
-        admission,
+        places,
         call,
+        body,
         passed,
     };
     Ok(Parsed { asked, document })

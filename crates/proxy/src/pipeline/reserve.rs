@@ -1,4 +1,5 @@
 //! The budget's lease: what a request can cost at most is set aside before anything is sent, in every budget that applies or in none.
+//! Limits of a model are taken here as well: only now is it known which models may answer.
 //!
 //! The bound must hold whatever the model's tokenizer is: no token is shorter than a byte, so a body has at most as many tokens as
 //! bytes. It is loose, and costs nothing but that requests under way hold more of a budget than they take in the end.
@@ -6,7 +7,7 @@
 use portcullis_core::{Money, Price, UninspectableKind, Usage};
 use portcullis_dialect::Allowance;
 
-use super::admit::refused;
+use super::admit::{enter_model, refused};
 use super::authorize::{Authorized, Confiding, Outgoing};
 use super::forward::{Way, ways};
 use super::parse::Asked;
@@ -45,13 +46,22 @@ pub(super) async fn reserve<'g>(
         true => Vec::new(),
         false => ways(gw, asked, request.bound_to())?,
     };
+    let names = ways.iter().filter_map(|way| way.model.as_deref());
+    let names: Vec<&str> = asked.call.model.as_deref().into_iter().chain(names).collect();
+    let of_model = enter_model(gw, &asked.standing, &names).await?;
+    let limit = gw.request_limit(&asked.standing, &names);
+    request.places().add(of_model);
+    let asked = request.asked();
+    record.audit.limits_alone |= asked.places.is_alone();
     let bytes = request.length();
     // What a reply that tells no usage is taken for: English prose has four bytes a token, code and other scripts less.
     let expected = bytes.div_ceil(3);
+    if let Some(most) = limit.max_body.filter(|most| asked.body > *most) {
+        return Err(Refusal::TooLarge(most));
+    }
     let said = asked.exchange.allowance(request.document());
-    let most = gw.request_limit(&asked.principal).max_tokens;
-    let (allowance, mut write) = capped(said, most)?;
-    let left = asked.admission.left(now_ms()).await;
+    let (allowance, mut write) = capped(said, limit.max_tokens)?;
+    let left = asked.places.left(now_ms()).await;
     let left = left.map_err(|limited| refused(gw, limited))?;
     if let (Some(left), Some(price)) = (left, dearest(&ways)) {
         let size = size(&ways);
@@ -66,7 +76,7 @@ pub(super) async fn reserve<'g>(
             output: output.saturating_mul(attempts),
             ..Usage::default()
         });
-        let reserved = asked.admission.reserve(worst, now_ms()).await;
+        let reserved = asked.places.reserve(worst, now_ms()).await;
         reserved.map_err(|limited| refused(gw, limited))?;
         if unsaid {
             write = Some(tokens);

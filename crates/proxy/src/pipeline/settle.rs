@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_core::{Money, Price, Usage};
-use portcullis_store::Admission;
 
+use crate::places::Places;
 use crate::record::{Record, now_ms};
 
 /// Bytes of text that are taken for a token where nobody tells: fewer than English prose has.
@@ -15,25 +15,20 @@ const BYTES_A_TOKEN: u64 = 3;
 /// A request on its way to an upstream, until the head of the reply is there. What breaks off in between may have been answered: the
 /// prompt at least is charged.
 pub(super) struct Sending<'a> {
-    admission: &'a Admission,
+    places: &'a Places,
     usage: Usage,
     cost: Money,
     over: bool,
 }
 
 impl<'a> Sending<'a> {
-    pub fn begin(
-        admission: &'a Admission,
-        price: Option<Price>,
-        expected: u64,
-        answered: bool,
-    ) -> Sending<'a> {
+    pub fn begin(places: &'a Places, price: Option<Price>, expected: u64, answered: bool) -> Sending<'a> {
         let usage = Usage {
             input: expected,
             ..Usage::default()
         };
         Sending {
-            admission,
+            places,
             usage,
             cost: price.map(|price| price.of(&usage)).unwrap_or_default(),
             over: !answered,
@@ -59,7 +54,7 @@ impl<'a> Sending<'a> {
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
         if !self.over {
-            self.admission.settle(&self.usage, self.cost, now_ms());
+            self.places.settle(&self.usage, self.cost, now_ms());
         }
     }
 }
@@ -75,7 +70,7 @@ pub(crate) enum End {
 
 /// Money and tokens of one request that was answered.
 pub(crate) struct Account {
-    pub admission: Admission,
+    pub places: Places,
     price: Option<Price>,
     /// Tokens that its prompt is taken for.
     expected: u64,
@@ -88,14 +83,14 @@ pub(crate) struct Account {
 
 impl Account {
     pub fn new(
-        admission: Admission,
+        places: Places,
         price: Option<Price>,
         expected: u64,
         answered: bool,
         record: Option<&Record>,
     ) -> Account {
         Account {
-            admission,
+            places,
             price,
             expected,
             answered: AtomicBool::new(answered),
@@ -142,7 +137,7 @@ impl Account {
 
     fn charge(&self, usage: &Usage, cost: Money) {
         if !self.settled.swap(true, Ordering::Relaxed) {
-            self.admission.settle(usage, cost, now_ms());
+            self.places.settle(usage, cost, now_ms());
         }
     }
 }

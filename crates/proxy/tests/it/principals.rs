@@ -1,8 +1,12 @@
-//! Who asks: where a key may be used, for what, and that it is seen nowhere.
+//! Who asks: where a key may be used, for what, what its groups say, and that it is seen nowhere.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use portcullis_core::Glob;
+use portcullis_core::{Glob, Limits};
+use portcullis_policy::Profile;
+use portcullis_proxy::{Group, GroupLimit, Groups, Settings};
 use portcullis_store::NewKey;
 
 use crate::bench::{Bench, Plan, Script};
@@ -74,6 +78,273 @@ async fn a_key_may_use_its_endpoints_only() {
         );
     }
     assert_eq!(bench.received().len(), 1);
+}
+
+fn globs(all: &[&str]) -> Vec<Glob> {
+    all.iter().map(|glob| Glob::new(glob)).collect()
+}
+
+fn ann() -> NewKey {
+    NewKey {
+        team: Some("free".to_owned()),
+        user: Some("ann".to_owned()),
+        ..NewKey::named("test")
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_group_holds_for_its_keys() {
+    let mut settings = Settings::default();
+    let team = Group {
+        org: Some("acme".to_owned()),
+        models: globs(&["gpt-*"]),
+        ..Group::default()
+    };
+    let org = Group {
+        profile: Some("strict".to_owned()),
+        endpoints: globs(&["/v1/chat/*", "/v1/models"]),
+        ..Group::default()
+    };
+    settings.groups = Groups {
+        teams: [("free".to_owned(), Arc::new(team))].into(),
+        orgs: [("acme".to_owned(), Arc::new(org))].into(),
+        ..Groups::default()
+    };
+    settings.profiles.push(Profile {
+        name: "strict".into(),
+        ..Profile::default()
+    });
+    let bench = Bench::with(Plan {
+        key: ann(),
+        settings,
+        ..Plan::default()
+    })
+    .await;
+    bench.script(reply());
+    let answer = bench.post(CHAT, BODY).await;
+    assert_eq!(answer.status, 200);
+    let record = bench.record(&answer).await;
+    assert_eq!(
+        (
+            record.org.as_deref(),
+            record.user.as_deref(),
+            record.profile.as_deref()
+        ),
+        (Some("acme"), Some("ann"), Some("strict"))
+    );
+    for (path, body, denied_by) in [
+        (CHAT, BODY.replace("gpt-4o", "o3"), "teams.free.models"),
+        (
+            "/v1/completions",
+            r#"{"model":"gpt-4o","prompt":"Hello."}"#.to_owned(),
+            "orgs.acme.endpoints",
+        ),
+    ] {
+        let answer = bench.post(path, body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (403, "forbidden")
+        );
+        assert!(!answer.text().contains("acme") && !answer.text().contains("free"));
+        assert_eq!(bench.record(&answer).await.denied_by, [denied_by]);
+    }
+    // A list of models has those that it may name.
+    bench.script(Script::json(
+        r#"{"models":[{"name":"models/gemini-2"},{"name":"models/parameter"}]}"#,
+    ));
+    let key = NewKey {
+        models: globs(&["gemini-*"]),
+        ..NewKey::named("lister")
+    };
+    let (_, text) = bench.store.create_key(key, 1).await.unwrap();
+    bench.services.keyring.refresh().await.unwrap();
+    let request = http::Request::builder()
+        .uri(format!("http://{}/v1beta/models", bench.address))
+        .header("x-goog-api-key", text.expose());
+    let listed = bench.send(request.body(Full::default()).unwrap()).await;
+    assert!(
+        listed.text().contains("gemini-2") && !listed.text().contains("parameter"),
+        "{}",
+        listed.text()
+    );
+}
+
+fn rpm(limit: GroupLimit, rpm: u32) -> Settings {
+    Settings {
+        limits: vec![GroupLimit {
+            limits: Limits {
+                rpm: Some(rpm),
+                ..Limits::default()
+            },
+            ..limit
+        }],
+        ..Settings::default()
+    }
+}
+
+/// Sends so many requests for each model with each key; tells how many were let in.
+async fn let_in(settings: Settings, keys: &[NewKey], models: &[&str], each: usize) -> usize {
+    let bench = Bench::with(Plan {
+        settings,
+        ..Plan::default()
+    })
+    .await;
+    let mut count = 0;
+    for key in keys {
+        let (_, text) = bench.store.create_key(key.clone(), 1).await.unwrap();
+        bench.services.keyring.refresh().await.unwrap();
+        for model in models {
+            for _ in 0..each {
+                bench.script(reply());
+                let request = http::Request::builder()
+                    .method("POST")
+                    .uri(format!("http://{}{CHAT}", bench.address))
+                    .header("content-type", "application/json")
+                    .header("x-api-key", text.expose());
+                let body = BODY.replace("gpt-4o", model);
+                let answer = bench
+                    .send(request.body(Full::new(Bytes::from(body))).unwrap())
+                    .await;
+                match answer.status.as_u16() {
+                    200 => count += 1,
+                    429 => assert_eq!(answer.code(), "rate_limited"),
+                    other => panic!("{other}: {}", answer.text()),
+                }
+            }
+        }
+    }
+    count
+}
+
+#[tokio::test]
+async fn a_limit_is_shared_by_those_it_names_and_is_each_ones_own_under_a_star() {
+    let key = |name: &str, team: &str, user: &str| NewKey {
+        team: Some(team.to_owned()),
+        user: Some(user.to_owned()),
+        ..NewKey::named(name)
+    };
+    let keys = [
+        key("a", "free", "ann"),
+        key("b", "free", "bob"),
+        key("c", "paid", "ann"),
+    ];
+    let glob = |text: &str| Some(Glob::new(text));
+    let of = |limit: GroupLimit| rpm(limit, 1);
+    // Of 3 keys × 2 models × 2 requests, with one request a minute for each meter.
+    for (limit, expected) in [
+        (GroupLimit::default(), 1),
+        (
+            GroupLimit {
+                team: glob("free"),
+                ..GroupLimit::default()
+            },
+            1 + 4,
+        ),
+        (
+            GroupLimit {
+                team: glob("*"),
+                ..GroupLimit::default()
+            },
+            2,
+        ),
+        (
+            GroupLimit {
+                user: glob("*"),
+                ..GroupLimit::default()
+            },
+            2,
+        ),
+        (
+            GroupLimit {
+                team: glob("free"),
+                user: glob("*"),
+                ..GroupLimit::default()
+            },
+            2 + 4,
+        ),
+        (
+            GroupLimit {
+                key: glob("*"),
+                ..GroupLimit::default()
+            },
+            3,
+        ),
+        (
+            GroupLimit {
+                model: glob("gpt-4o"),
+                ..GroupLimit::default()
+            },
+            1 + 6,
+        ),
+        (
+            GroupLimit {
+                model: glob("*"),
+                ..GroupLimit::default()
+            },
+            1,
+        ),
+        (
+            GroupLimit {
+                user: glob("*"),
+                model: glob("o3"),
+                ..GroupLimit::default()
+            },
+            2 + 6,
+        ),
+    ] {
+        let told = format!("{limit:?}");
+        assert_eq!(
+            let_in(of(limit), &keys, &["gpt-4o", "o3"], 2).await,
+            expected,
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_models_limit_holds_under_every_name_of_the_model() {
+    let mut settings = rpm(
+        GroupLimit {
+            model: Some(Glob::new("llama")),
+            ..GroupLimit::default()
+        },
+        1,
+    );
+    settings.routes.push(portcullis_proxy::Route {
+        matches: Glob::new("fast"),
+        upstream: "openai".to_owned(),
+        renamed: Some("llama".to_owned()),
+        fallback: Vec::new(),
+        price: None,
+        size: portcullis_proxy::ModelSize::default(),
+    });
+    assert_eq!(
+        let_in(settings, &[NewKey::named("a")], &["fast", "llama"], 2).await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_place_under_a_models_limit_is_freed_with_the_request() {
+    let mut settings = rpm(
+        GroupLimit {
+            model: Some(Glob::new("gpt-*")),
+            ..GroupLimit::default()
+        },
+        1000,
+    );
+    settings.limits[0].limits.concurrency = Some(1);
+    let bench = Bench::with(Plan {
+        settings,
+        ..Plan::default()
+    })
+    .await;
+    for _ in 0..3 {
+        bench.script(reply());
+        let answer = bench.post(CHAT, BODY).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("x-ratelimit-limit-requests"), "1000");
+    }
 }
 
 /// A key that is shown in whatever place, let in or not, is seen in no record, metric, answer or request to a provider.

@@ -1,6 +1,6 @@
 //! What a single request may be: tokens of its reply in every dialect, bytes of its body.
 
-use portcullis_core::{Glob, Limits};
+use portcullis_core::Glob;
 use portcullis_dialect::Api;
 use portcullis_proxy::{GroupLimit, ModelSize, RequestLimit, Route, Settings};
 use portcullis_store::NewKey;
@@ -11,10 +11,9 @@ use crate::streams::wires;
 
 fn limit(team: Option<&str>, max_tokens: Option<u64>, max_body: Option<usize>) -> GroupLimit {
     GroupLimit {
-        name: team.map_or_else(|| "everybody".to_owned(), |team| format!("team:{team}")),
-        team: team.map(str::to_owned),
-        limits: Limits::default(),
+        team: team.map(Glob::new),
         each: RequestLimit { max_tokens, max_body },
+        ..GroupLimit::default()
     }
 }
 

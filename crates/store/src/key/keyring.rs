@@ -128,18 +128,13 @@ impl Keyring {
         Ok(())
     }
 
-    /// The budgets of keys that are not revoked and not expired, as they were written.
+    /// All keys that are not revoked and not expired.
     #[must_use]
-    pub fn budgets(&self, now_ms: u64) -> HashMap<KeyId, String> {
+    pub fn live(&self, now_ms: u64) -> Vec<Arc<Principal>> {
         let snapshot = self.snapshot.load();
         let live = |entry: &&Entry| !entry.revoked && entry.expires_ms.is_none_or(|expires| now_ms < expires);
-        let budget = |entry: &Entry| {
-            Some((
-                entry.principal.key.clone(),
-                entry.principal.limits.budget.clone()?,
-            ))
-        };
-        snapshot.texts.values().filter(live).filter_map(budget).collect()
+        let all = snapshot.texts.values().filter(live);
+        all.map(|entry| Arc::clone(&entry.principal)).collect()
     }
 
     /// How many keys there are, revoked and expired ones included.

@@ -25,7 +25,9 @@ pub fn record(number: u64) -> AuditRecord {
         unix_ms: NOW + number,
         micros: 1234,
         key: Some(KeyId::from_text("key_sample")),
+        org: Some("acme".to_owned()),
         team: Some("free".to_owned()),
+        user: number.is_multiple_of(5).then(|| "ann".to_owned()),
         profile: Some("default".to_owned()),
         dialect: Some("openai".to_owned()),
         endpoint: "POST /v1/chat/completions".to_owned(),
@@ -37,6 +39,10 @@ pub fn record(number: u64) -> AuditRecord {
         streamed: number.is_multiple_of(2),
         status: 200,
         code: None,
+        denied_by: match number.is_multiple_of(7) {
+            true => vec!["teams.free.models".to_owned()],
+            false => Vec::new(),
+        },
         decision: Decision::Redact,
         outcome: Outcome::Completed,
         findings: vec![RecordedFinding {
