@@ -1,8 +1,10 @@
 //! Policy: what is to be done about recorded facts.
 //!
 //! [`decide`] is a pure and total function of a profile and of facts that an audit record also holds. It reads no clock
-//! and no file, knows no detector and no wire format, never sees a text, and cannot fail.
+//! and no file, knows no detector and no wire format, never sees a text, and cannot fail. [`access`] decides likewise who may do what,
+//! by an operator's policies.
 
+pub mod access;
 mod decide;
 mod profile;
 pub mod rules;

@@ -11,6 +11,7 @@ use portcullis_core::{
 };
 use portcullis_dialect::Api;
 use portcullis_inspect::{Inspector, Selection};
+use portcullis_policy::access::Access;
 use portcullis_policy::{Place, Profile};
 use portcullis_schema::Schema;
 use portcullis_store::{AuditLog, Keyring, Meters, Store};
@@ -203,6 +204,8 @@ pub struct Settings {
     pub prompts: Vec<OwnPrompt>,
     /// What is said of users, teams and organisations.
     pub groups: Groups,
+    /// Policies that must permit what is asked, if there are any.
+    pub access: Option<Arc<Access>>,
     /// Limits of groups.
     pub limits: Vec<GroupLimit>,
     /// Whose clients' certificates are; the first that fits counts.
@@ -249,6 +252,7 @@ pub struct Gateway {
     pub(crate) profiles: HashMap<String, Arc<Guard>>,
     pub(crate) prompts: HashMap<String, OwnPrompt>,
     pub(crate) groups: Groups,
+    pub(crate) access: Option<Arc<Access>>,
     pub(crate) limits: Vec<GroupLimit>,
     pub(crate) certificates: Vec<CertificateRule>,
     pub(crate) issuers: Issuers,
@@ -479,6 +483,7 @@ impl Gateway {
             profiles,
             prompts,
             groups: settings.groups,
+            access: settings.access,
             limits: settings.limits,
             certificates: settings.certificates,
             resource,

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use portcullis_dialect::{Document, Method, quoted};
 
 use crate::gateway::Target;
-use crate::pipeline::Asked;
+use crate::pipeline::{Asked, may_ask_model};
 use crate::{Gateway, Refusal, body, headers};
 
 /// A list of models is small; a larger one is not read.
@@ -16,7 +16,7 @@ const CAP: usize = 4 * 1024 * 1024;
 /// is configured by its full name, that is an error and not an empty list.
 pub(crate) async fn list(gw: &Gateway, asked: &Asked) -> Result<Bytes, Refusal> {
     let api = asked.exchange.api();
-    let permitted = |name: &str| asked.standing.denies_model(Some(name)).is_none();
+    let permitted = |name: &str| may_ask_model(gw, asked, None, name);
     let mut entries: Vec<(String, String)> = Vec::new();
     let mut failed = None;
     for target in gw.targets(api) {

@@ -17,6 +17,7 @@ mod leak;
 mod limits;
 mod pace;
 mod parse;
+mod permit;
 mod receive;
 mod reserve;
 mod sandbox;
@@ -28,6 +29,7 @@ mod unmark;
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
 pub(crate) use guard::guard;
 pub(crate) use parse::Asked;
+pub(crate) use permit::may_ask_model;
 pub(crate) use receive::{Received, dialect_of};
 
 use crate::record::Record;

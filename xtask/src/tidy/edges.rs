@@ -61,7 +61,7 @@ static ROOMS: &[Room] = &[
     Room {
         name: "policy",
         ours: &["core"],
-        others: Others::Only(&["serde", "thiserror"]),
+        others: Others::Only(&["cedar-policy", "miette", "serde", "serde_json", "thiserror"]),
         pure: true,
     },
     Room {

@@ -12,6 +12,7 @@ mod init;
 mod key;
 mod log;
 mod out;
+mod policy;
 mod progress;
 mod scan;
 mod serve;
@@ -65,6 +66,9 @@ enum Command {
     /// Read the audit log and prove that nobody changed it
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Try the policies of who may do what
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// List what is looked for
     Detectors(detectors::Args),
     /// Print completions for a shell
@@ -112,6 +116,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args, &cli.source()),
         Command::Explain(args) => explain::run(args, &cli.source()),
         Command::Audit(command) => audit::run(command, &cli.source()),
+        Command::Policy(command) => policy::run(command, &cli.source()),
         Command::Detectors(args) => detectors::run(args, &cli.source()),
         Command::Completions(args) => completions::run(args),
         Command::Docs(args) => docs::run(args),

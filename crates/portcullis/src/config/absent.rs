@@ -5,10 +5,6 @@
 const ABSENT: &[(&str, &str)] = &[
     ("tools", "policies for tool calls"),
     ("mcp", "gateways to MCP servers"),
-    (
-        "limits[].for.key",
-        "limits for one key in this file (give them to `key create`)",
-    ),
     ("limits[].for.profile", "limits for a profile"),
 ];
 
@@ -47,7 +43,7 @@ mod tests {
     fn paths() {
         assert!(feature("tools").is_some());
         assert!(feature("profiles.strict.system_prompt.canary").is_none());
-        assert!(feature("limits[3].for.key").is_some());
+        assert!(feature("limits[3].for.profile").is_some());
         assert!(feature("limits[3].for.team").is_none());
         assert!(feature("profiles.strict.pii").is_none());
         assert!(feature("profiles").is_none());

@@ -19,7 +19,7 @@ use super::raw::{Raw, RawDialect, RawLevel, RawLimit, RawRoute, RawTeam, RawTime
 use super::raw_profile::RawProfile;
 use super::rules::own_rules;
 use super::text::Text;
-use super::{credential, identity, schemas};
+use super::{credential, identity, policies, schemas};
 use crate::tls::TlsFiles;
 use crate::wiring::head_file;
 
@@ -39,6 +39,8 @@ pub struct Config {
     pub signing_key: PathBuf,
     /// File that remembers where the audit log ended.
     pub head_file: PathBuf,
+    /// Files and folders of the policies of who may do what.
+    pub policies: Vec<PathBuf>,
     /// Rules besides the built-in ones.
     pub rules: Vec<Source>,
     /// What the data plane is made of.
@@ -97,6 +99,12 @@ impl Config {
             shared: built_shared(raw, credential(&raw.shared_password))
                 .map_err(|why| format!("shared_password: {why}"))?,
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
+            policies: raw
+                .authorization
+                .iter()
+                .flat_map(|authorization| &authorization.policies)
+                .map(|name| folder.join(name))
+                .collect(),
             rules: own_rules(raw, folder)?,
             settings: Settings {
                 upstreams,
@@ -108,6 +116,7 @@ impl Config {
                     .collect::<Result<_, _>>()?,
                 prompts: own_prompts(raw, folder)?,
                 groups: built_groups(raw),
+                access: policies::access(raw, folder)?,
                 limits: raw.limits.iter().map(built_limit).collect(),
                 certificates: identity::certificates(raw),
                 jwt: identity::issuers(raw),

@@ -55,6 +55,9 @@ pub struct Raw {
     /// Users: what holds for all keys that belong to one (`key create --user`), by the user's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub users: BTreeMap<String, RawLevel>,
+    /// Policies of who may do what, besides the lists of keys and their groups. Without it those lists alone decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<RawAuthorization>,
     /// Limits for groups of keys, besides each key's own. All that match apply.
     pub limits: Vec<RawLimit>,
     /// What is done about findings. A key without a profile of its own uses `default`, which exists even where it is not
@@ -211,6 +214,16 @@ pub struct RawTeam {
     pub endpoints: Vec<Text<EndpointPattern>>,
 }
 
+/// Policies of who may do what, in the Cedar language. A request is permitted if the lists of its key and groups permit it and the policies do:
+/// one permits, none forbids, and none failed to be evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Authorization")]
+pub struct RawAuthorization {
+    /// Files of policies, and folders, of which all files that end in `.cedar` are read. They are read again on a reload.
+    pub policies: Vec<String>,
+}
+
 /// Limits for the requests that fit `for`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -344,6 +357,7 @@ impl Default for Raw {
             orgs: BTreeMap::new(),
             teams: BTreeMap::new(),
             users: BTreeMap::new(),
+            authorization: None,
             limits: Vec::new(),
             profiles: BTreeMap::new(),
             prompts: BTreeMap::new(),

@@ -13,6 +13,7 @@ mod eval;
 mod gateway;
 mod idp;
 mod replicas;
+mod policy;
 mod rules;
 mod sdk;
 mod serve;

@@ -13,6 +13,7 @@ use super::inspect_input::Inspected;
 use super::instruct::instruct;
 use super::leak::{self, Confided};
 use super::parse::Asked;
+use super::permit::{permit_endpoint, permit_use};
 use super::sandbox::sandbox;
 use super::terms::Terms;
 use crate::enforce;
@@ -142,7 +143,7 @@ pub(super) async fn authorize(
     record: &mut Record,
 ) -> Result<Authorized, Refusal> {
     let (asked, reading, findings, outside) = request.into_parts();
-    permit_endpoint(&asked, record)?;
+    permit_endpoint(gw, &asked, reading.document(), record)?;
     let model = asked.call.model.as_deref();
     // The list itself has only models that this key may name.
     let models = match asked.exchange.lists_models() {
@@ -175,6 +176,7 @@ pub(super) async fn authorize(
         Some(Denial::Content) => return Err(Refusal::Content),
         None => {}
     }
+    permit_use(gw, &asked, reading.document(), record)?;
     judge_outside(&asked, &outside, record)?;
     let terms = Terms::of(&asked.guard, asked.exchange, reading.document())?;
     let bound_to = owned_state(gw, &asked).await?;
@@ -228,17 +230,6 @@ pub(super) async fn authorize(
         },
         bound_to,
     })
-}
-
-/// Whether this key may use this endpoint at all.
-pub(super) fn permit_endpoint(asked: &Asked, record: &mut Record) -> Result<(), Refusal> {
-    match asked.standing.denies_endpoint(asked.exchange.path()) {
-        None => Ok(()),
-        Some(setting) => {
-            record.audit.denied_by.push(setting);
-            Err(Refusal::ForbiddenEndpoint)
-        }
-    }
 }
 
 /// Whether a schema in the request (of a tool's arguments, of the reply) wants a mailbox somewhere. A model that is held to it

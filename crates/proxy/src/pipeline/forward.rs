@@ -8,11 +8,12 @@ use http::{Method as HttpMethod, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use portcullis_core::Price;
-use portcullis_dialect::{Api, Method};
+use portcullis_dialect::{Api, Document, Method};
 use portcullis_policy::Mode;
 
 use super::authorize::{Confiding, Outgoing};
 use super::parse::Asked;
+use super::permit::may_ask_model;
 use super::reserve::Reserved;
 use super::settle::Sending;
 use crate::gateway::{ModelSize, Target};
@@ -154,6 +155,7 @@ pub(super) async fn forward(
 pub(super) fn ways<'g>(
     gw: &'g Gateway,
     asked: &Asked,
+    document: &Document,
     bound_to: Option<&str>,
 ) -> Result<Vec<Way<'g>>, Refusal> {
     let api = asked.exchange.api();
@@ -163,7 +165,7 @@ pub(super) fn ways<'g>(
             let (route, _) = gw.route(model, api).ok_or(Refusal::UnknownModel)?;
             let names = std::iter::once(model).chain(&route.fallback);
             for name in names {
-                let permitted = asked.standing.denies_model(Some(name)).is_none();
+                let permitted = name == model || may_ask_model(gw, asked, Some(document), name);
                 let Some((route, target)) = gw.route(name, api).filter(|_| permitted) else {
                     continue;
                 };

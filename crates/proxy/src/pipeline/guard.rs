@@ -7,9 +7,9 @@ use portcullis_dialect::{Guard as Endpoint, Reading, apply, quoted};
 use portcullis_policy::{Facts, Verdict, decide};
 use serde_json::{Value, json};
 
-use super::authorize::permit_endpoint;
 use super::deliver::{Reply, json as answer};
 use super::inspect_input::scan;
+use super::permit::permit_endpoint;
 use super::{Received, admit, authenticate, label, parse};
 use crate::record::Record;
 use crate::{Gateway, Refusal, enforce};
@@ -21,7 +21,7 @@ pub(crate) async fn guard(gw: &Gateway, request: Received, record: &mut Record) 
     let request = parse::parse(gw, request, record).await?;
     let request = label::label(request, record)?;
     let (asked, reading) = request.into_parts();
-    permit_endpoint(&asked, record)?;
+    permit_endpoint(gw, &asked, reading.document(), record)?;
     let direction = Endpoint::direction(reading.document())?;
     let findings = scan(gw, &asked.guard, direction, &reading, record);
     let facts = Facts {

@@ -8,6 +8,7 @@ use portcullis_core::Principal;
 use portcullis_dialect::{Call, Document, Exchange, Method};
 
 use super::admit::Admitted;
+use crate::door::Peer;
 use crate::gateway::Guard;
 use crate::levels::Standing;
 use crate::places::Places;
@@ -20,6 +21,8 @@ pub(crate) struct Asked {
     pub parameters: Vec<String>,
     pub principal: Arc<Principal>,
     pub standing: Arc<Standing>,
+    /// Where the request came from.
+    pub peer: Peer,
     pub guard: Arc<Guard>,
     pub places: Places,
     pub call: Call,
@@ -74,6 +77,7 @@ pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) 
         parameters: received.parameters,
         principal: Arc::clone(&standing.principal),
         standing,
+        peer: received.peer,
         guard,
         places,
         call,

@@ -44,7 +44,7 @@ pub(super) async fn reserve<'g>(
     let asked = request.asked();
     let ways = match asked.exchange.lists_models() {
         true => Vec::new(),
-        false => ways(gw, asked, request.bound_to())?,
+        false => ways(gw, asked, request.document(), request.bound_to())?,
     };
     let names = ways.iter().filter_map(|way| way.model.as_deref());
     let names: Vec<&str> = asked.call.model.as_deref().into_iter().chain(names).collect();

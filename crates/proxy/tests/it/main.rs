@@ -17,6 +17,7 @@ mod coverage;
 mod dressed;
 mod limits;
 mod links;
+mod matrix;
 mod own_prompts;
 mod principals;
 mod prompts;

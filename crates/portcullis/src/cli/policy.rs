@@ -1,0 +1,290 @@
+//! `portcullis policy test`: cases of who may do what, decided by the policies as the gateway decides them.
+//!
+//! Cases speak of policies alone: the lists of keys and groups, and the profile's say on system prompts, are settings that need no test.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use portcullis_core::PrincipalKind;
+use portcullis_policy::access::{Access, Act, Answer, Circumstances, Question, Resource, Subject};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::out::{Out, printable, table};
+use super::state::configured;
+use super::{Failure, Outcome};
+use crate::config::{Source, files_in, parse_yaml, read_policies, validated_policies};
+
+/// What is asked.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Run the cases beside the policies; exit 1 if one fails
+    Test(Test),
+}
+
+/// Cases to run.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// A folder with policies (`*.cedar`) and cases (`*.yaml`); the configuration's policies if none is given
+    folder: Option<PathBuf>,
+    /// One JSON value a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a case expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Expected {
+    Allow,
+    Deny,
+}
+
+impl Expected {
+    const fn name(self) -> &'static str {
+        match self {
+            Expected::Allow => "allow",
+            Expected::Deny => "deny",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    UseEndpoint,
+    InvokeModel,
+    SendSystemPrompt,
+}
+
+/// One case as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    principal: Who,
+    action: Action,
+    /// A model, or the path of an endpoint.
+    resource: String,
+    /// The upstream of a model.
+    upstream: Option<String>,
+    /// The method of an endpoint; `POST` where none is given.
+    method: Option<String>,
+    #[serde(default)]
+    context: About,
+    expect: Expected,
+    /// The policies that are to decide.
+    by: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Who {
+    id: Option<String>,
+    name: Option<String>,
+    kind: PrincipalKind,
+    org: Option<String>,
+    team: Option<String>,
+    user: Option<String>,
+    roles: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct About {
+    source: Option<IpAddr>,
+    profile: Option<String>,
+    stream: bool,
+    max_tokens: Option<u64>,
+}
+
+/// Runs the command.
+pub fn run(command: &Command, source: &Source) -> Result<Outcome, Failure> {
+    let Command::Test(test) = command;
+    let (policies, places) = match &test.folder {
+        Some(folder) => (
+            read_policies(folder).map_err(Failure::said)?,
+            vec![folder.clone()],
+        ),
+        None => {
+            let config = configured(source)?;
+            if config.policies.is_empty() {
+                return Err(Failure::said(format!(
+                    "{source} has no `authorization.policies`; name a folder"
+                )));
+            }
+            let mut policies = Vec::new();
+            for place in &config.policies {
+                policies.extend(read_policies(place).map_err(Failure::said)?);
+            }
+            (policies, config.policies)
+        }
+    };
+    let access = validated_policies(&policies).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Said(lines.join("\n"))
+    })?;
+    let cases = all_cases(&places)?;
+    if cases.is_empty() {
+        // Nothing that was tried must not look like something that went well.
+        return Err(Failure::said(
+            "there are no cases: write them into files that end in .yaml",
+        ));
+    }
+    report(&access, &cases, test.json)
+}
+
+/// The cases of all files beside the policies, with the file of each.
+fn all_cases(places: &[PathBuf]) -> Result<Vec<(String, Case)>, Failure> {
+    let mut folders: Vec<&Path> = places
+        .iter()
+        .map(|place| match place.is_dir() {
+            true => place.as_path(),
+            false => place
+                .parent()
+                .filter(|folder| *folder != Path::new(""))
+                .unwrap_or(Path::new(".")),
+        })
+        .collect();
+    folders.sort_unstable();
+    folders.dedup();
+    let mut cases = Vec::new();
+    for folder in folders {
+        for path in files_in(folder, &["yaml", "yml"]).map_err(Failure::said)? {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| Failure::said(format!("cannot read {file}: {error}")))?;
+            cases.extend(
+                cases_of(&file, &text)?
+                    .into_iter()
+                    .map(|case| (file.clone(), case)),
+            );
+        }
+    }
+    Ok(cases)
+}
+
+/// A folder of policies may hold other files as well, the configuration for one: what has no `cases` is none of ours.
+fn cases_of(file: &str, text: &str) -> Result<Vec<Case>, Failure> {
+    let root = parse_yaml(text).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|problem| problem.line(file)).collect();
+        Failure::Said(lines.join("\n"))
+    })?;
+    let nodes = root.child("cases").map(|cases| cases.items()).unwrap_or_default();
+    let mut cases = Vec::new();
+    for node in nodes {
+        let case: Case = serde_json::from_value(node.to_json())
+            .map_err(|error| Failure::Said(format!("{file}:{}:{}: {error}", node.at.line, node.at.column)))?;
+        cases.push(case);
+    }
+    Ok(cases)
+}
+
+impl Case {
+    fn answer(&self, access: &Access) -> (Act, Answer) {
+        let act = match self.action {
+            Action::UseEndpoint => Act::UseEndpoint,
+            Action::InvokeModel => Act::InvokeModel,
+            Action::SendSystemPrompt => Act::SendSystemPrompt,
+        };
+        let resource = match act {
+            Act::InvokeModel => Resource::Model {
+                name: &self.resource,
+                upstream: self.upstream.as_deref(),
+            },
+            Act::UseEndpoint | Act::SendSystemPrompt => Resource::Endpoint {
+                path: &self.resource,
+                method: self.method.as_deref().unwrap_or("POST"),
+                dialect: dialect_of(&self.resource),
+            },
+        };
+        let (who, about) = (&self.principal, &self.context);
+        let answer = access.ask(&Question {
+            subject: Subject {
+                kind: who.kind,
+                id: who.id.as_deref().unwrap_or("key_case"),
+                name: who.name.as_deref().unwrap_or("case"),
+                org: who.org.as_deref(),
+                team: who.team.as_deref(),
+                user: who.user.as_deref(),
+                roles: &who.roles,
+            },
+            act,
+            resource,
+            circumstances: Circumstances {
+                source: about.source.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                profile: about.profile.as_deref().unwrap_or("default"),
+                stream: about.stream,
+                max_tokens: about.max_tokens,
+            },
+        });
+        (act, Answer::clone(&answer))
+    }
+
+    /// Whether the answer is the expected one, for the expected reason.
+    fn is_met(&self, answer: &Answer) -> bool {
+        let by = self.by.as_ref().is_none_or(|by| {
+            let mut by = by.clone();
+            by.sort_unstable();
+            by == answer.policies
+        });
+        answer.permitted == (self.expect == Expected::Allow) && by
+    }
+}
+
+/// The dialect of an endpoint, as the gateway would tell it.
+fn dialect_of(path: &str) -> &'static str {
+    let mut dialects = portcullis_dialect::DIALECTS.iter();
+    let found = dialects.find(|dialect| dialect.exchanges().iter().any(|exchange| exchange.path() == path));
+    found.map_or("portcullis", |dialect| dialect.api().name())
+}
+
+fn report(access: &Access, cases: &[(String, Case)], as_json: bool) -> Result<Outcome, Failure> {
+    let mut out = Out::new();
+    let mut failed = 0_usize;
+    let mut rows = table(&["CASE", "EXPECTED", "DECIDED", "BECAUSE OF", ""]);
+    for (file, case) in cases {
+        let (act, answer) = case.answer(access);
+        let met = case.is_met(&answer);
+        failed = failed.saturating_add(usize::from(!met));
+        let decided = if answer.permitted { "allow" } else { "deny" };
+        if as_json {
+            out.json(&json!({
+                "file": file, "name": case.name, "expect": case.expect.name(), "by": case.by, "decision": decided,
+                "policies": answer.policies, "failed_policies": answer.failed, "ok": met,
+            }))?;
+            continue;
+        }
+        let because = match answer.permitted {
+            true => answer.policies.join(", "),
+            false => answer.denied_by(act).join(", "),
+        };
+        let wanted = match &case.by {
+            Some(by) => format!("{} by {}", case.expect.name(), by.join(", ")),
+            None => case.expect.name().to_owned(),
+        };
+        rows.add_row([
+            printable(&case.name),
+            printable(&wanted),
+            decided.to_owned(),
+            printable(&because),
+            if met { "ok" } else { "FAILED" }.to_owned(),
+        ]);
+    }
+    if !as_json {
+        out.table(&rows)?;
+    }
+    let told = format!("{failed} of {} cases failed", cases.len());
+    match failed {
+        0 if as_json => out.end(Outcome::Done),
+        0 => {
+            out.line(format_args!("{} cases passed", cases.len()))?;
+            out.end(Outcome::Done)
+        }
+        _ => {
+            out.flush()?;
+            Err(Failure::said(told))
+        }
+    }
+}
