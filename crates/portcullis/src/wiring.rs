@@ -262,6 +262,7 @@ impl Running {
             metrics: Arc::new(Metrics::new()),
             mask_key: random_key()?,
             kept: Kept::default(),
+            turns: portcullis_proxy::Turns::default(),
             repeats: Repeats::default(),
             identity: Identity::default(),
         });

@@ -22,6 +22,7 @@ use crate::group_limit::GroupLimit;
 use crate::identity::Issuers;
 use crate::levels::Standing;
 use crate::resource::Resource;
+use crate::turns::Turns;
 use crate::{
     CertificatePattern, Client, Groups, GuessLimit, Identity, JwtIssuer, Kept, Metrics, OwnPrompt, Repeats,
 };
@@ -47,6 +48,8 @@ pub struct Services {
     pub kept: Kept,
     /// What was asked of late.
     pub repeats: Repeats,
+    /// Who waits for a place.
+    pub turns: Turns,
     /// What is known of those who come.
     pub identity: Identity,
 }

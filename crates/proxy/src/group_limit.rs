@@ -1,5 +1,7 @@
 //! Limits for groups of requests: whom each is for, and who shares it.
 
+use std::time::Duration;
+
 use portcullis_core::{Glob, KeyId, Limits, Principal};
 use portcullis_store::MeterId;
 
@@ -27,6 +29,8 @@ pub struct GroupLimit {
     pub model: Option<Glob>,
     /// The limits.
     pub limits: Limits,
+    /// How long a request may wait for a place under `concurrency`.
+    pub wait: Option<Duration>,
     /// What each single request may be.
     pub each: RequestLimit,
 }

@@ -26,6 +26,7 @@ mod repeats;
 mod resource;
 mod server;
 mod tls;
+mod turns;
 mod upstream;
 
 pub use alerts::raise_alerts;
@@ -46,4 +47,5 @@ pub use refusal::{Code, Refusal};
 pub use repeats::Repeats;
 pub use server::{Server, serve};
 pub use tls::{CertificatePattern, ClientCertificate, NameKind, Tls, TlsTerms};
+pub use turns::Turns;
 pub use upstream::Client;

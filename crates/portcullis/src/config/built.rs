@@ -250,6 +250,7 @@ fn built_limit(raw: &RawLimit) -> GroupLimit {
             concurrency: raw.concurrency,
             budget: raw.budget.as_ref().map(|budget| budget.written().to_owned()),
         },
+        wait: raw.wait.as_ref().map(|wait| wait.meaning().0),
         each: RequestLimit {
             max_tokens: raw.max_tokens.map(u64::from),
             max_body: raw.max_body.as_ref().map(|size| size.meaning().0),

@@ -129,6 +129,13 @@ fn limits(root: &Node, problems: &mut Vec<Problem>) {
             let message = "limits nothing: give rpm, tpm, concurrency or budget";
             problems.push(Problem::new(limit.at, format!("limits[{index}]"), message));
         }
+        if let Some(wait) = limit
+            .child("wait")
+            .filter(|_| limit.child("concurrency").is_none())
+        {
+            let message = "nothing to wait for: give `concurrency`";
+            problems.push(Problem::new(wait.at, format!("limits[{index}].wait"), message));
+        }
     }
 }
 

@@ -245,6 +245,9 @@ pub struct RawLimit {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub concurrency: Option<u32>,
+    /// How long a request may wait for a place under `concurrency`, keys taking turns. Without it, it is refused at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Text<Duration>>,
     /// Money per period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Text<Spending>>,

@@ -2,6 +2,7 @@
 //! depend on the model come when it is known, in [`super::reserve`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_core::Limits;
 use portcullis_store::{Admission, Limited, MeterId};
@@ -9,6 +10,7 @@ use portcullis_store::{Admission, Limited, MeterId};
 use super::authenticate::Authenticated;
 use super::receive::Received;
 use crate::gateway::Guard;
+use crate::group_limit::GroupLimit;
 use crate::levels::Standing;
 use crate::places::Places;
 use crate::record::{Record, now_ms};
@@ -48,14 +50,13 @@ pub(super) async fn admit(
 /// Takes a place under every limit that applies to a principal, or under none.
 async fn enter(gw: &Gateway, standing: &Standing) -> Result<Admission, Refusal> {
     let principal = &standing.principal;
-    let mut limits: Vec<(MeterId, &Limits)> = vec![(MeterId::key(&principal.key), &principal.limits)];
-    for group in gw.limits.iter().filter(|group| !group.is_of_model()) {
-        if let Some(meter) = group.meter(standing, &[]) {
-            limits.push((meter, &group.limits));
-        }
-    }
-    let admitted = gw.services.meters.admit(&limits, now_ms()).await;
-    admitted.map_err(|limited| refused(gw, limited))
+    let mut wanted = Wanted::default();
+    wanted
+        .limits
+        .push((MeterId::key(&principal.key), &principal.limits));
+    let groups = gw.limits.iter().filter(|group| !group.is_of_model());
+    wanted.add(groups, standing, &[]);
+    wanted.enter(gw, standing).await
 }
 
 /// Takes a place under every limit of the model, which is known by these names, or under none.
@@ -64,15 +65,80 @@ pub(super) async fn enter_model(
     standing: &Standing,
     models: &[&str],
 ) -> Result<Option<Admission>, Refusal> {
-    let of_model = gw.limits.iter().filter(|group| group.is_of_model());
-    let limits: Vec<(MeterId, &Limits)> = of_model
-        .filter_map(|group| Some((group.meter(standing, models)?, &group.limits)))
-        .collect();
-    if limits.is_empty() {
-        return Ok(None);
+    let mut wanted = Wanted::default();
+    let groups = gw.limits.iter().filter(|group| group.is_of_model());
+    wanted.add(groups, standing, models);
+    match wanted.limits.is_empty() {
+        true => Ok(None),
+        false => wanted.enter(gw, standing).await.map(Some),
     }
-    let admitted = gw.services.meters.admit(&limits, now_ms()).await;
-    admitted.map(Some).map_err(|limited| refused(gw, limited))
+}
+
+/// The limits that apply to a request.
+#[derive(Default)]
+struct Wanted<'g> {
+    limits: Vec<(MeterId, &'g Limits)>,
+    /// How long a place under them may be waited for.
+    waits: Vec<Wait>,
+}
+
+/// A limit of requests under way whose places may be waited for.
+struct Wait {
+    meter: MeterId,
+    limit: u32,
+    patience: Duration,
+}
+
+impl<'g> Wanted<'g> {
+    fn add(&mut self, groups: impl Iterator<Item = &'g GroupLimit>, standing: &Standing, models: &[&str]) {
+        for group in groups {
+            let Some(meter) = group.meter(standing, models) else {
+                continue;
+            };
+            if let (Some(patience), Some(limit)) = (group.wait, group.limits.concurrency) {
+                self.waits.push(Wait {
+                    meter: meter.clone(),
+                    limit,
+                    patience,
+                });
+            }
+            self.limits.push((meter, &group.limits));
+        }
+    }
+
+    /// Takes a place under all of them or under none, and waits for it where that is allowed.
+    async fn enter(&self, gw: &Gateway, standing: &Standing) -> Result<Admission, Refusal> {
+        let key = &standing.principal.key;
+        let (meters, turns) = (&gw.services.meters, &gw.services.turns);
+        // Whoever comes while others wait for a place comes behind them.
+        let waited_for = self.waits.iter().find(|wait| turns.is_waited_for(&wait.meter));
+        let mut entered = match waited_for {
+            Some(Wait { meter, limit, .. }) => Err(Limited::Concurrency {
+                meter: meter.clone(),
+                limit: *limit,
+            }),
+            None => meters.admit(&self.limits, now_ms()).await,
+        };
+        // One turn for each limit that can be waited for: a place under one of them may be found when another has none.
+        for _ in &self.waits {
+            let Err(Limited::Concurrency { meter, .. }) = &entered else {
+                break;
+            };
+            let Some(wait) = self.waits.iter().find(|wait| wait.meter == *meter) else {
+                break;
+            };
+            let Some(mut ticket) = turns.join(&wait.meter, key, wait.patience) else {
+                break;
+            };
+            while ticket.turn().await {
+                entered = meters.admit(&self.limits, now_ms()).await;
+                if !matches!(&entered, Err(Limited::Concurrency { meter, .. }) if *meter == wait.meter) {
+                    break;
+                }
+            }
+        }
+        entered.map_err(|limited| refused(gw, limited))
+    }
 }
 
 /// What a client is told of a limit that is reached; a budget's refusal is noted for its alerts.

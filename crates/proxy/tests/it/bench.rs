@@ -165,6 +165,7 @@ impl Bench {
             metrics: Arc::new(Metrics::new()),
             mask_key: [5; 16],
             kept: Kept::default(),
+            turns: portcullis_proxy::Turns::default(),
             repeats: Repeats::default(),
             identity: Identity::default(),
         });

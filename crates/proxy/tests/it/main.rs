@@ -28,4 +28,5 @@ mod sandbox;
 mod streams;
 mod unread;
 mod validate;
+mod waits;
 mod walk;

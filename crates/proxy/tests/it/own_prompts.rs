@@ -321,6 +321,7 @@ async fn a_stored_response_shows_the_clients_instructions_and_never_the_gateways
         metrics: bench.services.metrics.clone(),
         mask_key: [6; 16],
         kept,
+        turns: portcullis_proxy::Turns::default(),
         repeats: portcullis_proxy::Repeats::default(),
         identity: portcullis_proxy::Identity::default(),
     };

@@ -28,7 +28,7 @@ use crate::masks::{Masks, lies_in};
 use crate::pipeline::deliver::restore;
 use crate::pipeline::inserted::Inserted;
 use crate::record::Record;
-use crate::{Client, Gateway, Kept, Metrics, Repeats, Services, Settings, enforce};
+use crate::{Client, Gateway, Kept, Metrics, Repeats, Services, Settings, Turns, enforce};
 
 /// Streams of one text before the next one is made.
 const CUTS: u64 = 8;
@@ -60,6 +60,7 @@ impl Bench {
             metrics: Arc::new(Metrics::new()),
             mask_key: [5; 16],
             kept: Kept::default(),
+            turns: Turns::default(),
             repeats: Repeats::default(),
             identity: crate::Identity::default(),
         };
