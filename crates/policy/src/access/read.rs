@@ -53,7 +53,11 @@ impl PolicyProblem {
     fn of(source: &PolicyText<'_>, error: &dyn Diagnostic) -> PolicyProblem {
         let label = error.labels().and_then(|mut labels| labels.next());
         let offset = label.as_ref().map_or(0, miette::LabeledSpan::offset);
-        let mut message = error.to_string();
+        let text = error.to_string();
+        // The parser's own name of the policy says nothing: the place does.
+        let named = text.strip_prefix("for policy `");
+        let unnamed = named.and_then(|rest| Some(rest.split_once("`, ")?.1));
+        let mut message = unnamed.unwrap_or(&text).to_owned();
         if let Some(hint) = label.as_ref().and_then(|label| label.label()) {
             message.push_str(": ");
             message.push_str(hint);
@@ -97,17 +101,12 @@ impl Access {
                 problems.push(PolicyProblem::at(source, 0, message));
             }
             let checked = validator.validate(&set, ValidationMode::Strict);
-            problems.extend(
-                checked
-                    .validation_errors()
-                    .map(|error| PolicyProblem::of(source, error)),
-            );
+            let errors = checked.validation_errors();
+            let errors = errors.map(|error| PolicyProblem::of(source, error));
             // A policy that can never apply is a guard that is configured and silently absent.
-            problems.extend(
-                checked
-                    .validation_warnings()
-                    .map(|warning| PolicyProblem::of(source, warning)),
-            );
+            let warnings = checked.validation_warnings();
+            let warnings = warnings.map(|warning| PolicyProblem::of(source, warning));
+            problems.extend(each_place_once(errors.chain(warnings).collect()));
             for (number, policy) in in_order(&set).into_iter().enumerate() {
                 let number = number.saturating_add(1);
                 let stem = source.file.rsplit(['/', '\\']).next().unwrap_or(source.file);
@@ -162,6 +161,18 @@ impl Access {
             remembered: Mutex::default(),
         })
     }
+}
+
+/// One problem for each place: what is wrong for four sorts of principals is one mistake.
+fn each_place_once(mut problems: Vec<PolicyProblem>) -> Vec<PolicyProblem> {
+    problems.sort_by(|one, other| {
+        let place = |problem: &PolicyProblem| (problem.line, problem.column);
+        place(one)
+            .cmp(&place(other))
+            .then_with(|| one.message.cmp(&other.message))
+    });
+    problems.dedup_by_key(|problem| (problem.line, problem.column));
+    problems
 }
 
 fn own(message: String) -> PolicyProblem {

@@ -1,3 +1,5 @@
+//! What policies decide, what they may not say, and that nothing that fails permits.
+
 use super::*;
 
 fn subject<'a>(team: Option<&'a str>, roles: &'a [String]) -> Subject<'a> {
