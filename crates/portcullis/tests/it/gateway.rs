@@ -26,13 +26,25 @@ impl Gateway {
 
     /// The same with its state elsewhere, and the signing key of another.
     pub fn on(state: &str, signing_key: Option<&Path>, upstream: SocketAddr, upstream_key: &str) -> Gateway {
+        Gateway::with(state, signing_key, upstream, upstream_key, "", "")
+    }
+
+    /// The same with more settings, and with more models before the others.
+    pub fn with(
+        state: &str,
+        signing_key: Option<&Path>,
+        upstream: SocketAddr,
+        upstream_key: &str,
+        settings: &str,
+        models: &str,
+    ) -> Gateway {
         let folder = tempfile::tempdir().unwrap();
         if let Some(key) = signing_key {
             fs::copy(key, folder.path().join("audit.key")).unwrap();
         }
         let (port, admin) = (free_port(), free_port());
         fs::write(folder.path().join("state.url"), state).unwrap();
-        let configuration = configuration(port, admin, upstream);
+        let configuration = configuration(port, admin, upstream, settings, models);
         fs::write(folder.path().join("portcullis.yaml"), configuration).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = program(&folder);
@@ -112,7 +124,14 @@ impl Gateway {
 
     /// The status of a question to the model.
     pub fn ask(&self, key: &str) -> u16 {
-        let body = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Say hello."}]}"#;
+        self.ask_this(
+            key,
+            r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Say hello."}]}"#,
+        )
+    }
+
+    /// The status of such a body.
+    pub fn ask_this(&self, key: &str, body: &str) -> u16 {
         let headers = format!(
             "authorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
             body.len()
@@ -135,6 +154,13 @@ impl Gateway {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Kills it at once, as the machine's end would.
+    pub fn kill(&self) {
+        let pid = self.child.id().to_string();
+        let done = Command::new("kill").args(["-KILL", &pid]).status();
+        assert!(done.unwrap().success());
     }
 
     /// The log so far.
@@ -183,10 +209,10 @@ fn program(folder: &TempDir) -> Command {
     command
 }
 
-fn configuration(port: u16, admin: u16, upstream: SocketAddr) -> String {
+fn configuration(port: u16, admin: u16, upstream: SocketAddr, settings: &str, more_models: &str) -> String {
     let mut text = format!(
         "listen: 127.0.0.1:{port}\nadmin: {{ listen: 127.0.0.1:{admin} }}\nstate: file:state.url\n\
-         audit: {{ signing_key: file:audit.key }}\nupstreams:\n"
+         audit: {{ signing_key: file:audit.key }}\n{settings}upstreams:\n"
     );
     let routes = [
         ("openai", "/v1", "gpt-*"),
@@ -199,6 +225,7 @@ fn configuration(port: u16, admin: u16, upstream: SocketAddr) -> String {
     }
     // A key is asked for again and again until it is known: so long, it is a wrong one.
     text.push_str("identity: { guesses: { per_minute: 6000, burst: 1000 } }\nmodels:\n");
+    text.push_str(more_models);
     let more = [
         ("openai", "", "o4-*"),
         ("openai", "", "text-embedding-*"),

@@ -13,11 +13,14 @@ mod eval;
 mod gateway;
 mod idp;
 mod policy;
+#[path = "../../../store/tests/it/redis.rs"]
+mod redis;
 mod replicas;
 mod rules;
 mod sdk;
 mod serve;
 #[path = "../../../store/tests/it/server.rs"]
 mod server;
+mod shared;
 mod standin;
 mod tls;

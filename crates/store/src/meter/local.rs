@@ -172,11 +172,12 @@ impl Local {
     }
 
     /// Hands what was taken by [`Local::take_unsaved`] to the store, behind what was handed over before and may not have arrived.
-    /// Where that fails it is kept for the next time.
+    /// Where that fails it is kept for the next time. `arrived` is told what is there.
     pub(super) async fn hand_over(
         &self,
         store: &dyn Store,
         deltas: Vec<UsageDelta>,
+        arrived: impl Fn(&[UsageDelta]),
     ) -> Result<(), StoreError> {
         let mut kept = Unsaved {
             local: self,
@@ -187,7 +188,7 @@ impl Local {
         let old = self.unsent().batch.clone();
         if let Some(old) = old {
             store.add_usage(old).await?;
-            self.unsent().batch = None;
+            self.arrived(&arrived);
         }
         if kept.deltas.as_ref().is_none_or(Vec::is_empty) {
             return Ok(());
@@ -205,8 +206,14 @@ impl Local {
             batch
         };
         store.add_usage(batch).await?;
-        self.unsent().batch = None;
+        self.arrived(&arrived);
         Ok(())
+    }
+
+    fn arrived(&self, tell: impl Fn(&[UsageDelta])) {
+        if let Some(batch) = self.unsent().batch.take() {
+            tell(&batch.deltas);
+        }
     }
 
     fn unsent(&self) -> MutexGuard<'_, Unsent> {

@@ -13,7 +13,7 @@ use super::gcra::RateState;
 use super::local::{Held, Local};
 use super::shared::{Lease, Reach, Settings, Shared, SharedError};
 use super::wanted::wanted;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, UsageDelta};
 
 /// What is metered: one key, or a group that several keys belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -240,7 +240,17 @@ impl Meters {
         {
             return Ok(());
         }
-        self.local.hand_over(store, self.local.take_unsaved()).await
+        self.hand_over(store).await
+    }
+
+    async fn hand_over(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let arrived = |deltas: &[UsageDelta]| {
+            if let Some(shared) = &self.shared {
+                shared.core.saved(deltas);
+            }
+        };
+        let unsaved = self.local.take_unsaved();
+        self.local.hand_over(store, unsaved, arrived).await
     }
 
     /// Waits until Redis has heard all.
@@ -265,10 +275,12 @@ impl Meters {
     /// # Errors
     /// The store failed.
     pub async fn close(&self, store: &dyn Store) -> Result<(), StoreError> {
+        // The store first: what it has, no other replica need write.
+        let handed = self.hand_over(store).await;
         if let Some(shared) = &self.shared {
-            shared.close(LAST_WORDS).await;
+            shared.close(LAST_WORDS, handed.is_ok()).await;
         }
-        self.local.hand_over(store, self.local.take_unsaved()).await
+        handed
     }
 }
 

@@ -48,6 +48,7 @@ impl Redis {
         self.wait();
     }
 
+    #[allow(dead_code, reason = "not every crate's tests need it")]
     /// Stops (`-STOP`) and continues (`-CONT`) it, as a machine that hangs.
     pub fn signal(&self, signal: &str) {
         let done = Command::new("kill")

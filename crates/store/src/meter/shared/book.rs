@@ -43,6 +43,15 @@ pub(super) struct Batch {
     pub costs: Vec<(MeterId, Money)>,
 }
 
+/// What was not told when a new epoch began. The store has it by then; what an earlier run of Redis had on disk may not.
+#[derive(Clone, Default)]
+pub(super) struct Untold {
+    /// Requests, and what they did cost.
+    pub settled: Vec<(u64, Money)>,
+    /// Costs without requests.
+    pub batches: Vec<Batch>,
+}
+
 #[derive(Default)]
 struct Inner {
     leases: HashMap<u64, Entry>,
@@ -60,6 +69,11 @@ struct Inner {
     unseen: HashMap<MeterId, Money>,
     batch: Option<Batch>,
     batches: u64,
+    /// What was not told when a new epoch began.
+    untold: Untold,
+    /// What the store has, and Redis is to hear of.
+    saved: HashMap<MeterId, Money>,
+    saving: Option<Batch>,
     /// All costs since Redis was lost, and those before that the store may not have had.
     since: HashMap<MeterId, Money>,
 }
@@ -219,20 +233,21 @@ impl Book {
     }
 
     /// What is under way.
-    pub fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> (Vec<Told>, Untold) {
         let inner = self.lock();
-        told(&inner)
+        (told(&inner), Untold::default())
     }
 
-    /// What is under way in a new epoch. All that was settled goes to the store in this moment (`taken` takes it), so Redis is not
-    /// to hear of it but from there.
-    pub fn cut<T>(&self, taken: impl FnOnce() -> T) -> (Vec<Told>, T) {
+    /// What is under way in a new epoch, and what was not told before it. All that was settled goes to the store in this moment
+    /// (`taken` takes it), so Redis is not to hear of it again.
+    pub fn cut<T>(&self, taken: impl FnOnce() -> T) -> ((Vec<Told>, Untold), T) {
         let mut guard = self.lock();
         let inner = &mut *guard;
         let unsaved = taken();
         for word in inner.queue.drain(..) {
             match word {
-                Word::Settle { lease, .. } => {
+                Word::Settle { lease, cost, .. } => {
+                    inner.untold.settled.push((lease, cost));
                     if let Some(entry) = inner.leases.get_mut(&lease) {
                         entry.reserved = Money(0);
                     }
@@ -242,9 +257,13 @@ impl Book {
                 }
             }
         }
-        inner.unseen.clear();
-        inner.batch = None;
-        (told(inner), unsaved)
+        while let Some(batch) = inner.next_batch() {
+            inner.untold.batches.push(batch);
+            inner.batch = None;
+        }
+        inner.saved.clear();
+        inner.saving = None;
+        ((told(inner), inner.untold.clone()), unsaved)
     }
 
     /// Redis knows all that was told.
@@ -263,6 +282,7 @@ impl Book {
             inner.batch = None;
         }
         inner.since.clear();
+        inner.untold = Untold::default();
         inner.joined = Some(generation);
         inner.joining = false;
         inner.epoch = Some(epoch.to_owned());
@@ -281,20 +301,39 @@ impl Book {
 
     /// What is to be charged without a lease.
     pub fn batch(&self) -> Option<Batch> {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        if inner.batch.is_none() && !inner.unseen.is_empty() {
-            inner.batches = inner.batches.saturating_add(1);
-            inner.batch = Some(Batch {
-                number: inner.batches,
-                costs: std::mem::take(&mut inner.unseen).into_iter().collect(),
-            });
-        }
-        inner.batch.clone()
+        self.lock().next_batch()
     }
 
     pub fn charged(&self) {
         self.lock().batch = None;
+    }
+
+    /// The store has these costs.
+    pub fn saved<'a>(&self, costs: impl Iterator<Item = (&'a MeterId, Money)>) {
+        let mut inner = self.lock();
+        for (meter, cost) in costs {
+            add(&mut inner.saved, meter, cost);
+        }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// What Redis is to hear of the store.
+    pub fn saving(&self) -> Option<Batch> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        if inner.saving.is_none() && !inner.saved.is_empty() {
+            inner.batches = inner.batches.saturating_add(1);
+            inner.saving = Some(Batch {
+                number: inner.batches,
+                costs: std::mem::take(&mut inner.saved).into_iter().collect(),
+            });
+        }
+        inner.saving.clone()
+    }
+
+    pub fn heard_saved(&self) {
+        self.lock().saving = None;
     }
 
     /// The first that Redis has yet to hear.
@@ -324,8 +363,23 @@ impl Book {
     /// How much Redis has yet to hear.
     pub fn waiting(&self) -> usize {
         let inner = self.lock();
-        let more = usize::from(inner.batch.is_some() || !inner.unseen.is_empty());
+        let unsaid = inner.batch.is_some() || !inner.unseen.is_empty();
+        let more = usize::from(unsaid || inner.saving.is_some() || !inner.saved.is_empty());
         inner.queue.len().saturating_add(more)
+    }
+}
+
+impl Inner {
+    /// What is to be charged without a lease.
+    fn next_batch(&mut self) -> Option<Batch> {
+        if self.batch.is_none() && !self.unseen.is_empty() {
+            self.batches = self.batches.saturating_add(1);
+            self.batch = Some(Batch {
+                number: self.batches,
+                costs: std::mem::take(&mut self.unseen).into_iter().collect(),
+            });
+        }
+        self.batch.clone()
     }
 }
 

@@ -11,7 +11,7 @@ use portcullis_core::{Money, Usage};
 
 use super::super::Period;
 use super::super::meters::MeterId;
-use super::book::{Told, Word};
+use super::book::{Batch, Told, Untold, Word};
 use super::link::{Arguments, Caller, Link, Script, Trouble};
 use super::{Core, EXACT};
 use crate::clock::now_ms;
@@ -94,7 +94,7 @@ async fn join(core: &Arc<Core>, peers: &BTreeSet<String>) -> Result<Arc<Link>, T
     link.caller.epoch = hello.text(0)?.to_owned();
     let gathering = hello.text(1)? == "gather";
     let new = before.epoch.as_deref() != Some(hello.text(0)?);
-    let told = match gathering && new {
+    let (told, untold) = match gathering && new {
         true => cut(core).await?,
         false => core.book.told(),
     };
@@ -103,6 +103,7 @@ async fn join(core: &Arc<Core>, peers: &BTreeSet<String>) -> Result<Arc<Link>, T
     for peer in peers {
         arguments.push_text(peer);
     }
+    push_untold(&mut arguments, &untold);
     arguments.push_number(told.len());
     for lease in &told {
         push(&mut arguments, lease);
@@ -130,10 +131,32 @@ async fn join(core: &Arc<Core>, peers: &BTreeSet<String>) -> Result<Arc<Link>, T
 }
 
 /// Hands all that was used to the store, in one moment with what is under way then.
-async fn cut(core: &Core) -> Result<Vec<Told>, Trouble> {
+async fn cut(core: &Core) -> Result<(Vec<Told>, Untold), Trouble> {
     let (told, deltas) = core.book.cut(|| core.local.take_unsaved());
-    core.local.hand_over(core.store.as_ref(), deltas).await?;
+    // Redis need not hear of it: in a new epoch, it takes all from before as written.
+    core.local.hand_over(core.store.as_ref(), deltas, |_| ()).await?;
     Ok(told)
+}
+
+fn push_untold(arguments: &mut Arguments, untold: &Untold) {
+    arguments.push_number(untold.settled.len());
+    for (lease, cost) in &untold.settled {
+        arguments.push_number(*lease);
+        arguments.push_number(cost.0.min(EXACT));
+    }
+    arguments.push_number(untold.batches.len());
+    for batch in &untold.batches {
+        push_batch(arguments, batch);
+    }
+}
+
+fn push_batch(arguments: &mut Arguments, batch: &Batch) {
+    arguments.push_number(batch.number);
+    arguments.push_number(batch.costs.len());
+    for (meter, cost) in &batch.costs {
+        arguments.push_text(meter.as_str());
+        arguments.push_number(cost.0.min(EXACT));
+    }
 }
 
 fn push(arguments: &mut Arguments, told: &Told) {
@@ -192,7 +215,7 @@ async fn live(core: &Core, link: &Link) -> Result<BTreeSet<String>, Trouble> {
             return Err(Trouble::Answer);
         };
         let cost = Money(cost.parse().map_err(|_| Trouble::Answer)?);
-        tracing::warn!(%meter, cost = cost.0, "a replica died; what it had reserved is charged");
+        tracing::warn!(%meter, cost = cost.0, "a replica died; what it had reserved is charged, and what it had not written down is written here");
         core.local
             .note(&MeterId::from_text(meter), &Usage::default(), cost, now, 0);
     }
@@ -245,15 +268,16 @@ async fn seed(core: &Core, link: &Link, now_ms: u64) -> Result<(), Trouble> {
 /// Tells what requests did cost and that they have ended.
 async fn tell(core: &Core, link: &Link) -> Result<(), Trouble> {
     if let Some(batch) = core.book.batch() {
-        let mut arguments = Arguments::default()
-            .number(batch.number)
-            .number(batch.costs.len());
-        for (meter, cost) in &batch.costs {
-            arguments.push_text(meter.as_str());
-            arguments.push_number(cost.0.min(EXACT));
-        }
+        let mut arguments = Arguments::default();
+        push_batch(&mut arguments, &batch);
         link.call(Script::Charge, arguments).await?;
         core.book.charged();
+    }
+    if let Some(batch) = core.book.saving() {
+        let mut arguments = Arguments::default();
+        push_batch(&mut arguments, &batch);
+        link.call(Script::Saved, arguments).await?;
+        core.book.heard_saved();
     }
     loop {
         let words = core.book.next(BATCH);

@@ -22,6 +22,7 @@ pub(super) enum Script {
     Settle,
     Leave,
     Charge,
+    Saved,
     Beat,
     Seed,
     Open,
@@ -31,7 +32,7 @@ pub(super) enum Script {
 
 const LIBRARY: &str = include_str!("lua/lib.lua");
 /// In the order of [`Script`].
-const SCRIPTS: [&str; 12] = [
+const SCRIPTS: [&str; 13] = [
     include_str!("lua/hello.lua"),
     include_str!("lua/join.lua"),
     include_str!("lua/admit.lua"),
@@ -39,6 +40,7 @@ const SCRIPTS: [&str; 12] = [
     include_str!("lua/settle.lua"),
     include_str!("lua/leave.lua"),
     include_str!("lua/charge.lua"),
+    include_str!("lua/saved.lua"),
     include_str!("lua/beat.lua"),
     include_str!("lua/seed.lua"),
     include_str!("lua/open.lua"),

@@ -29,7 +29,7 @@ use super::gcra::{RateState, burst};
 use super::local::{Held, Local};
 use super::meters::{Limited, RateUnit};
 use super::wanted::Wanted;
-use crate::Store;
+use crate::{Store, UsageDelta};
 
 /// When to come back while Redis is out of reach.
 const SOON_MS: u64 = 1_000;
@@ -147,8 +147,9 @@ impl Shared {
         Ok(Shared { core, keeper })
     }
 
-    /// Tells Redis what it has yet to hear, as long as `wait` allows, and takes leave of it.
-    pub async fn close(&self, wait: Duration) {
+    /// Tells Redis what it has yet to hear, as long as `wait` allows, and takes leave of it; not where something is not `saved` in the
+    /// store: the others find it dead then, and write what Redis knows of it.
+    pub async fn close(&self, wait: Duration, saved: bool) {
         let told = async {
             while self.core.book.waiting() > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -156,7 +157,7 @@ impl Shared {
         };
         let _ = tokio::time::timeout(wait, told).await;
         self.keeper.abort();
-        if let Some(link) = self.core.link.swap(None) {
+        if let Some(link) = self.core.link.swap(None).filter(|_| saved) {
             let _ = link.call(Script::Part, Arguments::default()).await;
         }
     }
@@ -193,6 +194,12 @@ impl Core {
 
     pub fn holds_back(&self) -> bool {
         self.book.holds_back()
+    }
+
+    /// The store has this now.
+    pub fn saved(&self, deltas: &[UsageDelta]) {
+        let costs = deltas.iter().map(|delta| (&delta.meter, delta.totals.cost));
+        self.book.saved(costs);
     }
 
     /// Lets a request in at every meter or at none.

@@ -214,6 +214,80 @@ async fn a_restart(durable: bool) {
     assert_eq!(standing.reserved, Money(0));
 }
 
+/// A request that did cost so much, begun and reserved at once.
+async fn under_way(meters: &Meters, worst: u64) -> super::super::Admission {
+    let own = limits(None, None, Some("1 USD/month"));
+    let held = meters.admit(&[(key("a"), &own)], now_ms()).await.unwrap();
+    held.reserve(Money(worst), now_ms()).await.unwrap();
+    held
+}
+
+/// Each knows what the other does not: what a dead replica told and never wrote to the store has Redis alone, what was settled while
+/// Redis was away has the store alone.
+#[tokio::test]
+async fn a_dead_replica_and_a_restart_together_lose_no_money() {
+    let (mut redis, store) = (Redis::start(true), store().await);
+    let hasty = super::Settings {
+        patience: Duration::from_millis(200),
+        ..settings(&redis.url(), OutOfReach::Refuse)
+    };
+    let all = [replica(hasty.clone(), &store).await, replica(hasty, &store).await];
+    let done = under_way(&all[0], 300_000).await;
+    done.settle(&Usage::default(), Money(300_000), now_ms());
+    drop(done);
+    all[0].quiet().await;
+    let late = under_way(&all[1], 200_000).await;
+    all[0].kill();
+    redis.signal("-STOP");
+    late.settle(&Usage::default(), Money(200_000), now_ms());
+    drop(late);
+    reach(&all[1], Reach::Out).await;
+    redis.restart();
+    reach(&all[1], Reach::Open).await;
+    assert_eq!(spent(&all[1], &key("a")).await, Money(500_000));
+    // The store has all of it as well, once: losing Redis for good loses nothing.
+    let mut stored = Money(0);
+    for _ in 0..200 {
+        all[1].flush(store.as_ref()).await.unwrap();
+        stored = store.usage_since(0).await.unwrap()[0].1.cost;
+        if stored == Money(500_000) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(stored, Money(500_000));
+}
+
+/// What a replica wrote to the store, nobody writes again when it is dead.
+#[tokio::test]
+async fn what_a_dead_replica_had_written_down_is_not_written_again() {
+    let (redis, store) = (Redis::start(false), store().await);
+    let all = replicas(&redis, &store, 2).await;
+    for cost in [100_000, 200_000] {
+        let done = under_way(&all[0], cost).await;
+        done.settle(&Usage::default(), Money(cost), now_ms());
+        drop(done);
+        if cost == 100_000 {
+            all[0].flush(store.as_ref()).await.unwrap();
+        }
+        all[0].quiet().await;
+    }
+    all[0].kill();
+    let owed = || tell::<Vec<String>>(&redis, &["KEYS", "*:u:*"]);
+    assert_eq!(owed().await.len(), 1);
+    let mut stored = Money(0);
+    for _ in 0..200 {
+        all[1].flush(store.as_ref()).await.unwrap();
+        stored = store.usage_since(0).await.unwrap()[0].1.cost;
+        if stored > Money(100_000) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(stored, Money(300_000));
+    assert_eq!(spent(&all[1], &key("a")).await, Money(300_000));
+}
+
 #[tokio::test]
 async fn a_restart_that_loses_everything_loses_no_money() {
     a_restart(false).await;

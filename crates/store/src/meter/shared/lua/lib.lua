@@ -82,8 +82,14 @@ local function spend(meter, cost, ms)
   write(meter, 'a1', 's1', 'a2', 's2', 'a3', 's3')
 end
 
--- A lease: {reserved, meters, those of them with a budget, what was charged already}.
-local function take(replica, id, reserved, meters, budgeted, forfeit)
+-- What a replica was charged and has not written to the store yet: whoever finds it dead writes it in its place. It may be less than
+-- nothing for a moment, where something is written before it is told.
+local function owe(replica, name, cost)
+  if cost ~= 0 then redis.call('HINCRBY', P .. ':u:' .. replica, name, whole(cost)) end
+end
+
+-- A lease: {reserved, meters, those of them with a budget, what was charged already, whether it is settled}.
+local function take(replica, id, reserved, meters, budgeted, forfeit, settled)
   for _, name in ipairs(meters) do
     redis.call('HINCRBY', P .. ':m:' .. name, 'in', 1)
   end
@@ -92,7 +98,7 @@ local function take(replica, id, reserved, meters, budgeted, forfeit)
       redis.call('HINCRBY', P .. ':m:' .. name, 'rs', whole(reserved))
     end
   end
-  redis.call('HSET', P .. ':l:' .. replica, id, cmsgpack.pack({reserved, meters, budgeted, forfeit}))
+  redis.call('HSET', P .. ':l:' .. replica, id, cmsgpack.pack({reserved, meters, budgeted, forfeit, settled}))
 end
 
 local function unreserve(lease)

@@ -2,6 +2,6 @@
 if not known() then return {'stale'} end
 if redis.call('HLEN', P .. ':l:' .. REPLICA) == 0 then
   redis.call('ZREM', P .. ':replicas', REPLICA)
-  redis.call('DEL', P .. ':r:' .. REPLICA)
+  redis.call('DEL', P .. ':r:' .. REPLICA, P .. ':u:' .. REPLICA)
 end
 return {'ok'}
