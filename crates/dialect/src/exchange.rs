@@ -363,6 +363,18 @@ pub trait Exchange: Sync {
         Vec::new()
     }
 
+    /// The edits after which a stream tells at its end what was used, in an event of its own; none where it tells by itself, or never does.
+    fn ask_usage(&self, request: &Document) -> Vec<Edit> {
+        let _ = request;
+        Vec::new()
+    }
+
+    /// Whether an event is the one that [`Exchange::ask_usage`] asks for.
+    fn is_usage_alone(&self, event: &Document) -> bool {
+        let _ = event;
+        false
+    }
+
     /// Which lanes end with an event.
     fn ends(&self, event: &Document) -> Ends {
         let _ = event;

@@ -64,6 +64,8 @@ pub struct Upstream {
     pub url: String,
     /// The gateway's own credential there.
     pub key: Option<Secret<String>>,
+    /// Whether its streams may be asked to tell what they used.
+    pub stream_usage: bool,
 }
 
 /// Which models go to which upstream. The first that matches wins.
@@ -275,6 +277,7 @@ pub(crate) struct Target {
     /// The path of the base address without a closing slash.
     pub base: String,
     pub key: Option<Secret<String>>,
+    pub stream_usage: bool,
 }
 
 impl Target {
@@ -296,6 +299,7 @@ impl Target {
             api: upstream.api,
             name: upstream.name,
             key: upstream.key,
+            stream_usage: upstream.stream_usage,
         })
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct Record {
     /// Tokens of this attempt, and of those before it.
     attempt: Usage,
     before: Usage,
+    /// Bytes of what a model said.
+    said: u64,
     pub audit: AuditRecord,
 }
 
@@ -87,6 +89,7 @@ impl Record {
             ended: false,
             attempt: Usage::default(),
             before: Usage::default(),
+            said: 0,
             audit: AuditRecord {
                 request_id: RequestId::from_parts(unix_ms, random),
                 unix_ms,
@@ -126,6 +129,16 @@ impl Record {
     pub fn inspected(&mut self, texts: u64, bytes: u64) {
         self.audit.inspected = self.audit.inspected.saturating_add(texts);
         self.audit.inspected_bytes = self.audit.inspected_bytes.saturating_add(bytes);
+    }
+
+    /// How much a model said, in bytes.
+    pub fn has_said(&self) -> u64 {
+        self.said
+    }
+
+    /// Notes that a model said so much, in bytes.
+    pub fn said(&mut self, bytes: u64) {
+        self.said = self.said.saturating_add(bytes);
     }
 
     /// Notes a verdict, and what it was given on.

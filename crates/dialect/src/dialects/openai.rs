@@ -10,6 +10,7 @@ mod moderations;
 mod response_get;
 mod responses;
 mod state;
+mod stream_usage;
 mod tools;
 
 use crate::exchange::{Api, Dialect, Exchange, Failure};

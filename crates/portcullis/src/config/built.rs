@@ -179,6 +179,7 @@ fn built_upstream(name: &str, raw: &RawUpstream, key: Option<Secret<String>>) ->
         },
         url: raw.url.written().to_owned(),
         key,
+        stream_usage: raw.stream_usage.unwrap_or(true),
     }
 }
 

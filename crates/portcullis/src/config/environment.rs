@@ -63,6 +63,7 @@ pub fn add_providers(raw: &mut Raw, is_set: impl Fn(&str) -> bool) {
             dialect: known.dialect,
             url,
             key: Some(key),
+            stream_usage: None,
         };
         raw.upstreams.insert(known.name.to_owned(), upstream);
         raw.models.extend(known.models.iter().filter_map(|pattern| {

@@ -119,6 +119,11 @@ pub struct RawUpstream {
     /// Where its API key is found. Without it, no credential is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Text<Reference>>,
+    /// Whether streams of OpenAI's chat and completions are asked to tell their tokens (`stream_options.include_usage`) where the client does
+    /// not ask; it does not see the answer. `true` unless given; `false` is for servers that refuse it: tokens of their streams are
+    /// estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_usage: Option<bool>,
 }
 
 /// A route: a name of models and who answers for it.

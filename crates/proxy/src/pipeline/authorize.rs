@@ -42,6 +42,8 @@ pub(crate) struct Confiding {
     /// What instructs the model, where the provider keeps that for later turns.
     pub prompt: Arc<str>,
     pub terms: Option<Arc<Terms>>,
+    /// Whether it was the gateway that asked for the event that tells what was used: the client does not see it.
+    pub asked_usage: bool,
 }
 
 impl Authorized {
@@ -96,6 +98,13 @@ impl Authorized {
     /// Adds edits that are the gateway's own.
     pub(super) fn change(&mut self, edits: Vec<Edit>) {
         self.edits.extend(edits);
+    }
+
+    /// Asks for what a stream uses, where the client does not.
+    pub(super) fn ask_usage(&mut self) {
+        let edits = self.asked.exchange.ask_usage(self.body.document());
+        self.confiding.asked_usage = !edits.is_empty();
+        self.change(edits);
     }
 }
 
@@ -227,6 +236,7 @@ pub(super) async fn authorize(
             inserted,
             prompt,
             terms,
+            asked_usage: false,
         },
         bound_to,
     })

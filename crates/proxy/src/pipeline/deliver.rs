@@ -92,6 +92,7 @@ pub(crate) struct Behind {
     /// Whether the reply is one that was made earlier.
     pub retrieves: bool,
     pub terms: Option<Arc<Terms>>,
+    pub asked_usage: bool,
     pub account: Account,
     pub upstream: String,
 }
@@ -123,7 +124,8 @@ pub(crate) async fn deliver(
         prompt: confiding.prompt,
         retrieves: asked.call.retrieves,
         terms: confiding.terms,
-        account: Account::new(asked.places, price, expected, answered, record.as_ref()),
+        asked_usage: confiding.asked_usage,
+        account: Account::new(asked.places, price, expected, answered),
         upstream,
     };
     let rate = rate_headers(&context.account.places);

@@ -14,7 +14,7 @@ use portcullis_policy::Mode;
 use super::authorize::{Confiding, Outgoing};
 use super::parse::Asked;
 use super::permit::may_ask_model;
-use super::reserve::Reserved;
+use super::reserve::{Expected, Reserved};
 use super::settle::Sending;
 use crate::gateway::{ModelSize, Target};
 use crate::record::Record;
@@ -29,8 +29,7 @@ pub(crate) struct Forwarded {
     pub(super) upstream: String,
     pub(super) answer: Answer,
     pub(super) again: Option<Again>,
-    /// Tokens that the prompt is taken for, where nobody tells.
-    pub(super) expected: u64,
+    pub(super) expected: Expected,
     /// Whether it is a model that answers.
     pub(super) answered: bool,
 }
@@ -95,6 +94,13 @@ pub(super) struct Way<'g> {
     pub size: ModelSize,
 }
 
+impl Way<'_> {
+    /// Whether a stream of its may be asked to tell what it used.
+    pub fn tells_usage(&self) -> bool {
+        self.target.stream_usage
+    }
+}
+
 pub(super) async fn forward(
     gw: &Gateway,
     request: Reserved<'_>,
@@ -121,7 +127,7 @@ pub(super) async fn forward(
         record.audit.upstream = Some(way.target.name.clone());
         let request = prepare(&asked, &outgoing, &way)?;
         let again = Again::of(&asked, &outgoing, &confiding, &request);
-        let sending = Sending::begin(&asked.places, way.price, expected, answered);
+        let sending = Sending::begin(&asked.places, way.price, expected.input, answered);
         match send(gw, request).await {
             Ok(response) => {
                 sending.end();

@@ -82,11 +82,15 @@ pub(crate) fn scan(
     reading: &Reading,
     record: &mut Record,
 ) -> Vec<Located> {
-    let (texts, bytes) = (Cell::new(0u64), Cell::new(0u64));
+    let (texts, bytes, said) = (Cell::new(0u64), Cell::new(0u64), Cell::new(0u64));
     let run = || {
         gw.inspector.inspect(reading.parts(), |part| {
             texts.set(texts.get().saturating_add(1));
-            bytes.set(bytes.get().saturating_add(part.text.len() as u64));
+            let length = part.text.len() as u64;
+            bytes.set(bytes.get().saturating_add(length));
+            if is_said(direction, part.channel) {
+                said.set(said.get().saturating_add(length));
+            }
             guard.selection(direction, part.channel, part.origin)
         })
     };
@@ -99,5 +103,15 @@ pub(crate) fn scan(
         run()
     };
     record.inspected(texts.get(), bytes.get());
+    record.said(said.get());
     findings
+}
+
+/// Whether a text is one that a model wrote just now.
+fn is_said(direction: Direction, channel: Channel) -> bool {
+    let of_model = matches!(
+        channel,
+        Channel::Assistant | Channel::Reasoning | Channel::Refusal | Channel::ToolCall
+    );
+    direction == Direction::Output && of_model
 }

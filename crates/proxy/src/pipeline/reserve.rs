@@ -26,11 +26,20 @@ const LEAST: u64 = 16;
 pub(crate) struct Reserved<'g> {
     request: Authorized,
     ways: Vec<Way<'g>>,
-    expected: u64,
+    expected: Expected,
+}
+
+/// What a reply that does not tell what it used is taken for.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected {
+    /// Tokens of the prompt.
+    pub input: u64,
+    /// Tokens that the reply has at most, where that is known: no estimate is above it.
+    pub output: Option<u64>,
 }
 
 impl<'g> Reserved<'g> {
-    pub(super) fn into_parts(self) -> (Asked, Outgoing, Confiding, Vec<Way<'g>>, u64) {
+    pub(super) fn into_parts(self) -> (Asked, Outgoing, Confiding, Vec<Way<'g>>, Expected) {
         let (asked, outgoing, confiding, _) = self.request.into_parts();
         (asked, outgoing, confiding, self.ways, self.expected)
     }
@@ -55,7 +64,7 @@ pub(super) async fn reserve<'g>(
     record.audit.limits_alone |= asked.places.is_alone();
     let bytes = request.length();
     // What a reply that tells no usage is taken for: English prose has four bytes a token, code and other scripts less.
-    let expected = bytes.div_ceil(3);
+    let input = bytes.div_ceil(3);
     if let Some(most) = limit.max_body.filter(|most| asked.body > *most) {
         return Err(Refusal::TooLarge(most));
     }
@@ -63,17 +72,19 @@ pub(super) async fn reserve<'g>(
     let (allowance, mut write) = capped(said, limit.max_tokens)?;
     let left = asked.places.left(now_ms()).await;
     let left = left.map_err(|limited| refused(gw, limited))?;
+    let attempts = request.attempts();
+    let mut output = allowance.and_then(|allowance| Some(allowance.tokens?.saturating_mul(allowance.texts)));
     if let (Some(left), Some(price)) = (left, dearest(&ways)) {
         let size = size(&ways);
         let input = input_bound(asked, request.uninspectable(), bytes, size);
         // A reply that must fit a schema may be asked for several times.
-        let attempts = request.attempts();
         let each = Money(left.0 / attempts);
         let (tokens, unsaid) = output_bound(allowance, &price, input, each, size);
-        let output = tokens.saturating_mul(allowance.map_or(0, |allowance| allowance.texts));
+        let all = tokens.saturating_mul(allowance.map_or(0, |allowance| allowance.texts));
+        output = Some(all);
         let worst = price.of(&Usage {
             input: input.saturating_mul(attempts),
-            output: output.saturating_mul(attempts),
+            output: all.saturating_mul(attempts),
             ..Usage::default()
         });
         let reserved = asked.places.reserve(worst, now_ms()).await;
@@ -86,11 +97,17 @@ pub(super) async fn reserve<'g>(
         let edits = asked.exchange.allow(request.document(), tokens);
         request.change(edits);
     }
+    if ways.iter().all(Way::tells_usage) {
+        request.ask_usage();
+    }
     record.left("reserve");
     Ok(Reserved {
         request,
         ways,
-        expected,
+        expected: Expected {
+            input,
+            output: output.map(|tokens| tokens.saturating_mul(attempts)),
+        },
     })
 }
 

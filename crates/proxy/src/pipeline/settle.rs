@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_core::{Money, Price, Usage};
 
+use super::reserve::Expected;
 use crate::places::Places;
 use crate::record::{Record, now_ms};
 
@@ -72,29 +73,20 @@ pub(crate) enum End {
 pub(crate) struct Account {
     pub places: Places,
     price: Option<Price>,
-    /// Tokens that its prompt is taken for.
-    expected: u64,
+    /// What it is taken for where nobody tells.
+    expected: Expected,
     /// Whether a model answers, so that something was used even if nobody tells.
     answered: AtomicBool,
-    /// Bytes of text that had been inspected before the reply.
-    before: u64,
     settled: AtomicBool,
 }
 
 impl Account {
-    pub fn new(
-        places: Places,
-        price: Option<Price>,
-        expected: u64,
-        answered: bool,
-        record: Option<&Record>,
-    ) -> Account {
+    pub fn new(places: Places, price: Option<Price>, expected: Expected, answered: bool) -> Account {
         Account {
             places,
             price,
             expected,
             answered: AtomicBool::new(answered),
-            before: record.map_or(0, |record| record.audit.inspected_bytes),
             settled: AtomicBool::new(false),
         }
     }
@@ -112,16 +104,17 @@ impl Account {
     pub fn settle(&self, record: &mut Record, reply: End) {
         let told = record.audit.usage;
         if self.is_answered() && (reply == End::Cut || told.is_none()) {
-            let said = record.audit.inspected_bytes.saturating_sub(self.before);
+            let said = record.has_said().div_ceil(BYTES_A_TOKEN);
+            let said = self.expected.output.map_or(said, |most| said.min(most));
             let known = told.unwrap_or_default();
             let usage = Usage {
                 input: if known.input > 0 {
                     known.input
                 } else {
-                    self.expected
+                    self.expected.input
                 },
                 // What is told along the way is too little where the reply was cut.
-                output: known.output.max(said.div_ceil(BYTES_A_TOKEN)),
+                output: known.output.max(said),
                 ..known
             };
             record.audit.usage_estimated = told != Some(usage);
@@ -147,7 +140,7 @@ impl Drop for Account {
     fn drop(&mut self) {
         if self.is_answered() {
             let usage = Usage {
-                input: self.expected,
+                input: self.expected.input,
                 ..Usage::default()
             };
             let cost = self.price.map(|price| price.of(&usage));

@@ -2,6 +2,7 @@
 //! to the client. It is polled by the client's connection: a client that does not read makes the upstream wait.
 
 mod calm;
+mod delta;
 mod engine;
 mod hindsight;
 mod lane;
@@ -70,6 +71,7 @@ impl Guarded {
             prompt,
             retrieves,
             terms,
+            asked_usage,
             account,
             upstream: name,
         } = behind;
@@ -84,6 +86,7 @@ impl Guarded {
                 prompt,
                 repeats: retrieves,
                 terms,
+                asked_usage,
             },
             (principal, name),
         );

@@ -122,6 +122,8 @@ pub struct Plan {
     pub profile: Profile,
     pub key: NewKey,
     pub settings: Settings,
+    /// Whether streams are asked what they used. Most tests want what comes to go as it is.
+    pub stream_usage: bool,
 }
 
 impl Default for Plan {
@@ -130,6 +132,7 @@ impl Default for Plan {
             profile: Profile::default(),
             key: NewKey::named("test"),
             settings: Settings::default(),
+            stream_usage: false,
         }
     }
 }
@@ -171,7 +174,7 @@ impl Bench {
         });
         let mut settings = plan.settings;
         settings.profiles.push(plan.profile);
-        fill(&mut settings, upstream_address);
+        fill(&mut settings, upstream_address, plan.stream_usage);
         let server = Server::new(Gateway::new(settings, inspector(), Arc::clone(&services)).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -201,7 +204,7 @@ impl Bench {
     /// The settings of this bench's upstreams and routes, for another gateway beside the first.
     pub fn settings(&self) -> Settings {
         let mut settings = Settings::default();
-        fill(&mut settings, self.upstream_address);
+        fill(&mut settings, self.upstream_address, false);
         settings
     }
 
@@ -296,7 +299,7 @@ pub fn inspector() -> Arc<Inspector> {
     Arc::clone(ONCE.get_or_init(|| Arc::new(Inspector::built_in().unwrap().with_cache([7; 16], 1 << 20))))
 }
 
-fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {
+fn fill(settings: &mut Settings, upstream: std::net::SocketAddr, stream_usage: bool) {
     let route = |models: &str, api: Api| Route {
         matches: Glob::new(models),
         upstream: api.name().to_owned(),
@@ -316,6 +319,7 @@ fn fill(settings: &mut Settings, upstream: std::net::SocketAddr) {
             api,
             url: format!("http://{upstream}{base}"),
             key: Some(Secret::new(UPSTREAM_KEY.to_owned())),
+            stream_usage,
         });
         settings.routes.push(route(models, api));
     }

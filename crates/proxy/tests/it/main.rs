@@ -27,6 +27,7 @@ mod retries;
 mod sandbox;
 mod streams;
 mod unread;
+mod usage;
 mod validate;
 mod waits;
 mod walk;

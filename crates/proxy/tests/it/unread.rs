@@ -34,6 +34,7 @@ async fn with(timeouts: Timeouts) -> Bench {
             },
             ..Profile::default()
         },
+        ..Plan::default()
     })
     .await
 }

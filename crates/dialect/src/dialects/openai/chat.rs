@@ -16,7 +16,7 @@ use crate::patch::Edit;
 use crate::promise::{self, Answer, Called, Promise};
 use crate::reading::{Label, Place};
 
-use super::{choices, facts, state};
+use super::{choices, facts, state, stream_usage};
 
 /// The members that limit a reply: the one that reasoning models take as well, and its older name.
 const MAX_TOKENS: &[&str] = &["max_completion_tokens", "max_tokens"];
@@ -94,6 +94,14 @@ impl Exchange for Chat {
 
     fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
         allowance::write(request, request.root(), MAX_TOKENS, tokens)
+    }
+
+    fn ask_usage(&self, request: &Document) -> Vec<Edit> {
+        stream_usage::ask(request)
+    }
+
+    fn is_usage_alone(&self, event: &Document) -> bool {
+        stream_usage::is_alone(event)
     }
 
     fn ends(&self, event: &Document) -> Ends {

@@ -13,7 +13,7 @@ use crate::promise::Answer;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Prose, Seg};
 
-use super::{choices, facts};
+use super::{choices, facts, stream_usage};
 
 /// The endpoint.
 pub struct Completions;
@@ -98,6 +98,14 @@ impl Exchange for Completions {
 
     fn allow(&self, request: &Document, tokens: u64) -> Vec<Edit> {
         allowance::write(request, request.root(), &["max_tokens"], tokens)
+    }
+
+    fn ask_usage(&self, request: &Document) -> Vec<Edit> {
+        stream_usage::ask(request)
+    }
+
+    fn is_usage_alone(&self, event: &Document) -> bool {
+        stream_usage::is_alone(event)
     }
 
     fn ends(&self, event: &Document) -> Ends {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis_core::{
-    Action, Channel, Direction, Finding, Lane, Located, Origin, Part, PartId, Principal, Span, Uninspectable,
+    Action, Channel, Direction, Finding, Lane, Located, Origin, Part, PartId, Principal, Uninspectable,
 };
 use portcullis_dialect::{
     About, Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, Progress, Reading, Sort, Stage,
@@ -26,6 +26,7 @@ use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
 use super::super::terms::Terms;
 use super::calm::Calm;
+use super::delta::piece_edits;
 use super::hindsight::{Hindsight, look_back};
 use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
@@ -80,6 +81,8 @@ pub(super) struct Instructions {
     /// Whether the reply is one that was made earlier, so that what was confided is only known from what it repeats.
     pub repeats: bool,
     pub terms: Option<Arc<Terms>>,
+    /// Whether the event that tells what was used is for the gateway alone.
+    pub asked_usage: bool,
 }
 
 pub(super) struct Engine {
@@ -91,6 +94,7 @@ pub(super) struct Engine {
     inserted: Inserted,
     prompt: Arc<str>,
     repeats: bool,
+    asked_usage: bool,
     maker: (Arc<Principal>, String),
     frames: Frames,
     /// Takes the gateway's marks out of the events before anything else reads them.
@@ -129,6 +133,7 @@ impl Engine {
             inserted: instructions.inserted,
             prompt: instructions.prompt,
             repeats: instructions.repeats,
+            asked_usage: instructions.asked_usage,
             maker,
             frames: Frames::new(),
             whole_frames: Vec::new(),
@@ -233,6 +238,9 @@ impl Engine {
         if let Some(usage) = exchange.usage(reading.document()) {
             record.used(usage);
         }
+        if self.asked_usage && exchange.is_usage_alone(reading.document()) {
+            return Ok(());
+        }
         for state in exchange.stored(reading.document()) {
             // Every event of a stored response names it again.
             if !self.known.contains(&state) {
@@ -286,8 +294,12 @@ impl Engine {
         let guard = Arc::clone(&self.guard);
         let (mut texts, mut bytes) = (0u64, 0u64);
         for part in reading.parts() {
+            let length = part.text.len() as u64;
             texts = texts.saturating_add(1);
-            bytes = bytes.saturating_add(part.text.len() as u64);
+            bytes = bytes.saturating_add(length);
+            if part.channel == Channel::ToolCall && !reading.is_delta(part.id) {
+                record.said(length);
+            }
         }
         record.inspected(texts, bytes);
         let fresh = |part: &Part<'_>| !reading.is_delta(part.id) && !self.calm.knows(part);
@@ -340,6 +352,7 @@ impl Engine {
                 return Err(Stop::Unreadable);
             }
             let text = self.limits.pass(&self.guard, reading, &part, id, record);
+            record.said(text.len() as u64);
             let start = lane.len;
             lane.len = lane.len.saturating_add(text.len());
             pieces.push(Piece {
@@ -621,72 +634,6 @@ impl Engine {
         }
         out.push_back(held.frame.with_data(data).raw);
     }
-}
-
-/// The edits of one delta.
-fn piece_edits(
-    held: &Held,
-    reading: &Reading,
-    piece: &Piece,
-    lane: &mut LaneState,
-    upto: Option<usize>,
-) -> Vec<Edit> {
-    if let Judge::AtEnd = lane.judge {
-        // The first delta of a rewritten lane carries all of it; the others are emptied.
-        return match &mut lane.rewritten {
-            Some(text) => vec![reading.edit(piece.part, Span::new(0, piece.len), &std::mem::take(text))],
-            None => Vec::new(),
-        };
-    }
-    let begin = held.begins(piece);
-    let end = match upto {
-        Some(bytes) => begin.saturating_add(bytes),
-        None => piece.start.saturating_add(piece.len),
-    };
-    let now = Span::new(begin.saturating_add(held.sent), end);
-    if !held.carried.is_empty() {
-        let delta = reading.text(piece.part).get(..piece.len).unwrap_or("");
-        let text = changed(&[&held.carried, delta].concat(), begin, now, lane);
-        return vec![reading.edit(piece.part, Span::new(0, piece.len), &text)];
-    }
-    let local = |at: usize| at.clamp(now.start, now.end).saturating_sub(piece.start);
-    let mut edits = Vec::new();
-    if held.sent > 0 {
-        edits.push(reading.edit(piece.part, Span::new(0, held.sent), ""));
-    }
-    for (span, text) in replaced(lane, now) {
-        edits.push(reading.edit(piece.part, Span::new(local(span.start), local(span.end)), text));
-    }
-    if local(end) < piece.len {
-        edits.push(reading.edit(piece.part, Span::new(local(end), piece.len), ""));
-    }
-    edits
-}
-
-/// What takes the place of what in a stretch of a lane. A match over several deltas is named in the first of them.
-fn replaced(lane: &LaneState, now: Span) -> impl Iterator<Item = (Span, &str)> {
-    let all = lane.replacements.iter();
-    all.filter(move |replacement| replacement.span.overlaps(now))
-        .map(move |replacement| match replacement.span.start >= now.start {
-            true => (replacement.span, replacement.text.as_str()),
-            false => (replacement.span, ""),
-        })
-}
-
-/// A stretch of a text that begins at `begin` in its lane, with what is to be replaced in it replaced.
-fn changed(text: &str, begin: usize, now: Span, lane: &LaneState) -> String {
-    let cut = |from: usize, to: usize| {
-        let range = from.saturating_sub(begin)..to.saturating_sub(begin);
-        text.get(range).unwrap_or("")
-    };
-    let (mut out, mut at) = (String::new(), now.start);
-    for (span, replacement) in replaced(lane, now) {
-        out.push_str(cut(at, span.start.max(at)));
-        out.push_str(replacement);
-        at = span.end.clamp(at, now.end);
-    }
-    out.push_str(cut(at, now.end));
-    out
 }
 
 /// Rules on what a window found in a lane: what changes the text.

@@ -163,6 +163,7 @@ impl Bench {
             prompt: "".into(),
             repeats: false,
             terms: None,
+            asked_usage: false,
         };
         let mut engine = Engine::new(
             Arc::clone(&self.gateway),
