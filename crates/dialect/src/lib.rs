@@ -8,6 +8,7 @@ mod exchange;
 mod extension;
 mod instruct;
 mod json;
+mod listed;
 mod patch;
 mod promise;
 mod reading;

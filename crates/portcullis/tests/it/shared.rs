@@ -153,8 +153,9 @@ fn a_hundred_a_minute_is_a_hundred_a_minute() {
     println!("{answered} answered");
     let allowed = 10.0 + begun.elapsed().as_secs_f64() * 100.0 / 60.0;
     assert!(answered as f64 <= allowed + 1.0, "{answered} of {allowed}");
+    // Three of the first ten were taken until the key was known everywhere. A machine that is busy with other tests asks less.
     assert!(
-        answered as f64 >= 0.95 * (7.0 + 20.0 * 100.0 / 60.0),
+        answered as f64 >= 0.85 * (7.0 + 20.0 * 100.0 / 60.0),
         "{answered}"
     );
 }

@@ -416,3 +416,41 @@ async fn a_key_leaves_no_trace() {
         assert!(!text.contains(key.get(7..39).unwrap()), "{text}");
     }
 }
+
+/// A list of models is what may be asked: what the upstream has and the gateway routes there, and what the gateway calls otherwise.
+#[tokio::test]
+async fn a_list_of_models_has_what_the_key_may_ask() {
+    let list = r#"{"object":"list","data":[{"id":"gpt-4o","object":"model","created":7,"owned_by":"openai"},{"id":"o3","object":"model","created":7,"owned_by":"openai"},{"id":"llama","object":"model","created":7,"owned_by":"me"}]}"#;
+    for (models, expected) in [
+        (globs(&[]), vec!["gpt-4o", "o3", "llama", "fast"]),
+        (globs(&["gpt-*", "fast"]), vec!["gpt-4o", "fast"]),
+        (globs(&["claude-*"]), vec![]),
+    ] {
+        let mut settings = Settings::default();
+        settings.routes.push(portcullis_proxy::Route {
+            matches: Glob::new("fast"),
+            upstream: "openai".to_owned(),
+            renamed: Some("llama".to_owned()),
+            fallback: Vec::new(),
+            price: None,
+            size: portcullis_proxy::ModelSize::default(),
+        });
+        let bench = Bench::with(Plan {
+            settings,
+            key: NewKey {
+                models,
+                ..NewKey::named("test")
+            },
+            ..Plan::default()
+        })
+        .await;
+        bench.script(Script::json(list));
+        let answer = bench.get("/v1/models").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let data = body["data"].as_array().unwrap();
+        let names: Vec<&str> = data.iter().filter_map(|model| model["id"].as_str()).collect();
+        assert_eq!(names, expected);
+        assert!(data.iter().all(|model| model["object"] == "model"));
+    }
+}

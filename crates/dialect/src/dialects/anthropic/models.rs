@@ -4,6 +4,7 @@ use portcullis_core::Channel;
 
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method};
 use crate::json::{Document, Malformed, Sort, quoted};
+use crate::listed;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place};
 
@@ -39,13 +40,7 @@ impl Exchange for Models {
     }
 
     fn models_in(&self, list: &Document) -> Vec<(String, String)> {
-        let models = list.at(&["data"]);
-        let models = models.into_iter().flat_map(|models| list.items(models));
-        let named = models.filter_map(|model| {
-            let name = list.as_str(list.member(model, "id")?)?;
-            Some((name.to_owned(), list.wire(model).to_owned()))
-        });
-        named.collect()
+        listed::named(list, "data", "id")
     }
 
     fn model_entry(&self, name: &str) -> String {

@@ -5,6 +5,7 @@ use portcullis_core::Channel;
 use super::trail::Trail;
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method};
 use crate::json::{Document, Malformed, Sort, quoted};
+use crate::listed;
 use crate::reading::{Label, Place};
 
 /// The endpoint.
@@ -39,14 +40,9 @@ impl Exchange for Models {
     }
 
     fn models_in(&self, list: &Document) -> Vec<(String, String)> {
-        let models = list.at(&["models"]);
-        let models = models.into_iter().flat_map(|models| list.items(models));
-        let named = models.filter_map(|model| {
-            let name = list.as_str(list.member(model, "name")?)?;
-            let name = name.strip_prefix("models/").unwrap_or(name);
-            Some((name.to_owned(), list.wire(model).to_owned()))
-        });
-        named.collect()
+        let named = listed::named(list, "models", "name").into_iter();
+        let short = |name: String| name.strip_prefix("models/").map_or(name.clone(), str::to_owned);
+        named.map(|(name, entry)| (short(name), entry)).collect()
     }
 
     fn model_entry(&self, name: &str) -> String {

@@ -6,6 +6,7 @@ use portcullis_core::Channel;
 
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method};
 use crate::json::{Document, Malformed, Sort};
+use crate::listed;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place};
 
@@ -36,6 +37,23 @@ impl Exchange for Models {
             Sort::Null => Ok(Call::default()),
             _ => Err(Malformed::Shape("this endpoint takes no body".into())),
         }
+    }
+
+    fn lists_models(&self) -> bool {
+        true
+    }
+
+    fn models_in(&self, list: &Document) -> Vec<(String, String)> {
+        listed::named(list, "data", "id")
+    }
+
+    fn model_entry(&self, name: &str) -> String {
+        format!(r#"{{"id":{name},"object":"model","created":0,"owned_by":"portcullis"}}"#)
+    }
+
+    fn model_list(&self, entries: &[(String, String)]) -> String {
+        let data: Vec<&str> = entries.iter().map(|(_, entry)| entry.as_str()).collect();
+        format!(r#"{{"object":"list","data":[{}]}}"#, data.join(","))
     }
 
     fn label(&self, body: Body, place: &Place<'_>) -> Label {
