@@ -15,7 +15,8 @@ use portcullis_proxy::{
     Client, Door, Gateway, Identity, Kept, Metrics, Repeats, Server, Services, raise_alerts,
 };
 use portcullis_store::{
-    AuditLog, Keyring, Meters, OutOfReach, SharedSettings, Store, load_or_create_signing_key, public_key_text,
+    AuditLog, Keyring, Meters, OutOfReach, SharedSettings, SigningKey, Store, load_or_create_signing_key,
+    public_key_text, secret_for,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -252,7 +253,8 @@ impl Running {
         let signing = load_or_create_signing_key(&config.signing_key)?;
         tracing::info!(public_key = %public_key_text(&signing.verifying_key()), "audit records are signed");
         let store = portcullis_store::open(&config.state).await?;
-        let audit = AuditLog::open(Arc::clone(&store), signing, Some(config.head_file.clone())).await?;
+        let (secrets, head) = (signing.clone(), Some(config.head_file.clone()));
+        let audit = AuditLog::open(Arc::clone(&store), signing, head).await?;
         let services = Arc::new(Services {
             keyring: Arc::new(Keyring::load(Arc::clone(&store)).await?),
             meters: Arc::new(meters(config.shared, &store).await?),
@@ -260,8 +262,8 @@ impl Running {
             store: Arc::clone(&store),
             client: Client::new(config.settings.timeouts.connect),
             metrics: Arc::new(Metrics::new()),
-            mask_key: random_key()?,
-            kept: Kept::default(),
+            mask_key: mask_key(&secrets)?,
+            kept: Kept::sealed_with(secret_for(&secrets, "stored conversations")?),
             turns: portcullis_proxy::Turns::default(),
             repeats: Repeats::default(),
             identity: Identity::default(),
@@ -481,6 +483,16 @@ async fn keep_house(services: Arc<Services>, server: Arc<Server>, stopped: watch
             tracing::error!(%error, "budgets could not be looked at for alerts; it is tried again");
         }
     }
+}
+
+/// What placeholders are made with, the same in all replicas: a conversation may go from one to another.
+fn mask_key(signing: &SigningKey) -> Result<[u8; 16], StartError> {
+    let secret = secret_for(signing, "placeholders")?;
+    let mut key = [0; 16];
+    for (byte, of_secret) in key.iter_mut().zip(secret) {
+        *byte = of_secret;
+    }
+    Ok(key)
 }
 
 fn random_key() -> Result<[u8; 16], StartError> {

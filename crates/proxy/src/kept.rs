@@ -2,15 +2,21 @@
 //! text again: the values behind the placeholders in it, the marks around its texts, its instructions, and what the gateway put
 //! before the client's own.
 //!
-//! It is memory of this process: bounded, each client's own, and gone after a day, after a restart, or when newer
-//! conversations need the room. Then a placeholder stays a placeholder and instructions are left out, which gives nothing away.
+//! It is kept in the memory of this process, bounded, and sealed in the state, so that other replicas and later processes know it: each client's
+//! own, and gone after a day. Who reads the state sees neither the texts nor whose they are; the key is derived from the one that signs the
+//! audit log, which the state does not have. What is not known any more leaves a placeholder a placeholder and instructions out, which
+//! gives nothing away.
+
+mod seal;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_core::KeyId;
+use portcullis_store::{Sealed, Store, StoreError};
 
+use self::seal::Sealer;
 use crate::marks::Marks;
 use crate::masks::Known;
 
@@ -26,7 +32,11 @@ const MAX_TURNS: usize = 64;
 
 /// What is kept for all clients of stored conversations.
 #[derive(Default)]
-pub struct Kept(Mutex<Conversations>);
+pub struct Kept {
+    memory: Mutex<Conversations>,
+    /// Without one, nothing leaves the memory.
+    sealer: Option<Sealer>,
+}
 
 type Key = (KeyId, String);
 
@@ -58,8 +68,17 @@ struct Conversation {
 }
 
 impl Kept {
-    /// Keeps what belongs to the stored object of that id.
-    pub(crate) fn keep(&self, owner: &KeyId, id: &str, mut what: Recalled) {
+    /// One that shares what it keeps with all that have this key and the same state.
+    #[must_use]
+    pub fn sealed_with(key: [u8; 32]) -> Kept {
+        Kept {
+            memory: Mutex::default(),
+            sealer: Sealer::new(key),
+        }
+    }
+
+    /// Keeps what belongs to the stored object of that id; what is to be kept in the state comes back.
+    pub(crate) fn keep(&self, owner: &KeyId, id: &str, mut what: Recalled, now_ms: u64) -> Option<Sealed> {
         if let Some(latest) = what
             .marks
             .rchunks(MAX_TURNS)
@@ -75,8 +94,13 @@ impl Kept {
             marks,
         } = &what;
         if values.is_empty() && inserted.is_none() && prompt.is_empty() && marks.is_empty() {
-            return;
+            return None;
         }
+        let until_ms = now_ms.saturating_add(u64::try_from(MAX_AGE.as_millis()).unwrap_or(u64::MAX));
+        let sealed = self
+            .sealer
+            .as_ref()
+            .and_then(|sealer| sealer.seal(owner, id, &what, until_ms));
         let size = |known: &Known| {
             known
                 .value
@@ -91,11 +115,16 @@ impl Kept {
             .saturating_add(marks.len().saturating_mul(MARKS))
             .saturating_add(OVERHEAD);
         let bytes = values.iter().map(size).fold(rest, usize::saturating_add);
+        self.remember(owner, id, what, bytes);
+        sealed
+    }
+
+    fn remember(&self, owner: &KeyId, id: &str, what: Recalled, bytes: usize) {
         if bytes > MAX_BYTES {
             return;
         }
         let key = (owner.clone(), id.to_owned());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         all.forget(&key);
         while all.bytes.saturating_add(bytes) > MAX_BYTES {
             let Some(oldest) = all.order.front().cloned() else {
@@ -113,17 +142,39 @@ impl Kept {
         all.by_id.insert(key, conversation);
     }
 
-    /// What was kept of the stored object of that id, if it is this client's.
-    pub(crate) fn recall(&self, owner: &KeyId, id: &str) -> Recalled {
+    /// What was kept of the stored object of that id, if it is this client's, by whichever process.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(crate) async fn recall_from(
+        &self,
+        store: &dyn Store,
+        owner: &KeyId,
+        id: &str,
+        now_ms: u64,
+    ) -> Result<Recalled, StoreError> {
+        if let Some(known) = self.recall(owner, id) {
+            return Ok(known);
+        }
+        let Some(sealer) = &self.sealer else {
+            return Ok(Recalled::default());
+        };
+        let found = store.sealed(&sealer.name(owner, id), now_ms).await?;
+        let what = found.and_then(|sealed| sealer.open(owner, id, sealed));
+        Ok(what.unwrap_or_default())
+    }
+
+    /// The same, of what this process remembers.
+    fn recall(&self, owner: &KeyId, id: &str) -> Option<Recalled> {
         let key = (owner.clone(), id.to_owned());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         match all.by_id.get(&key) {
-            Some(found) if found.since.elapsed() < MAX_AGE => found.what.clone(),
+            Some(found) if found.since.elapsed() < MAX_AGE => Some(found.what.clone()),
             Some(_) => {
                 all.forget(&key);
-                Recalled::default()
+                None
             }
-            None => Recalled::default(),
+            None => None,
         }
     }
 }
@@ -157,33 +208,42 @@ mod tests {
         }
     }
 
+    fn recall(kept: &Kept, owner: &KeyId, id: &str) -> Recalled {
+        kept.recall(owner, id).unwrap_or_default()
+    }
+
     #[test]
     fn each_client_has_its_own_and_the_oldest_makes_room() {
         let (ann, bob) = (KeyId::from_text("ann"), KeyId::from_text("bob"));
         let kept = Kept::default();
-        kept.keep(&ann, "resp_1", values(&[known("x")]));
-        assert_eq!(kept.recall(&ann, "resp_1").values.len(), 1);
-        assert_eq!(kept.recall(&ann, "resp_1").inserted, None);
+        kept.keep(&ann, "resp_1", values(&[known("x")]), 0);
+        assert_eq!(recall(&kept, &ann, "resp_1").values.len(), 1);
+        assert_eq!(recall(&kept, &ann, "resp_1").inserted, None);
         let inserted = Recalled {
             inserted: Some("Be kind.".into()),
             ..Recalled::default()
         };
-        kept.keep(&ann, "resp_0", inserted);
-        assert_eq!(kept.recall(&ann, "resp_0").inserted.as_deref(), Some("Be kind."));
-        assert_eq!(kept.recall(&bob, "resp_0").inserted, None);
+        kept.keep(&ann, "resp_0", inserted, 0);
+        assert_eq!(
+            recall(&kept, &ann, "resp_0").inserted.as_deref(),
+            Some("Be kind.")
+        );
+        assert_eq!(recall(&kept, &bob, "resp_0").inserted, None);
         assert!(
-            kept.recall(&bob, "resp_1").values.is_empty() && kept.recall(&ann, "resp_2").values.is_empty()
+            recall(&kept, &bob, "resp_1").values.is_empty()
+                && recall(&kept, &ann, "resp_2").values.is_empty()
         );
         let large = "y".repeat(MAX_BYTES / 2);
-        kept.keep(&bob, "resp_3", values(&[known(&large)]));
-        kept.keep(&bob, "resp_4", values(&[known(&large)]));
+        kept.keep(&bob, "resp_3", values(&[known(&large)]), 0);
+        kept.keep(&bob, "resp_4", values(&[known(&large)]), 0);
         assert!(
-            kept.recall(&ann, "resp_1").values.is_empty() && kept.recall(&bob, "resp_3").values.is_empty()
+            recall(&kept, &ann, "resp_1").values.is_empty()
+                && recall(&kept, &bob, "resp_3").values.is_empty()
         );
-        assert_eq!(kept.recall(&bob, "resp_4").values.len(), 1);
-        kept.keep(&bob, "resp_5", values(&[known(&"z".repeat(MAX_BYTES))]));
+        assert_eq!(recall(&kept, &bob, "resp_4").values.len(), 1);
+        kept.keep(&bob, "resp_5", values(&[known(&"z".repeat(MAX_BYTES))]), 0);
         assert_eq!(
-            kept.recall(&bob, "resp_4").values.len(),
+            recall(&kept, &bob, "resp_4").values.len(),
             1,
             "what cannot be kept takes nobody's room"
         );

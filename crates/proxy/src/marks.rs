@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_inspect::imitations;
 use portcullis_policy::Marking;
+use serde_json::{Value, json};
 
 /// What the name of a mark begins with.
 const NAME: &str = "untrusted";
@@ -50,6 +51,31 @@ pub(crate) enum Marked<'a> {
 }
 
 impl Marks {
+    /// What they are, to be kept.
+    pub fn told(&self) -> Value {
+        json!([
+            self.open,
+            self.close,
+            self.broken,
+            self.sign.map(String::from),
+            self.encoded,
+            self.explained
+        ])
+    }
+
+    /// Marks that were told.
+    pub fn heard(told: &Value) -> Option<Marks> {
+        let text = |at: usize| told.get(at)?.as_str();
+        Some(Marks {
+            open: text(0)?.to_owned(),
+            close: text(1)?.to_owned(),
+            broken: text(2)?.to_owned(),
+            sign: text(3).and_then(|sign| sign.chars().next()),
+            encoded: told.get(4)?.as_bool()?,
+            explained: text(5).map(str::to_owned),
+        })
+    }
+
     /// Marks of that kind, of 24 random letters, for a request of these texts.
     pub fn new(marking: Marking, word: &str, texts: &[&str]) -> Marks {
         let (tag, word) = word.split_at_checked(TAG).unwrap_or((word, ""));

@@ -11,6 +11,7 @@ mod alert;
 mod audit;
 mod clock;
 mod error;
+mod kept;
 mod key;
 mod meter;
 mod owned;
@@ -25,9 +26,11 @@ pub use audit::{
     AuditBatch, AuditError, AuditLog, AuditPage, AuditSlot, AuditStatus, AuditStore, AuditUnavailable,
     CanonicalError, ChainedRecord, Chaining, Encoded, Hash, Head, HeadFileError, SignedHead, SigningKey,
     SigningKeyError, StoredRecord, StoredRow, Tampered, Verified, VerifyingKey, accept_head, canonical_json,
-    load_or_create_signing_key, load_signing_key, public_key_from_text, public_key_text, verify, verify_with,
+    load_or_create_signing_key, load_signing_key, public_key_from_text, public_key_text, secret_for, verify,
+    verify_with,
 };
 pub use error::StoreError;
+pub use kept::{KeptStore, Sealed};
 pub use key::{AuthError, KeyHash, KeyRecord, KeyStore, KeyTable, Keyring, NewKey, Pepper, StoredKey};
 pub use meter::{
     Admission, Budget, BudgetError, Limited, MeterId, Meters, OutOfReach, Period, RateState, RateUnit, Reach,
@@ -37,9 +40,12 @@ pub use owned::{Owned, OwnedStore};
 pub use usage::{UsageBatch, UsageDelta, UsageHour, UsageStore, UsageTotals};
 
 /// Everything the gateway keeps. The parts are traits of their own, beside the types that they speak of.
-pub trait Store: KeyStore + OwnedStore + UsageStore + AlertStore + AuditStore + Send + Sync {}
+pub trait Store:
+    KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + AuditStore + Send + Sync
+{
+}
 
-impl<T: KeyStore + OwnedStore + UsageStore + AlertStore + AuditStore + Send + Sync> Store for T {}
+impl<T: KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + AuditStore + Send + Sync> Store for T {}
 
 /// Opens the store that `url` names and brings its schema up to date.
 ///

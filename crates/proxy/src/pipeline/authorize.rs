@@ -20,7 +20,7 @@ use crate::enforce;
 use crate::marks::Marks;
 use crate::masks::Masks;
 use crate::places::Places;
-use crate::record::Record;
+use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal};
 
 /// A request that may go on, as it may go on.
@@ -194,7 +194,12 @@ pub(super) async fn authorize(
     let mut masks = Masks::new(gw.services.mask_key, owner, mailboxes);
     let (mut inserted, mut earlier, mut marks) = (Inserted::Nothing, Vec::new(), Vec::new());
     for state in &asked.call.state {
-        let recalled = gw.services.kept.recall(owner, &state.id);
+        let store = gw.services.store.as_ref();
+        let recalled = gw.services.kept.recall_from(store, owner, &state.id, now_ms());
+        let recalled = recalled.await.map_err(|error| {
+            tracing::error!(%error, "what belongs to a stored conversation cannot be looked up");
+            Refusal::Unavailable("stored state cannot be looked up")
+        })?;
         masks.recall(&recalled.values);
         marks.extend(recalled.marks.iter().cloned());
         earlier.push(recalled.prompt);

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use portcullis_core::{Channel, Decision, Direction, KeyId, Located, Outcome, PartId, Principal};
 use portcullis_dialect::{Body as Which, Cut, Document, Edit, Exchange, Reading, StateRef, apply};
 use portcullis_policy::{Facts, decide};
+use portcullis_store::Sealed;
 
 use super::attend::{Attended, PIECE};
 use super::forward::{Again, Answer, Forwarded};
@@ -329,13 +330,15 @@ async fn buffered(
             prompt: Arc::clone(&behind.prompt),
             marks: behind.marks.as_slice().into(),
         };
-        gw.services.kept.keep(&behind.principal.key, &state.id, what);
+        let owner = &behind.principal.key;
+        let sealed = gw.services.kept.keep(owner, &state.id, what, now_ms());
         remember(
             gw,
-            &behind.principal.key,
+            owner,
             &behind.upstream,
             record.audit.model.as_deref(),
             state,
+            sealed,
         )
         .await?;
     }
@@ -443,9 +446,16 @@ pub(super) async fn remember(
     upstream: &str,
     model: Option<&str>,
     state: StateRef,
+    sealed: Option<Sealed>,
 ) -> Result<(), Refusal> {
-    gw.services
-        .store
+    let store = &gw.services.store;
+    // What is not kept leaves a placeholder a placeholder: no reason to withhold the reply.
+    if let Some(sealed) = sealed
+        && let Err(error) = store.keep_sealed(sealed, now_ms()).await
+    {
+        tracing::error!(%error, "what belongs to a stored conversation cannot be kept for other replicas");
+    }
+    store
         .remember_owned(state.kind, &state.id, owner, upstream, model, now_ms())
         .await
         .map_err(|error| {

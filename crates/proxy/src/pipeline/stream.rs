@@ -211,12 +211,20 @@ impl Guarded {
 
     fn remember(&mut self) {
         for state in self.engine.take_stored() {
-            self.engine.keep(&state);
+            let sealed = self.engine.keep(&state);
             let (gateway, (principal, upstream)) = (Arc::clone(&self.gateway), self.engine.maker());
             let model = self.record.audit.model.clone();
             tokio::spawn(async move {
                 // A failure is logged there; what is not remembered cannot be named later.
-                let _ = remember(&gateway, &principal.key, &upstream, model.as_deref(), state).await;
+                let _ = remember(
+                    &gateway,
+                    &principal.key,
+                    &upstream,
+                    model.as_deref(),
+                    state,
+                    sealed,
+                )
+                .await;
             });
         }
     }

@@ -118,6 +118,9 @@ pub struct Bench {
 /// The key that upstreams expect.
 pub const UPSTREAM_KEY: &str = "upstream-credential";
 
+/// The key that what is kept of stored conversations is sealed with.
+pub const KEPT_KEY: [u8; 32] = [7; 32];
+
 pub struct Plan {
     pub profile: Profile,
     pub key: NewKey,
@@ -167,7 +170,7 @@ impl Bench {
             client: Client::new(Duration::from_secs(5)),
             metrics: Arc::new(Metrics::new()),
             mask_key: [5; 16],
-            kept: Kept::default(),
+            kept: Kept::sealed_with(KEPT_KEY),
             turns: portcullis_proxy::Turns::default(),
             repeats: Repeats::default(),
             identity: Identity::default(),
@@ -199,6 +202,26 @@ impl Bench {
             http,
             _dir: dir,
         }
+    }
+
+    /// Goes on as another process would that has the same state: what was only remembered is gone.
+    pub fn become_another(&self, mut settings: Settings, kept_key: [u8; 32]) {
+        settings.profiles.push(Profile::default());
+        let services = Services {
+            keyring: Arc::clone(&self.services.keyring),
+            meters: Arc::clone(&self.services.meters),
+            audit: Arc::clone(&self.services.audit),
+            store: Arc::clone(&self.services.store),
+            client: Client::new(Duration::from_secs(5)),
+            metrics: Arc::clone(&self.services.metrics),
+            mask_key: [6; 16],
+            kept: Kept::sealed_with(kept_key),
+            turns: portcullis_proxy::Turns::default(),
+            repeats: Repeats::default(),
+            identity: Identity::default(),
+        };
+        self.server
+            .swap(Gateway::new(settings, inspector(), Arc::new(services)).unwrap());
     }
 
     /// The settings of this bench's upstreams and routes, for another gateway beside the first.

@@ -5,7 +5,7 @@ use portcullis_policy::{Permission, Profile, SystemPrompt};
 use portcullis_proxy::{OwnPrompt, Settings};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Plan, Script};
+use crate::bench::{Bench, KEPT_KEY, Plan, Script};
 use crate::prompts::{asking, buffered, streamed, whole};
 use crate::streams::{collected, wires};
 
@@ -308,29 +308,19 @@ async fn a_stored_response_shows_the_clients_instructions_and_never_the_gateways
     assert!(!read.text().contains("escalate"), "{}", read.text());
     assert_eq!(bench.record(&read).await.decision, Decision::Block);
 
-    // Another process knows nothing of it.
+    // A process with another key knows nothing of it, one with the same key everything.
     let mut other = bench.settings();
     other.prompts = prompts();
-    let kept = portcullis_proxy::Kept::default();
-    let services = portcullis_proxy::Services {
-        keyring: bench.services.keyring.clone(),
-        meters: bench.services.meters.clone(),
-        audit: bench.services.audit.clone(),
-        store: bench.services.store.clone(),
-        client: portcullis_proxy::Client::new(std::time::Duration::from_secs(5)),
-        metrics: bench.services.metrics.clone(),
-        mask_key: [6; 16],
-        kept,
-        turns: portcullis_proxy::Turns::default(),
-        repeats: portcullis_proxy::Repeats::default(),
-        identity: portcullis_proxy::Identity::default(),
-    };
-    let gateway =
-        portcullis_proxy::Gateway::new(other, crate::bench::inspector(), std::sync::Arc::new(services))
-            .unwrap();
-    bench.server.swap(gateway);
+    bench.become_another(other, [8; 32]);
     bench.script(Script::json(stored.to_string()));
     let read = bench.get("/v1/responses/resp_1").await;
     let value: Value = serde_json::from_slice(&read.body).unwrap();
     assert_eq!(value["instructions"], "", "{value}");
+    let mut same = bench.settings();
+    same.prompts = prompts();
+    bench.become_another(same, KEPT_KEY);
+    bench.script(Script::json(stored.to_string()));
+    let read = bench.get("/v1/responses/resp_1").await;
+    let value: Value = serde_json::from_slice(&read.body).unwrap();
+    assert_eq!(value["instructions"], "Answer in French.", "{value}");
 }

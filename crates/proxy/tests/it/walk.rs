@@ -9,7 +9,7 @@ use portcullis_policy::{Links, Mode, Permission, Profile, SystemPrompt};
 use portcullis_proxy::Settings;
 use portcullis_store::NewKey;
 
-use crate::bench::{Bench, Plan, Script, UPSTREAM_KEY};
+use crate::bench::{Bench, KEPT_KEY, Plan, Script, UPSTREAM_KEY};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -773,6 +773,13 @@ async fn a_stored_conversation_gives_values_of_earlier_turns_back() {
     }
     bench.script(Script::json(stored("resp_3", &format!("Sent to {masked}."))));
     let answer = bench.get("/v1/responses/resp_3").await;
+    assert_eq!(said(answer.text()), format!("Sent to {MAIL}."));
+
+    // Nor does it matter which process it comes to.
+    bench.become_another(bench.settings(), KEPT_KEY);
+    bench.script(Script::json(stored("resp_4", &format!("Sent to {masked}."))));
+    let next = r#"{"model":"gpt-4o","input":"whom?","previous_response_id":"resp_3"}"#;
+    let answer = bench.post("/v1/responses", next).await;
     assert_eq!(said(answer.text()), format!("Sent to {MAIL}."));
 
     bench.script(Script::json(stored("resp_9", &format!("Sent to {masked}."))));

@@ -29,6 +29,7 @@ pub use head_file::HeadFileError;
 pub use log::{AuditError, AuditLog, AuditSlot, AuditStatus, AuditUnavailable, accept_head};
 pub use signing::{
     SigningKeyError, load_or_create_signing_key, load_signing_key, public_key_from_text, public_key_text,
+    secret_for,
 };
 pub use verify::{Tampered, Verified, verify, verify_with};
 

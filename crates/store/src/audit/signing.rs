@@ -9,7 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use hmac::{Hmac, KeyInit, Mac};
 use portcullis_core::Secret;
+use sha2::Sha256;
 
 /// Why there is no signing key.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,19 @@ pub enum SigningKeyError {
     /// A new key could not be made.
     #[error("a new signing key could not be made: {0}")]
     Make(String),
+}
+
+/// A secret for another purpose, the same in every process that has the key, and of no use for finding it.
+///
+/// # Errors
+/// Never: a key of any length is taken.
+pub fn secret_for(key: &SigningKey, purpose: &str) -> Result<[u8; 32], SigningKeyError> {
+    let seed = Secret::new(key.to_bytes());
+    let mut keyed = Hmac::<Sha256>::new_from_slice(seed.expose())
+        .map_err(|error| SigningKeyError::Make(error.to_string()))?;
+    keyed.update(b"portcullis: ");
+    keyed.update(purpose.as_bytes());
+    Ok(keyed.finalize().into_bytes().into())
 }
 
 /// Reads the key, or makes a new one where there is no file.

@@ -9,6 +9,7 @@
 mod address;
 mod alerts;
 mod audit;
+mod kept;
 mod keys;
 mod owned;
 mod schema;

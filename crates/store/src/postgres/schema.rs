@@ -10,6 +10,7 @@ use crate::{Pepper, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001.sql"),
     include_str!("../../migrations/postgres/0002.sql"),
+    include_str!("../../migrations/postgres/0003.sql"),
 ];
 
 pub(super) const PEPPER: &str = "pepper";

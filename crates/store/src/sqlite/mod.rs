@@ -8,6 +8,7 @@
 
 mod alerts;
 mod audit;
+mod kept;
 mod keys;
 mod owned;
 mod schema;

@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use portcullis_core::{Glob, KeyId, Limits, Money, PrincipalKind, Usage};
 use portcullis_store::{
     AuditBatch, AuthError, BudgetAlert, Encoded, Head, KeyRecord, Keyring, MeterId, Meters, NewKey, Period,
-    Store, StoreError, UsageBatch, UsageDelta, UsageTotals, open, verify,
+    Sealed, Store, StoreError, UsageBatch, UsageDelta, UsageTotals, open, verify,
 };
 
 use crate::samples::{NOW, Place, record, request};
@@ -46,6 +46,7 @@ stores!(
     keys_that_cannot_be_meant_are_refused,
     every_change_of_a_key_changes_the_version,
     ownership_belongs_to_the_first,
+    sealed_texts_are_kept_for_their_time,
     usage_adds_up,
     an_alert_is_raised_once,
     meters_take_up_where_they_left_off,
@@ -410,6 +411,34 @@ async fn ownership_belongs_to_the_first(store: Arc<dyn Store>) {
     assert!(!store.forget_owned("response", "resp_1", &bob).await.unwrap());
     assert!(store.forget_owned("response", "resp_1", &ann).await.unwrap());
     assert_eq!(store.owned("response", "resp_1").await.unwrap(), None);
+}
+
+async fn sealed_texts_are_kept_for_their_time(store: Arc<dyn Store>) {
+    let sealed = |name: u8, bytes: &[u8], until_ms| Sealed {
+        name: [name; 32],
+        bytes: bytes.to_vec(),
+        until_ms,
+    };
+    assert_eq!(store.sealed(&[1; 32], NOW).await.unwrap(), None);
+    store.keep_sealed(sealed(1, b"one", NOW + 10), NOW).await.unwrap();
+    store
+        .keep_sealed(sealed(2, &[0, 255], NOW + 20), NOW)
+        .await
+        .unwrap();
+    store
+        .keep_sealed(sealed(1, b"another", NOW + 10), NOW)
+        .await
+        .unwrap();
+    let found = async |name: u8, now| store.sealed(&[name; 32], now).await.unwrap();
+    assert_eq!(found(1, NOW + 9).await.as_deref(), Some(&b"another"[..]));
+    assert_eq!(found(2, NOW).await.as_deref(), Some(&[0, 255][..]));
+    assert_eq!(found(1, NOW + 10).await, None, "its time is over");
+    store
+        .keep_sealed(sealed(3, b"three", NOW + 50), NOW + 15)
+        .await
+        .unwrap();
+    assert_eq!(found(1, NOW).await, None, "it was dropped");
+    assert!(found(2, NOW + 15).await.is_some() && found(3, NOW + 15).await.is_some());
 }
 
 fn totals(requests: u64, tokens: u64, cost: u64) -> UsageTotals {

@@ -18,6 +18,7 @@ use portcullis_dialect::{
 };
 use portcullis_inspect::Window;
 use portcullis_policy::{Facts, Hold, Verdict, decide};
+use portcullis_store::Sealed;
 
 use super::super::deliver::restore;
 use super::super::inserted::Inserted;
@@ -37,7 +38,7 @@ use crate::gateway::Guard;
 use crate::kept::Recalled;
 use crate::marks::Marks;
 use crate::masks::Masks;
-use crate::record::Record;
+use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal};
 
 /// Bytes of events that may be held back; what outgrows this is cut off (fails closed).
@@ -153,7 +154,7 @@ impl Engine {
     }
 
     /// Keeps what was masked for later turns of a conversation that the provider stores.
-    pub fn keep(&self, state: &StateRef) {
+    pub fn keep(&self, state: &StateRef) -> Option<Sealed> {
         let kept = &self.gateway.services.kept;
         let what = Recalled {
             values: self.masks.known().into(),
@@ -161,7 +162,7 @@ impl Engine {
             prompt: Arc::clone(&self.prompt),
             marks: self.unmarking.marks().into(),
         };
-        kept.keep(&self.maker.0.key, &state.id, what);
+        kept.keep(&self.maker.0.key, &state.id, what, now_ms())
     }
 
     /// State that the provider says it stored, not yet taken.
