@@ -232,7 +232,7 @@ async fn whatever_a_hostile_hand_does_is_found() {
     assert_eq!(check(&server, &head).await.unwrap(), 10);
     change(
         &server,
-        "CREATE TABLE kept AS SELECT * FROM audit; CREATE TABLE kept_heads AS SELECT * FROM audit_heads",
+        "CREATE TABLE old_heads AS SELECT * FROM audit; CREATE TABLE kept_heads AS SELECT * FROM audit_heads",
     )
     .await;
     for seq in 1..=10 {
@@ -250,7 +250,7 @@ async fn whatever_a_hostile_hand_does_is_found() {
             assert!(check(&server, &head).await.is_err(), "{deed}");
             change(
                 &server,
-                "TRUNCATE audit, audit_heads; INSERT INTO audit SELECT * FROM kept; INSERT INTO audit_heads SELECT * FROM kept_heads",
+                "TRUNCATE audit, audit_heads; INSERT INTO audit SELECT * FROM old_heads; INSERT INTO audit_heads SELECT * FROM kept_heads",
             )
             .await;
         }
@@ -282,12 +282,12 @@ async fn an_old_copy_put_back_is_found_by_every_replica_that_wrote_later() {
     );
     one.append(record(1)).unwrap();
     one.flush().await.unwrap();
-    change(&server, "CREATE TABLE kept AS SELECT * FROM audit_heads").await;
+    change(&server, "CREATE TABLE old_heads AS SELECT * FROM audit_heads").await;
     other.append(record(2)).unwrap();
     other.flush().await.unwrap();
     change(
         &server,
-        "DELETE FROM audit WHERE seq > 1; TRUNCATE audit_heads; INSERT INTO audit_heads SELECT * FROM kept",
+        "DELETE FROM audit WHERE seq > 1; TRUNCATE audit_heads; INSERT INTO audit_heads SELECT * FROM old_heads",
     )
     .await;
     let found = check(&server, &heads.of("other")).await;
