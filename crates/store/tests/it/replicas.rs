@@ -232,7 +232,7 @@ async fn whatever_a_hostile_hand_does_is_found() {
     assert_eq!(check(&server, &head).await.unwrap(), 10);
     change(
         &server,
-        "CREATE TABLE old_heads AS SELECT * FROM audit; CREATE TABLE kept_heads AS SELECT * FROM audit_heads",
+        "CREATE TABLE old_audit AS SELECT * FROM audit; CREATE TABLE kept_heads AS SELECT * FROM audit_heads",
     )
     .await;
     for seq in 1..=10 {
@@ -250,7 +250,7 @@ async fn whatever_a_hostile_hand_does_is_found() {
             assert!(check(&server, &head).await.is_err(), "{deed}");
             change(
                 &server,
-                "TRUNCATE audit, audit_heads; INSERT INTO audit SELECT * FROM old_heads; INSERT INTO audit_heads SELECT * FROM kept_heads",
+                "TRUNCATE audit, audit_heads; INSERT INTO audit SELECT * FROM old_audit; INSERT INTO audit_heads SELECT * FROM kept_heads",
             )
             .await;
         }
