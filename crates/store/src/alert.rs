@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use portcullis_core::Money;
 
-use crate::{Budget, MeterId, StoreError};
+use crate::{Budget, MeterId, Period, StoreError};
 
 /// The part of a budget that is spent, in hundredths, at which somebody is told.
 pub const ALERT_AT: [u8; 3] = [50, 80, 100];
@@ -47,6 +47,31 @@ impl BudgetAlert {
                 unix_ms: now_ms,
             })
             .collect()
+    }
+
+    /// Takes one as it was stored: budget, beginning of the period, threshold, what was spent, and when.
+    pub(crate) fn read(
+        meter: &str,
+        period: &str,
+        [budget, since_ms, percent, spent, unix_ms]: [i64; 5],
+    ) -> Result<BudgetAlert, StoreError> {
+        let wrong = || StoreError::Corrupt(format!("an alert of {meter}"));
+        let number = |stored: i64| u64::try_from(stored).map_err(|_| wrong());
+        let period = Period::ALL
+            .into_iter()
+            .find(|known| known.name() == period)
+            .ok_or_else(wrong)?;
+        Ok(BudgetAlert {
+            meter: MeterId::from_text(meter),
+            budget: Budget {
+                amount: Money(number(budget)?),
+                period,
+            },
+            since_ms: number(since_ms)?,
+            percent: u8::try_from(percent).map_err(|_| wrong())?,
+            spent: Money(number(spent)?),
+            unix_ms: number(unix_ms)?,
+        })
     }
 }
 

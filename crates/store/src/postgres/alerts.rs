@@ -1,11 +1,10 @@
 //! Alerts of budgets in PostgreSQL.
 
 use async_trait::async_trait;
-use portcullis_core::Money;
 use sqlx::{Connection, Row};
 
-use super::{Postgres, signed, text, unsigned};
-use crate::{AlertStore, Budget, BudgetAlert, MeterId, Period, StoreError};
+use super::{Postgres, signed, text};
+use crate::{AlertStore, BudgetAlert, StoreError};
 
 #[async_trait]
 impl AlertStore for Postgres {
@@ -63,34 +62,11 @@ impl AlertStore for Postgres {
                         row.try_get(6)?,
                     ];
                     let (meter, period): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-                    alerts.push(read(&meter, &period, numbers)?);
+                    alerts.push(BudgetAlert::read(&meter, &period, numbers)?);
                 }
                 Ok(alerts)
             })
         })
         .await
     }
-}
-
-fn read(
-    meter: &str,
-    period: &str,
-    [budget, since_ms, percent, spent, unix_ms]: [i64; 5],
-) -> Result<BudgetAlert, StoreError> {
-    let wrong = || StoreError::Corrupt(format!("an alert of {meter}"));
-    let period = Period::ALL
-        .into_iter()
-        .find(|known| known.name() == period)
-        .ok_or_else(wrong)?;
-    Ok(BudgetAlert {
-        meter: MeterId::from_text(meter),
-        budget: Budget {
-            amount: Money(unsigned(budget, "a budget")?),
-            period,
-        },
-        since_ms: unsigned(since_ms, "a time")?,
-        percent: u8::try_from(percent).map_err(|_| wrong())?,
-        spent: Money(unsigned(spent, "a sum")?),
-        unix_ms: unsigned(unix_ms, "a time")?,
-    })
 }

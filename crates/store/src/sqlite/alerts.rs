@@ -1,11 +1,10 @@
 //! Alerts of budgets in SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::Money;
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Sqlite, signed, unsigned};
-use crate::{AlertStore, Budget, BudgetAlert, MeterId, Period, StoreError};
+use super::{Sqlite, signed};
+use crate::{AlertStore, BudgetAlert, StoreError};
 
 #[async_trait]
 impl AlertStore for Sqlite {
@@ -23,7 +22,7 @@ impl AlertStore for Sqlite {
             let mut alerts = Vec::new();
             while let Some(row) = rows.next()? {
                 let numbers = [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
-                alerts.push(read(
+                alerts.push(BudgetAlert::read(
                     &row.get::<_, String>(0)?,
                     &row.get::<_, String>(1)?,
                     numbers,
@@ -59,27 +58,4 @@ fn raise(connection: &mut Connection, alerts: Vec<BudgetAlert>) -> Result<Vec<Bu
     }
     transaction.commit()?;
     Ok(new)
-}
-
-fn read(
-    meter: &str,
-    period: &str,
-    [budget, since_ms, percent, spent, unix_ms]: [i64; 5],
-) -> Result<BudgetAlert, StoreError> {
-    let wrong = || StoreError::Corrupt(format!("an alert of {meter}"));
-    let period = Period::ALL
-        .into_iter()
-        .find(|known| known.name() == period)
-        .ok_or_else(wrong)?;
-    Ok(BudgetAlert {
-        meter: MeterId::from_text(meter),
-        budget: Budget {
-            amount: Money(unsigned(budget, "a budget")?),
-            period,
-        },
-        since_ms: unsigned(since_ms, "a time")?,
-        percent: u8::try_from(percent).map_err(|_| wrong())?,
-        spent: Money(unsigned(spent, "a sum")?),
-        unix_ms: unsigned(unix_ms, "a time")?,
-    })
 }
