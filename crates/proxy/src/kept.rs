@@ -64,6 +64,8 @@ pub(crate) struct Recalled {
 struct Conversation {
     what: Recalled,
     since: Instant,
+    /// When it goes by the clock that all processes have: of two, the one that goes later is the newer one.
+    until_ms: u64,
     bytes: usize,
 }
 
@@ -115,11 +117,11 @@ impl Kept {
             .saturating_add(marks.len().saturating_mul(MARKS))
             .saturating_add(OVERHEAD);
         let bytes = values.iter().map(size).fold(rest, usize::saturating_add);
-        self.remember(owner, id, what, bytes);
+        self.remember(owner, id, what, until_ms, bytes);
         sealed
     }
 
-    fn remember(&self, owner: &KeyId, id: &str, what: Recalled, bytes: usize) {
+    fn remember(&self, owner: &KeyId, id: &str, what: Recalled, until_ms: u64, bytes: usize) {
         if bytes > MAX_BYTES {
             return;
         }
@@ -137,12 +139,14 @@ impl Kept {
         let conversation = Conversation {
             what,
             since: Instant::now(),
+            until_ms,
             bytes,
         };
         all.by_id.insert(key, conversation);
     }
 
-    /// What was kept of the stored object of that id, if it is this client's, by whichever process.
+    /// What was kept of the stored object of that id, if it is this client's, by whichever process. A conversation keeps its id from turn
+    /// to turn, and the last one may have been another process's: so the state is asked also for what is remembered here.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -153,23 +157,28 @@ impl Kept {
         id: &str,
         now_ms: u64,
     ) -> Result<Recalled, StoreError> {
-        if let Some(known) = self.recall(owner, id) {
-            return Ok(known);
-        }
-        let Some(sealer) = &self.sealer else {
-            return Ok(Recalled::default());
+        let remembered = self.recall(owner, id);
+        let stored = match &self.sealer {
+            Some(sealer) => {
+                let found = store.sealed(&sealer.name(owner, id), now_ms).await?;
+                found.and_then(|sealed| sealer.open(owner, id, sealed))
+            }
+            None => None,
         };
-        let found = store.sealed(&sealer.name(owner, id), now_ms).await?;
-        let what = found.and_then(|sealed| sealer.open(owner, id, sealed));
-        Ok(what.unwrap_or_default())
+        // The state may have an older one, too: it is written after the memory, and what is too large never is.
+        let newest = stored
+            .into_iter()
+            .chain(remembered)
+            .max_by_key(|(_, until)| *until);
+        Ok(newest.map(|(what, _)| what).unwrap_or_default())
     }
 
-    /// The same, of what this process remembers.
-    fn recall(&self, owner: &KeyId, id: &str) -> Option<Recalled> {
+    /// The same, of what this process remembers, and when that goes.
+    fn recall(&self, owner: &KeyId, id: &str) -> Option<(Recalled, u64)> {
         let key = (owner.clone(), id.to_owned());
         let mut all = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         match all.by_id.get(&key) {
-            Some(found) if found.since.elapsed() < MAX_AGE => Some(found.what.clone()),
+            Some(found) if found.since.elapsed() < MAX_AGE => Some((found.what.clone(), found.until_ms)),
             Some(_) => {
                 all.forget(&key);
                 None
@@ -209,7 +218,31 @@ mod tests {
     }
 
     fn recall(kept: &Kept, owner: &KeyId, id: &str) -> Recalled {
-        kept.recall(owner, id).unwrap_or_default()
+        kept.recall(owner, id).map(|(what, _)| what).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn the_last_turn_counts_whichever_process_had_it() {
+        let store = portcullis_store::open("sqlite::memory:").await.unwrap();
+        let (ann, key) = (KeyId::from_text("ann"), [7; 32]);
+        let (one, other) = (Kept::sealed_with(key), Kept::sealed_with(key));
+        let turns = [
+            (&one, values(&[known("x")])),
+            (&other, values(&[known("x"), known("y")])),
+        ];
+        for (now, (kept, what)) in (1..).zip(turns) {
+            let sealed = kept.keep(&ann, "conv_1", what, now).unwrap();
+            store.keep_sealed(sealed, now).await.unwrap();
+        }
+        for kept in [&one, &other] {
+            let recalled = kept.recall_from(store.as_ref(), &ann, "conv_1", 3).await.unwrap();
+            assert_eq!(recalled.values.len(), 2);
+        }
+        // What is not in the state yet is remembered all the same.
+        let late = values(&[known("x"), known("y"), known("z")]);
+        one.keep(&ann, "conv_1", late, 4).unwrap();
+        let recalled = one.recall_from(store.as_ref(), &ann, "conv_1", 5).await.unwrap();
+        assert_eq!(recalled.values.len(), 3);
     }
 
     #[test]

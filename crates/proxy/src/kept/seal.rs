@@ -48,7 +48,7 @@ impl Sealer {
         let name = self.name(owner, id);
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).ok()?;
-        let mut text = told(what).to_string().into_bytes();
+        let mut text = json!([until_ms, told(what)]).to_string().into_bytes();
         if text.len() > MAX_SEALED {
             return None;
         }
@@ -65,13 +65,14 @@ impl Sealer {
         })
     }
 
-    /// What was sealed; nothing where it was sealed with another key, for another object, or changed.
-    pub fn open(&self, owner: &KeyId, id: &str, mut sealed: Vec<u8>) -> Option<Recalled> {
+    /// What was sealed, and until when; nothing where it was sealed with another key, for another object, or changed.
+    pub fn open(&self, owner: &KeyId, id: &str, mut sealed: Vec<u8>) -> Option<(Recalled, u64)> {
         let name = self.name(owner, id);
         let (nonce, text) = sealed.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let text = self.key.open_in_place(nonce, Aad::from(name), text).ok()?;
-        heard(&serde_json::from_slice(text).ok()?)
+        let text: Value = serde_json::from_slice(text).ok()?;
+        Some((heard(text.get(1)?)?, text.get(0)?.as_u64()?))
     }
 }
 
@@ -136,7 +137,8 @@ mod tests {
         let sealed = sealer.seal(&ann, "resp_1", &what, 9).unwrap();
         let text = String::from_utf8_lossy(&sealed.bytes);
         assert!(!text.contains("ann@example.com") && !text.contains("kind"));
-        let opened = sealer.open(&ann, "resp_1", sealed.bytes.clone()).unwrap();
+        let (opened, until_ms) = sealer.open(&ann, "resp_1", sealed.bytes.clone()).unwrap();
+        assert_eq!(until_ms, 9);
         assert_eq!(told(&opened), told(&what));
         assert_eq!(opened.marks, what.marks);
         let again = sealer.seal(&ann, "resp_1", &what, 9).unwrap();
