@@ -301,6 +301,18 @@ async fn a_limit_is_shared_by_those_it_names_and_is_each_ones_own_under_a_star()
     }
 }
 
+/// `fast`, which its upstream knows as `llama`.
+fn fast() -> portcullis_proxy::Route {
+    portcullis_proxy::Route {
+        matches: Glob::new("fast"),
+        upstream: "openai".to_owned(),
+        renamed: Some("llama".to_owned()),
+        fallback: Vec::new(),
+        price: None,
+        size: portcullis_proxy::ModelSize::default(),
+    }
+}
+
 #[tokio::test]
 async fn a_models_limit_holds_under_every_name_of_the_model() {
     let mut settings = rpm(
@@ -310,14 +322,7 @@ async fn a_models_limit_holds_under_every_name_of_the_model() {
         },
         1,
     );
-    settings.routes.push(portcullis_proxy::Route {
-        matches: Glob::new("fast"),
-        upstream: "openai".to_owned(),
-        renamed: Some("llama".to_owned()),
-        fallback: Vec::new(),
-        price: None,
-        size: portcullis_proxy::ModelSize::default(),
-    });
+    settings.routes.push(fast());
     assert_eq!(
         let_in(settings, &[NewKey::named("a")], &["fast", "llama"], 2).await,
         1
@@ -427,14 +432,7 @@ async fn a_list_of_models_has_what_the_key_may_ask() {
         (globs(&["claude-*"]), vec![]),
     ] {
         let mut settings = Settings::default();
-        settings.routes.push(portcullis_proxy::Route {
-            matches: Glob::new("fast"),
-            upstream: "openai".to_owned(),
-            renamed: Some("llama".to_owned()),
-            fallback: Vec::new(),
-            price: None,
-            size: portcullis_proxy::ModelSize::default(),
-        });
+        settings.routes.push(fast());
         let bench = Bench::with(Plan {
             settings,
             key: NewKey {
