@@ -9,6 +9,7 @@ mod decide;
 mod profile;
 pub mod rules;
 mod ruling;
+pub mod tools;
 
 pub use decide::{Denial, Facts, Verdict, decide};
 pub use profile::{

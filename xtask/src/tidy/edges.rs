@@ -61,7 +61,16 @@ static ROOMS: &[Room] = &[
     Room {
         name: "policy",
         ours: &["core"],
-        others: Others::Only(&["cedar-policy", "miette", "serde", "serde_json", "thiserror"]),
+        others: Others::Only(&[
+            "cedar-policy",
+            "miette",
+            "saphyr-parser",
+            "schemars",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "unicode-normalization",
+        ]),
         pure: true,
     },
     Room {

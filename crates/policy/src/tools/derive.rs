@@ -1,0 +1,431 @@
+//! The rule of a tool that no rule names: from the words of its name and the names of its arguments. Whatever cannot be told is taken for
+//! the worse: a name without a verb writes.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::conversation::Offered;
+use super::rule::{Class, Impact, ResultRule, Sink};
+use super::sort::Sort;
+use super::verbs::{Does, Verb, words};
+
+/// What is derived of a tool.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// What it does.
+    pub class: Class,
+    /// How bad it is where it goes wrong.
+    pub impact: Impact,
+    /// Arguments that decide who or what is touched.
+    pub sinks: BTreeMap<String, Sink>,
+    /// Arguments whose text somebody reads.
+    pub content: Vec<String>,
+}
+
+/// How deep a schema of arguments is looked into.
+const MAX_DEPTH: usize = 6;
+
+/// Derives the rule of a tool from its name and, where the client offers it, the schema of its arguments.
+#[must_use]
+pub fn tool(name: &str, offered: Option<&Offered>) -> Derived {
+    let mut fields = Fields::default();
+    if let Some(offered) = offered {
+        fields.walk("", &offered.schema, &offered.schema, 0);
+    }
+    let does = does(name);
+    let class = match does {
+        Does::Reads if fields.sinks.values().any(|sink| sink.rule().sort == Sort::Url) => Class::Fetch,
+        Does::Reads => Class::Read,
+        Does::Writes | Does::Destroys => Class::Write,
+    };
+    if class == Class::Fetch {
+        fields.sinks.retain(|_, sink| sink.rule().sort == Sort::Url);
+    }
+    Derived {
+        class,
+        impact: match (class, does) {
+            (Class::Read, _) => Impact::Low,
+            (Class::Fetch, _) => Impact::Medium,
+            (Class::Write, Does::Destroys) => Impact::Irreversible,
+            (Class::Write, _) => Impact::High,
+        },
+        sinks: match class {
+            Class::Read => BTreeMap::new(),
+            _ => fields.sinks,
+        },
+        content: fields.content,
+    }
+}
+
+/// What a tool does, by its name: the first verb counts, and a verb behind it that destroys.
+fn does(name: &str) -> Does {
+    let words = words(name);
+    let mut verbs = words
+        .iter()
+        .filter_map(|word| Verb::of(word))
+        .map(|verb| verb.does);
+    match verbs.next() {
+        None => Does::Writes,
+        Some(Does::Reads) if words.iter().any(|word| COMMANDS.contains(&word.as_str())) => Does::Writes,
+        Some(Does::Reads) => Does::Reads,
+        Some(first) => {
+            if verbs.any(|does| does == Does::Destroys) {
+                Does::Destroys
+            } else {
+                first
+            }
+        }
+    }
+}
+
+/// What is said of a tool that reads and does something on the way: `get_and_delete`, `query_update`.
+const COMMANDS: &[&str] = &[
+    "delete", "remove", "send", "update", "transfer", "pay", "execute", "write", "insert", "drop", "create",
+    "set",
+];
+
+#[derive(Default)]
+struct Fields {
+    sinks: BTreeMap<String, Sink>,
+    content: Vec<String>,
+}
+
+impl Fields {
+    /// Looks at the members that an object may have.
+    fn walk(&mut self, path: &str, schema: &Json, root: &Json, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        let deeper = depth.saturating_add(1);
+        for schema in variants(schema, root) {
+            let Some(properties) = schema.get("properties").and_then(Json::as_object) else {
+                continue;
+            };
+            for (name, member) in properties {
+                let here = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                self.member(&here, name, member, root, deeper);
+            }
+        }
+    }
+
+    fn member(&mut self, path: &str, name: &str, schema: &Json, root: &Json, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        let deeper = depth.saturating_add(1);
+        let key = words(name).join("_");
+        let sort = sort_of(&key);
+        let mut is_plain = true;
+        for schema in variants(schema, root) {
+            if let Some(items) = schema.get("items") {
+                is_plain = false;
+                self.member(&format!("{path}[]"), name, items, root, deeper);
+            }
+            if schema.get("properties").is_some() {
+                is_plain = false;
+                self.walk(path, schema, root, deeper);
+            }
+        }
+        if !is_plain {
+            return;
+        }
+        match sort {
+            Some(sort) => {
+                self.sinks.insert(path.to_owned(), Sink::Sort(sort));
+            }
+            None if is_content(&key) => self.content.push(path.to_owned()),
+            None => {}
+        }
+    }
+}
+
+/// A schema and what it stands for or may be instead.
+fn variants<'s>(schema: &'s Json, root: &'s Json) -> Vec<&'s Json> {
+    let mut all = vec![schema];
+    for key in ["anyOf", "oneOf", "allOf"] {
+        all.extend(schema.get(key).and_then(Json::as_array).into_iter().flatten());
+    }
+    let refers = |schema: &&Json| {
+        let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+        root.pointer(pointer)
+    };
+    let referred: Vec<&Json> = all.iter().filter_map(refers).collect();
+    all.extend(referred);
+    all
+}
+
+/// What an argument of such a name decides, if it decides who or what is touched.
+fn sort_of(key: &str) -> Option<Sort> {
+    let last = key.rsplit('_').next().unwrap_or(key);
+    let ends = |words: &[&str]| words.contains(&key) || words.contains(&last);
+    if ends(&[
+        "recipient",
+        "recipients",
+        "to",
+        "cc",
+        "bcc",
+        "participant",
+        "participants",
+        "attendee",
+        "attendees",
+        "guest",
+        "guests",
+        "beneficiary",
+        "payee",
+        "receiver",
+        "invitee",
+        "invitees",
+        "target",
+        "destination",
+    ]) {
+        Some(Sort::Party)
+    } else if ends(&["email", "emails", "mail"])
+        || key.ends_with("email_address")
+        || key.ends_with("email_addresses")
+    {
+        Some(Sort::Email)
+    } else if ends(&[
+        "url", "urls", "uri", "link", "links", "website", "webpage", "endpoint", "webhook", "host",
+        "hostname", "domain", "site",
+    ]) {
+        Some(Sort::Url)
+    } else if ends(&["iban", "account", "accounts", "phone", "wallet", "card"])
+        || key.ends_with("account_number")
+        || key.ends_with("account_id")
+        || key.ends_with("phone_number")
+        || key.ends_with("card_number")
+        || key.ends_with("wallet_address")
+        || key.ends_with("routing_number")
+    {
+        Some(Sort::Account)
+    } else if ends(&["id", "ids", "uuid", "guid"]) {
+        Some(Sort::Id)
+    } else if ends(&[
+        "user",
+        "users",
+        "username",
+        "usernames",
+        "channel",
+        "channels",
+        "group",
+        "team",
+        "member",
+        "members",
+        "person",
+        "contact",
+        "customer",
+        "owner",
+        "repo",
+        "repository",
+        "project",
+        "device",
+        "hotel",
+        "restaurant",
+        "company",
+        "password",
+        "pin",
+        "passcode",
+    ]) || key == "name"
+    {
+        Some(Sort::Name)
+    } else if ends(&["path", "filepath", "directory", "dir", "folder"]) {
+        Some(Sort::Path)
+    } else {
+        None
+    }
+}
+
+fn is_content(key: &str) -> bool {
+    let last = key.rsplit('_').next().unwrap_or(key);
+    [
+        "body",
+        "content",
+        "contents",
+        "subject",
+        "description",
+        "message",
+        "text",
+        "title",
+        "comment",
+        "note",
+        "notes",
+        "summary",
+        "location",
+        "caption",
+        "tweet",
+        "reply",
+        "html",
+        "reason",
+        "details",
+        "memo",
+        "data",
+        "payload",
+    ]
+    .contains(&last)
+}
+
+/// What results of a tool without a rule are worth.
+#[must_use]
+pub fn results(name: &str) -> ResultRule {
+    let words = words(name);
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
+    ResultRule {
+        trusted: BTreeMap::new(),
+        known: BTreeMap::new(),
+        located_by: None,
+        harmless: has(&[
+            "day",
+            "date",
+            "time",
+            "now",
+            "clock",
+            "calculator",
+            "calculate",
+            "timezone",
+        ]) && !has(&["calendar", "events", "schedule"]),
+        private: None,
+    }
+}
+
+/// What a field of a result is worth, by its path alone: an identifier is the tool's own, and so is a list of plain names; fields that say who
+/// somebody is are known. Of what is fetched from somewhere, nothing is.
+#[must_use]
+pub fn field(class: Class, path: &str, sort: Sort) -> Option<Worth> {
+    if class == Class::Fetch || path.is_empty() {
+        return None;
+    }
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let key = words(last.trim_end_matches("[]")).join("_");
+    let is_id = key == "id" || key == "uuid" || key == "guid" || key.ends_with("_id");
+    match sort {
+        Sort::Id => is_id.then_some(Worth::Trusted),
+        Sort::Name if path == "[]" => Some(Worth::Trusted),
+        Sort::Name
+            if matches!(
+                key.as_str(),
+                "sender" | "user" | "username" | "channel" | "author" | "name" | "member" | "members"
+            ) =>
+        {
+            Some(Worth::Trusted)
+        }
+        _ => {
+            let says_who = [
+                "sender",
+                "from",
+                "to",
+                "cc",
+                "author",
+                "owner",
+                "email",
+                "emails",
+                "mail",
+                "participants",
+                "attendees",
+                "recipients",
+                "recipient",
+                "user",
+                "username",
+                "name",
+                "members",
+                "organizer",
+                "contact",
+                "phone",
+                "iban",
+                "account",
+                "address",
+                "url",
+                "link",
+                "website",
+                "path",
+                "filename",
+                "title",
+                "guests",
+                "creator",
+                "assignee",
+                "shared_with",
+            ];
+            let tail = key.rsplit('_').next().unwrap_or(&key);
+            (says_who.contains(&key.as_str()) || says_who.contains(&tail)).then_some(Worth::Known)
+        }
+    }
+}
+
+/// What a field of a result is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worth {
+    /// Others write it, and it says who somebody is.
+    Known,
+    /// The tool writes it.
+    Trusted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(name: &str, schema: &str) -> Derived {
+        let offered = Offered {
+            name: name.to_owned(),
+            about: String::new(),
+            schema: serde_json::from_str(schema).unwrap(),
+        };
+        tool(name, Some(&offered))
+    }
+
+    #[test]
+    fn names_say_what_tools_do() {
+        for (name, class, impact) in [
+            ("get_unread_emails", Class::Read, Impact::Low),
+            ("send_email", Class::Write, Impact::High),
+            ("GmailDeleteEmails", Class::Write, Impact::Irreversible),
+            ("frobnicate", Class::Write, Impact::High),
+            ("search_and_delete", Class::Write, Impact::High),
+            ("add_or_remove_user", Class::Write, Impact::Irreversible),
+        ] {
+            let derived = tool(name, None);
+            assert_eq!((derived.class, derived.impact), (class, impact), "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_say_who_is_touched() {
+        let derived = offered(
+            "send_email",
+            r##"{"type": "object", "properties": {
+                "recipients": {"type": "array", "items": {"type": "string"}},
+                "cc": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
+                "attachments": {"type": "array", "items": {"$ref": "#/$defs/File"}},
+                "subject": {"type": "string"}, "body": {"type": "string"}},
+                "$defs": {"File": {"properties": {"file_id": {"type": "string"}}}}}"##,
+        );
+        let sinks: Vec<_> = derived
+            .sinks
+            .iter()
+            .map(|(path, sink)| (path.as_str(), sink.rule().sort))
+            .collect();
+        assert_eq!(
+            sinks,
+            [
+                ("attachments[].file_id", Sort::Id),
+                ("cc[]", Sort::Party),
+                ("recipients[]", Sort::Party)
+            ]
+        );
+        assert_eq!(derived.content, ["subject", "body"]);
+    }
+
+    #[test]
+    fn what_reads_from_an_address_fetches() {
+        let derived = offered(
+            "get_webpage",
+            r#"{"properties": {"url": {"type": "string"}, "id": {}}}"#,
+        );
+        assert_eq!(derived.class, Class::Fetch);
+        assert_eq!(derived.sinks.len(), 1);
+    }
+}

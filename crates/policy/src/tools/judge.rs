@@ -1,0 +1,561 @@
+//! The decision about one call: may it go through, is a person asked, is it denied, and why. A pure and total function of the evidence, the
+//! policy in it, the call and who asks.
+
+use std::collections::BTreeMap;
+
+use portcullis_core::{Glob, Principal};
+use serde_json::Value as Json;
+
+use super::evidence::{Evidence, Origins, Whence};
+use super::folded::Folded;
+use super::rule::{Answer, Class, From, Impact, Principals, Sink, SinkRule, ToolRule, Trifecta, Unknown};
+use super::sort::{Sort, Value};
+use super::structure;
+use super::verbs::{Verb, words};
+
+/// What is done about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallVerdict {
+    /// In one word: the strictest of all reasons; without any, it is allowed.
+    pub answer: Answer,
+    /// Why, in the order of arguments.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a call does not simply go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Which rule says so, as `flow.origin`.
+    pub rule: &'static str,
+    /// What it asks for.
+    pub answer: Answer,
+    /// The argument, if it is about one.
+    pub path: String,
+    /// Its value, shortened.
+    pub value: String,
+    /// Where the value comes from, as far as that is known.
+    pub whence: Option<Whence>,
+    /// In a sentence, for the person who is asked and for the model.
+    pub why: String,
+}
+
+/// How much of a value is shown.
+const SHOWN: usize = 120;
+
+/// Judges a call. `beside` has the tools of the calls that the same reply makes before it.
+#[must_use]
+pub fn judge(
+    evidence: &Evidence,
+    who: &Principal,
+    tool: &str,
+    arguments: &Json,
+    beside: &[String],
+) -> CallVerdict {
+    let mut call = Call::new(evidence, tool, arguments);
+    call.standing(who, beside);
+    if call.rule.is_none() {
+        call.unknown();
+    }
+    if call.class != Class::Read && evidence.is_tainted() && call.fixed.is_none() {
+        call.flow();
+    }
+    if call.class != Class::Read && evidence.is_tainted() {
+        call.trifecta();
+    }
+    let answer = call
+        .reasons
+        .iter()
+        .map(|reason| reason.answer)
+        .max()
+        .unwrap_or(Answer::Allow);
+    CallVerdict {
+        answer,
+        reasons: call.reasons,
+    }
+}
+
+/// A call under judgement.
+struct Call<'e> {
+    evidence: &'e Evidence,
+    tool: &'e str,
+    rule: Option<&'e ToolRule>,
+    class: Class,
+    impact: Impact,
+    fixed: Option<Answer>,
+    sinks: BTreeMap<String, Sink>,
+    content: Vec<String>,
+    values: Vec<(String, String)>,
+    reasons: Vec<Reason>,
+    /// Whether the user named what is touched.
+    named: bool,
+}
+
+impl<'e> Call<'e> {
+    fn new(evidence: &'e Evidence, tool: &'e str, arguments: &Json) -> Call<'e> {
+        let (rule, derived) = evidence.rule(tool);
+        let class = rule.and_then(|rule| rule.class).unwrap_or(derived.class);
+        Call {
+            evidence,
+            tool,
+            class,
+            impact: rule.and_then(|rule| rule.impact).unwrap_or(derived.impact),
+            fixed: rule.and_then(|rule| rule.answer),
+            sinks: rule.and_then(|rule| rule.sinks.clone()).unwrap_or(derived.sinks),
+            content: rule
+                .and_then(|rule| rule.content.clone())
+                .unwrap_or(derived.content),
+            rule,
+            values: structure::values(arguments),
+            reasons: Vec::new(),
+            named: false,
+        }
+    }
+
+    fn because(
+        &mut self,
+        rule: &'static str,
+        answer: Answer,
+        at: Option<(&str, &str)>,
+        whence: Option<Whence>,
+        why: String,
+    ) {
+        let (path, value) = at.unwrap_or_default();
+        self.reasons.push(Reason {
+            rule,
+            answer,
+            path: path.to_owned(),
+            value: value.chars().take(SHOWN).collect(),
+            whence,
+            why,
+        });
+    }
+
+    /// What holds for a call whatever its arguments say.
+    fn standing(&mut self, who: &Principal, beside: &[String]) {
+        let tool = self.tool;
+        if let Some(rule) = self.rule {
+            if rule.principals.as_ref().is_some_and(|allowed| !allowed.has(who)) {
+                self.because(
+                    "tool.principal",
+                    Answer::Deny,
+                    None,
+                    None,
+                    format!("{tool} may not be called by this key"),
+                );
+            }
+            if let Some(answer) = rule.answer.filter(|answer| *answer != Answer::Allow) {
+                let why = match answer {
+                    Answer::Ask => format!("every call of {tool} is to be agreed to"),
+                    _ => format!("{tool} may not be called"),
+                };
+                self.because("tool.answer", answer, None, None, why);
+            }
+            if let Some(most) = rule.quota {
+                let made = self.evidence.called().chain(beside.iter().map(String::as_str));
+                let made = made.filter(|name| *name == tool).count();
+                if made >= most as usize {
+                    self.because(
+                        "tool.quota",
+                        Answer::Deny,
+                        None,
+                        None,
+                        format!("{tool} was called {made} times already"),
+                    );
+                }
+            }
+        }
+        let evidence = self.evidence;
+        for sequence in &evidence.policy().sequences {
+            if !sequence.never.iter().any(|glob| glob.matches(tool)) {
+                continue;
+            }
+            let mut before = evidence.called().chain(beside.iter().map(String::as_str));
+            if let Some(first) = before.find(|name| sequence.after.iter().any(|glob| glob.matches(name))) {
+                let why = format!("{tool} may not be called after {first}");
+                self.because("tool.sequence", sequence.answer, None, None, why);
+            }
+        }
+    }
+
+    /// A tool that no rule names.
+    fn unknown(&mut self) {
+        let tool = self.tool;
+        match self.evidence.policy().unknown {
+            Unknown::Derive => {}
+            Unknown::Ask if self.class == Class::Read => {}
+            Unknown::Ask => self.because(
+                "tool.unknown",
+                Answer::Ask,
+                None,
+                None,
+                format!("no rule names {tool}"),
+            ),
+            Unknown::Deny => self.because(
+                "tool.unknown",
+                Answer::Deny,
+                None,
+                None,
+                format!("no rule names {tool}"),
+            ),
+        }
+    }
+
+    /// Where the values come from, and whether the call was asked for.
+    fn flow(&mut self) {
+        for (path, text, sink) in self.sink_values() {
+            for text in one_by_one(sink.sort, &text) {
+                self.sink(&path, text, &sink);
+            }
+        }
+        self.intent();
+        self.content();
+    }
+
+    /// The values that decide who or what is touched, each with its rule. Whatever stands under the place of a sink is of the sink: a tool may
+    /// take a text in the place of a list.
+    fn sink_values(&self) -> Vec<(String, String, SinkRule)> {
+        let plain = |path: &str| path.replace("[]", "");
+        let of = |path: &str| {
+            let path = plain(path);
+            self.sinks
+                .iter()
+                .filter(|(sink, _)| {
+                    let sink = plain(sink);
+                    path.strip_prefix(&sink)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                })
+                .max_by_key(|(sink, _)| sink.len())
+                .map(|(_, sink)| sink.rule())
+        };
+        self.values
+            .iter()
+            .filter(|(_, text)| !text.trim().is_empty())
+            .filter_map(|(path, text)| Some((path.clone(), text.clone(), of(path)?)))
+            .collect()
+    }
+
+    fn sink(&mut self, path: &str, text: &str, rule: &SinkRule) {
+        let value = Value::new(rule.sort, text);
+        let value = &value;
+        if rule.allow.iter().any(|allowed| allowed.matches(text)) {
+            return;
+        }
+        let origins = self.evidence.origins(value, self.tool);
+        let may = |from: &[From]| from.iter().any(|from| origins.are(*from));
+        let at = Some((path, text));
+        if may(&rule.from) {
+            self.named |= origins.user;
+            // A field of the tool's own says that there is such a thing, not that it is the one that was meant.
+            if !(origins.user || origins.system || origins.owner)
+                && rule.from.contains(&From::Trusted)
+                && origins.trusted.is_some()
+            {
+                self.chosen(path, text, value, &origins);
+            }
+            return;
+        }
+        if may(&rule.ask) {
+            let is_source_of_fetch = self.class == Class::Fetch
+                && value.sort() == Sort::Url
+                && origins.source.as_ref().is_some_and(|(hops, _)| *hops == 1);
+            let is_meant = (origins.known.is_some() && origins.hinted)
+                || (origins.source.as_ref().is_some_and(|(hops, _)| *hops == 1) && origins.spelled);
+            if is_meant || is_source_of_fetch {
+                self.named = true;
+                return;
+            }
+            let (rule, whence) = match (origins.known, origins.source) {
+                (Some(known), _) => ("flow.known", Some(known)),
+                (None, source) => ("flow.source", source.map(|(_, whence)| whence)),
+            };
+            let why = told(path, text, whence.as_ref(), "and the user did not name it");
+            self.because(rule, Answer::Ask, at, whence, why);
+            return;
+        }
+        let otherwise = rule.otherwise.or(self.rule.and_then(|rule| rule.otherwise));
+        let is_read = self.class == Class::Fetch && value.sort() == Sort::Url && origins.seen.is_some();
+        let default = if self.rule.is_none() || is_read {
+            Answer::Ask
+        } else {
+            Answer::Deny
+        };
+        let whence = origins.seen;
+        let why = told(
+            path,
+            text,
+            whence.as_ref(),
+            "and the user's words did not lead there",
+        );
+        self.because("flow.origin", otherwise.unwrap_or(default), at, whence, why);
+    }
+
+    /// A value that the model chose among those that a tool knows.
+    fn chosen(&mut self, path: &str, text: &str, value: &Value, origins: &Origins) {
+        if origins.hinted || (value.sort() == Sort::Id && self.evidence.is_described(value)) {
+            self.named = true;
+        } else if let Some(whence) = self.evidence.mention(value) {
+            let why = told(
+                path,
+                text,
+                Some(&whence),
+                "a text that names it, and the user did not",
+            );
+            self.because(
+                "flow.mentioned",
+                Answer::Ask,
+                Some((path, text)),
+                Some(whence),
+                why,
+            );
+        } else if self.impact == Impact::Irreversible {
+            let why = format!(
+                "{} cannot be undone, and the user did not name {}",
+                self.tool,
+                shown(text)
+            );
+            self.because(
+                "flow.unnamed",
+                Answer::Ask,
+                Some((path, text)),
+                origins.trusted.clone(),
+                why,
+            );
+        }
+    }
+
+    /// Whether the user asked for the call: by naming what is touched, by words that the call repeats, by a verb.
+    fn intent(&mut self) {
+        if self.is_asked() {
+            return;
+        }
+        if self.impact != Impact::Irreversible && (self.named || self.repeats()) {
+            return;
+        }
+        let why = format!("the user's last message does not ask for {}", self.tool);
+        self.because("flow.intent", Answer::Ask, None, None, why);
+    }
+
+    fn is_asked(&self) -> bool {
+        if let Some(phrases) = self.rule.and_then(|rule| rule.intent.as_ref()) {
+            return phrases.is_empty() || phrases.iter().any(|phrase| self.evidence.is_asked(phrase));
+        }
+        words(self.tool)
+            .iter()
+            .filter_map(|word| Verb::of(word))
+            .flat_map(|verb| verb.said)
+            .any(|phrase| self.evidence.is_asked(phrase))
+    }
+
+    /// Whether an argument besides the sinks is in the user's words: a title, a text that was dictated.
+    fn repeats(&self) -> bool {
+        let sinks = self.sink_values();
+        self.values.iter().any(|(path, text)| {
+            let folded = Folded::of(text);
+            folded.as_str().chars().nth(3).is_some()
+                && !folded.as_str().chars().all(char::is_numeric)
+                && !sinks.iter().any(|(sink, ..)| sink == path)
+                && self.evidence.is_typed(&folded)
+        })
+    }
+
+    /// What a text carries to its reader: links, addresses and numbers that the user did not type.
+    fn content(&mut self) {
+        let content: Vec<(String, String)> = self
+            .values
+            .iter()
+            .filter(|(path, _)| {
+                self.content
+                    .iter()
+                    .any(|content| content == path || path.starts_with(&format!("{content}[")))
+            })
+            .cloned()
+            .collect();
+        for (path, text) in content {
+            for value in carried(&text) {
+                let is_known = |value: &Value| {
+                    let origins = self.evidence.origins(value, self.tool);
+                    value.sort() == Sort::Email && origins.trusted.is_some()
+                };
+                if self.evidence.is_said(&value) || is_known(&value) {
+                    continue;
+                }
+                let whence = self.evidence.origins(&value, self.tool).seen;
+                let shown = value.folded().as_str().to_owned();
+                let why = told(
+                    &path,
+                    &shown,
+                    whence.as_ref(),
+                    "and whoever gets the text may follow it",
+                );
+                self.because("flow.content", Answer::Ask, Some((&path, &shown)), whence, why);
+            }
+        }
+    }
+
+    /// Private data, untrusted content and a way out, where nobody said where it goes.
+    fn trifecta(&mut self) {
+        let setting = self.evidence.policy().trifecta;
+        let is_out = self.class == Class::Fetch
+            || self.sinks.values().any(|sink| {
+                matches!(
+                    sink.rule().sort,
+                    Sort::Email | Sort::Url | Sort::Account | Sort::Party
+                )
+            })
+            || self.fixed == Some(Answer::Allow);
+        if setting == Trifecta::Off || !is_out || !self.evidence.is_private() || self.named {
+            return;
+        }
+        let goes_to_known = {
+            let sinks = self.sink_values();
+            !sinks.is_empty()
+                && sinks.iter().all(|(_, text, rule)| {
+                    let origins = self.evidence.origins(&Value::new(rule.sort, text), self.tool);
+                    origins.user
+                        || origins.system
+                        || origins.owner
+                        || origins.trusted.is_some()
+                        || rule.allow.iter().any(|allowed| allowed.matches(text))
+                })
+        };
+        if goes_to_known || self.is_asked() {
+            return;
+        }
+        let answer = if setting == Trifecta::Deny {
+            Answer::Deny
+        } else {
+            Answer::Ask
+        };
+        let why = format!(
+            "{} could carry private data out of a conversation in which strangers have written, and the user did not say where to",
+            self.tool
+        );
+        self.because("flow.trifecta", answer, None, None, why);
+    }
+}
+
+impl Principals {
+    /// Whether somebody is in one of the lists.
+    #[must_use]
+    pub fn has(&self, who: &Principal) -> bool {
+        let any = |list: &[Glob], name: Option<&str>| {
+            name.is_some_and(|name| list.iter().any(|glob| glob.matches(name)))
+        };
+        any(&self.orgs, who.org.as_deref())
+            || any(&self.teams, who.team.as_deref())
+            || any(&self.users, who.user.as_deref())
+            || any(&self.keys, Some(&who.name))
+            || who.roles.iter().any(|role| any(&self.roles, Some(role)))
+    }
+}
+
+impl Origins {
+    fn are(&self, from: From) -> bool {
+        match from {
+            From::User => self.user,
+            From::System => self.system,
+            From::Owner => self.owner,
+            From::Trusted => self.trusted.is_some(),
+            From::Known => self.known.is_some(),
+            From::Source => self.source.is_some(),
+            From::Anywhere => true,
+        }
+    }
+}
+
+/// The addresses in one text; any other text is one value.
+fn one_by_one(sort: Sort, text: &str) -> impl Iterator<Item = &str> {
+    let is_list = matches!(sort, Sort::Email | Sort::Party) && text.matches('@').nth(1).is_some();
+    let pieces = if is_list {
+        text.split(&[',', ';'][..])
+    } else {
+        text.split(&['\0'][..])
+    };
+    pieces.map(str::trim).filter(|piece| !piece.is_empty())
+}
+
+/// Links, addresses and numbers of accounts in a text.
+fn carried(text: &str) -> Vec<Value> {
+    let folded = Folded::of(text);
+    let mut values = Vec::new();
+    for token in folded
+        .as_str()
+        .split(|char: char| char.is_whitespace() || "<>()[]{}\"'|`".contains(char))
+    {
+        let token = token.trim_matches(|char: char| ".,;:!?*".contains(char));
+        if token.contains('@') {
+            if is_address(token) {
+                values.push(Value::new(Sort::Email, token));
+            }
+        } else if is_link(token) {
+            values.push(Value::new(Sort::Url, token));
+        } else if Sort::Party.of(token) == Sort::Account && !is_date(token) {
+            values.push(Value::new(Sort::Account, token));
+        }
+    }
+    values
+}
+
+fn is_address(token: &str) -> bool {
+    token
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
+}
+
+fn is_link(token: &str) -> bool {
+    if token.contains("://") || token.starts_with("www.") {
+        return true;
+    }
+    let host = token.split(['/', '?', '#']).next().unwrap_or("");
+    let Some((name, top)) = host.rsplit_once('.') else {
+        return false;
+    };
+    let is_label =
+        |label: &str| !label.is_empty() && label.chars().all(|char| char.is_alphanumeric() || char == '-');
+    name.split('.').all(is_label)
+        && name.chars().any(char::is_alphabetic)
+        && (2..=24).contains(&top.len())
+        && top.chars().all(|char| char.is_ascii_alphabetic())
+        && !FILES.contains(&top)
+}
+
+/// Endings of files that are no hosts, or hardly ever.
+const FILES: &[&str] = &[
+    "doc", "docx", "xls", "xlsx", "ppt", "pptx", "pdf", "txt", "csv", "json", "xml", "yaml", "yml", "md",
+    "html", "htm", "jpg", "jpeg", "png", "gif", "svg", "mp", "wav", "mov", "zip", "tar", "gz", "exe", "py",
+    "js", "ts", "rs", "go", "java", "log", "sql", "eml", "ics",
+];
+
+fn is_date(token: &str) -> bool {
+    let digits = token.bytes().filter(u8::is_ascii_digit).count();
+    digits == 8 && token.matches('-').count() == 2
+}
+
+fn shown(text: &str) -> String {
+    let short: String = text.chars().take(SHOWN).collect();
+    format!("{short:?}")
+}
+
+/// Where a value comes from, in words.
+fn told(path: &str, text: &str, whence: Option<&Whence>, but: &str) -> String {
+    let value = shown(text);
+    match whence {
+        None => format!("{path} is {value}, which is in no message of the user and in no result"),
+        Some(Whence {
+            tool,
+            path: field,
+            by,
+            ..
+        }) => {
+            let field = if field.is_empty() {
+                "the text".to_owned()
+            } else {
+                format!("the field `{field}`")
+            };
+            let by = by
+                .as_ref()
+                .map_or(String::new(), |by| format!(", written by {}", shown(by)));
+            format!("{path} is {value}, from {field} of a result of {tool}{by}, {but}")
+        }
+    }
+}
