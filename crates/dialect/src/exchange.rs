@@ -12,6 +12,7 @@ use crate::json::{Document, Malformed, NodeId};
 use crate::patch::Edit;
 use crate::promise::{Answer, Called, Promise};
 use crate::reading::{Label, Place};
+use crate::tools::{Act, Altered, DeniedLane, Offer, Step};
 
 /// A family of endpoints that share credentials, errors and an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -480,6 +481,44 @@ pub trait Exchange: Sync {
     fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
         let _ = (body, document);
         Vec::new()
+    }
+
+    /// What a request tells of the conversation, in its order: what was said, called and returned.
+    fn steps(&self, request: &Document) -> Vec<Step> {
+        let _ = request;
+        Vec::new()
+    }
+
+    /// The tools that a request offers to the model, also those that the provider runs.
+    fn offers(&self, request: &Document) -> Vec<Offer> {
+        let _ = request;
+        Vec::new()
+    }
+
+    /// Every tool call of a whole reply, or what an event says of some: of functions, of tools with a free text, in the old form and in
+    /// every choice.
+    fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
+        let _ = (body, document);
+        Vec::new()
+    }
+
+    /// The edits after which a reply, or an event that holds calls whole, has those calls no more and says in its text what is told in
+    /// the place of each. Where no call of a choice is left, it ends as a text does.
+    fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
+        let _ = (body, document, denied);
+        Vec::new()
+    }
+
+    /// What becomes of an event of a stream in which some calls may not go through. `denied` are all of them so far; `none_left` says
+    /// whether a choice has no call that does go through.
+    fn deny_event(
+        &self,
+        event: &Document,
+        denied: &[DeniedLane<'_>],
+        none_left: &dyn Fn(u32) -> bool,
+    ) -> Altered {
+        let _ = (event, denied, none_left);
+        Altered::Gone
     }
 
     /// Whether every answer of a whole reply came to its own end: no limit cut it, no filter, and the model did not refuse.

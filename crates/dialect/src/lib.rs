@@ -13,6 +13,7 @@ mod patch;
 mod promise;
 mod reading;
 mod sse;
+mod tools;
 
 pub use allowance::Allowance;
 pub use dialects::{DIALECTS, Guard, dialect};
@@ -26,3 +27,4 @@ pub use patch::{Edit, apply};
 pub use promise::{Answer, Called, Form, Promise};
 pub use reading::{Content, Label, Place, Prose, Reading, Seg};
 pub use sse::{Frame, Frames, MAX_FRAME, SseError};
+pub use tools::{Act, Altered, DeniedLane, Offer, Step};

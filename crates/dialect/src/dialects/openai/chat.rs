@@ -3,6 +3,7 @@
 //! Source: OpenAI API reference, "Chat", the types of the official Python SDK, and the members that compatible servers add
 //! (vLLM, DeepSeek, Mistral, Groq, OpenRouter, Perplexity, Azure). The labels stand in [`labels`].
 
+mod acts;
 mod labels;
 mod promised;
 
@@ -15,6 +16,7 @@ use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
 use crate::promise::{self, Answer, Called, Promise};
 use crate::reading::{Label, Place};
+use crate::tools::{Act, Altered, DeniedLane, Offer, Step};
 
 use super::{choices, facts, state, stream_usage};
 
@@ -200,6 +202,31 @@ impl Exchange for Chat {
 
     fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
         promised::calls(body, document)
+    }
+
+    fn steps(&self, request: &Document) -> Vec<Step> {
+        acts::steps(request)
+    }
+
+    fn offers(&self, request: &Document) -> Vec<Offer> {
+        acts::offers(request)
+    }
+
+    fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
+        acts::acts(body, document)
+    }
+
+    fn deny(&self, _body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
+        acts::deny(document, denied)
+    }
+
+    fn deny_event(
+        &self,
+        event: &Document,
+        denied: &[DeniedLane<'_>],
+        none_left: &dyn Fn(u32) -> bool,
+    ) -> Altered {
+        acts::deny_event(event, denied, none_left)
     }
 
     fn ended_well(&self, reply: &Document) -> bool {
