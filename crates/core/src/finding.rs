@@ -57,6 +57,8 @@ pub enum Family {
     SystemPrompt,
     /// What costs money without being of use: repetition, circles, replies by the dozen.
     Abuse,
+    /// Tool calls that the policy does not simply let through.
+    Tool,
 }
 
 impl Family {
@@ -69,6 +71,7 @@ impl Family {
         Family::Output,
         Family::SystemPrompt,
         Family::Abuse,
+        Family::Tool,
     ];
 
     /// The name used in records and metrics.
@@ -82,6 +85,7 @@ impl Family {
             Family::Output => "output",
             Family::SystemPrompt => "system_prompt",
             Family::Abuse => "abuse",
+            Family::Tool => "tool",
         }
     }
 }

@@ -285,6 +285,12 @@ impl Reading {
         })
     }
 
+    /// Who wrote each text of the body itself.
+    pub fn origins(&self) -> impl Iterator<Item = (NodeId, Origin)> + '_ {
+        let own = self.slots.iter().filter(|slot| slot.layer == 0);
+        own.map(|slot| (slot.node, slot.origin))
+    }
+
     /// The text of one part.
     #[must_use]
     pub fn text(&self, part: PartId) -> &str {

@@ -67,6 +67,8 @@ pub struct Profile {
     pub sandbox: Sandbox,
     /// Limits on what costs money without being of use.
     pub abuse: Abuse,
+    /// Whether tool calls go through unjudged.
+    pub danger_tools_unchecked: bool,
 }
 
 /// What is done about requests of one key that cost money without being of use, and from when on.
@@ -253,6 +255,7 @@ impl Default for Profile {
             system_prompt: SystemPrompt::default(),
             sandbox: Sandbox::default(),
             abuse: Abuse::default(),
+            danger_tools_unchecked: false,
         }
     }
 }

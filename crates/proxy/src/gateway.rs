@@ -18,6 +18,7 @@ use portcullis_store::{AuditLog, Keyring, Meters, Store};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::calls::NamedToolPolicy;
 use crate::group_limit::GroupLimit;
 use crate::identity::Issuers;
 use crate::levels::Standing;
@@ -209,6 +210,8 @@ pub struct Settings {
     pub prompts: Vec<OwnPrompt>,
     /// What is said of users, teams and organisations.
     pub groups: Groups,
+    /// Tool policies by name; the one named `default` is that of keys that name none.
+    pub tools: Vec<NamedToolPolicy>,
     /// Policies that must permit what is asked, if there are any.
     pub access: Option<Arc<Access>>,
     /// Limits of groups.
@@ -257,6 +260,7 @@ pub struct Gateway {
     pub(crate) profiles: HashMap<String, Arc<Guard>>,
     pub(crate) prompts: HashMap<String, OwnPrompt>,
     pub(crate) groups: Groups,
+    tools: HashMap<String, NamedToolPolicy>,
     pub(crate) access: Option<Arc<Access>>,
     pub(crate) limits: Vec<GroupLimit>,
     pub(crate) certificates: Vec<CertificateRule>,
@@ -490,6 +494,11 @@ impl Gateway {
             profiles,
             prompts,
             groups: settings.groups,
+            tools: settings
+                .tools
+                .into_iter()
+                .map(|named| (named.name.to_string(), named))
+                .collect(),
             access: settings.access,
             limits: settings.limits,
             certificates: settings.certificates,
@@ -500,6 +509,22 @@ impl Gateway {
             timeouts: settings.timeouts,
             max_body,
         })
+    }
+
+    /// The tool policy that applies to one of this standing.
+    pub(crate) fn tools(&self, standing: &Standing) -> NamedToolPolicy {
+        match standing.tools() {
+            Some(name) => self
+                .tools
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| NamedToolPolicy::missing(name)),
+            None => self
+                .tools
+                .get("default")
+                .cloned()
+                .unwrap_or_else(NamedToolPolicy::derived),
+        }
     }
 
     /// Whether this gateway puts texts of its own before conversations, for some key.

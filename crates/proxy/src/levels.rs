@@ -15,6 +15,8 @@ pub struct Group {
     pub org: Option<String>,
     /// The profile that applies where a key, or a narrower group, has none.
     pub profile: Option<String>,
+    /// The tool policy that applies where a key, or a narrower group, has none.
+    pub tools: Option<String>,
     /// Models that its keys may name; empty means all.
     pub models: Vec<Glob>,
     /// Endpoints that its keys may use; empty means all.
@@ -70,6 +72,16 @@ impl Standing {
                 .find_map(|(_, _, group)| group.profile.as_deref())
         };
         own.or_else(of_groups).unwrap_or("default")
+    }
+
+    /// The name of the tool policy that applies, if one is named.
+    pub fn tools(&self) -> Option<&str> {
+        let own = self.principal.tools.as_deref();
+        own.or_else(|| {
+            self.groups
+                .iter()
+                .find_map(|(_, _, group)| group.tools.as_deref())
+        })
     }
 
     /// The setting that does not permit this endpoint, if one does not.
@@ -135,6 +147,7 @@ mod tests {
             Arc::new(Group {
                 org: org.map(str::to_owned),
                 profile: profile.map(str::to_owned),
+                tools: None,
                 models: globs(models),
                 endpoints: globs(endpoints),
             })

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod body;
+mod calls;
 mod door;
 mod enforce;
 mod gateway;
@@ -30,6 +31,7 @@ mod turns;
 mod upstream;
 
 pub use alerts::raise_alerts;
+pub use calls::NamedToolPolicy;
 pub use door::{Door, Entered, Peer, Stream};
 pub use gateway::{
     CertificateRule, Gateway, ModelSize, RequestLimit, Route, Services, Settings, SettingsError, Timeouts,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis_core::{
-    Action, AuditRecord, Decision, Direction, Located, Outcome, RecordedFinding, RequestId, RoomTime, Usage,
+    Action, AuditRecord, Decision, Direction, Kind, Located, Outcome, RecordedFinding, RequestId, RoomTime,
+    Usage,
 };
 use portcullis_dialect::Reading;
 use portcullis_policy::Verdict;
@@ -159,6 +160,17 @@ impl Record {
         self.audit
             .uninspectable
             .extend(reading.uninspectable().iter().take(room).cloned());
+    }
+
+    /// Notes a finding that no detector made.
+    pub fn noted(&mut self, finding: RecordedFinding) {
+        let kind = Kind::new(&finding.kind);
+        self.metrics
+            .finding(kind.as_str(), finding.family, finding.action);
+        self.audit.findings_total = self.audit.findings_total.saturating_add(1);
+        if self.audit.findings.len() < LISTED {
+            self.audit.findings.push(finding);
+        }
     }
 
     /// Notes one finding.

@@ -46,6 +46,9 @@ pub enum Refusal {
     /// More trust than the key may give.
     #[error("This key may not mark content as trusted.")]
     ForbiddenTrust,
+    /// The key may not offer this tool to a model.
+    #[error("this key may not offer this tool to a model: {0}")]
+    ForbiddenTool(String),
     /// No such endpoint.
     #[error("There is no such endpoint here. What has no dialect is refused, never passed through.")]
     UnknownEndpoint,
@@ -127,7 +130,8 @@ impl Refusal {
             | Refusal::ForbiddenPrompt
             | Refusal::ForbiddenUnprompted
             | Refusal::ForbiddenState
-            | Refusal::ForbiddenTrust => (403, "forbidden"),
+            | Refusal::ForbiddenTrust
+            | Refusal::ForbiddenTool(_) => (403, "forbidden"),
             Refusal::UnknownEndpoint => (404, "unknown_endpoint"),
             Refusal::UnknownModel => (404, "unknown_model"),
             Refusal::Malformed(_)

@@ -8,7 +8,9 @@ use serde_json::Value as Json;
 
 use super::evidence::{Evidence, Origins, Whence};
 use super::folded::Folded;
-use super::rule::{Answer, Class, From, Impact, Principals, Sink, SinkRule, ToolRule, Trifecta, Unknown};
+use super::rule::{
+    Answer, Class, From, Impact, Principals, Sink, SinkRule, ToolPolicy, ToolRule, Trifecta, Unknown, named,
+};
 use super::sort::{Sort, Value};
 use super::structure;
 use super::verbs::{Verb, words};
@@ -71,6 +73,70 @@ pub fn judge(
     CallVerdict {
         answer,
         reasons: call.reasons,
+    }
+}
+
+impl Reason {
+    /// In a few words, for whoever called: nothing in it was written by a stranger.
+    #[must_use]
+    pub fn briefly(&self) -> String {
+        let path: String = self
+            .path
+            .chars()
+            .filter(|char| char.is_alphanumeric() || "_-.[]".contains(*char))
+            .take(64)
+            .collect();
+        match self.rule {
+            "flow.origin" => format!("`{path}` does not come from the user"),
+            "flow.known" => {
+                format!("`{path}` comes from a field that others write, and the user did not name it")
+            }
+            "flow.source" => {
+                format!("`{path}` comes from a text that others wrote, and the user did not name it")
+            }
+            "flow.mentioned" => format!("`{path}` is named by a text that others wrote, and not by the user"),
+            "flow.unnamed" => format!("it cannot be undone, and the user did not name `{path}`"),
+            "flow.intent" => "the user's last message does not ask for it".to_owned(),
+            "flow.content" => {
+                format!("`{path}` carries a link, an address or a number that is not the user's")
+            }
+            "flow.trifecta" => "it could carry private data out".to_owned(),
+            "tool.quota" => "it was called as often as it may be".to_owned(),
+            "tool.sequence" => "it may not follow what was called before".to_owned(),
+            "tool.answer" if self.answer == Answer::Ask => "every call of it is to be agreed to".to_owned(),
+            "tool.unknown" => "no rule names it".to_owned(),
+            "tool.arguments" => "its arguments cannot be read".to_owned(),
+            _ if self.path.is_empty() => "it may not be called".to_owned(),
+            _ => format!("`{path}` is not what it may be"),
+        }
+    }
+}
+
+/// Whether a client may offer a tool to a model.
+///
+/// # Errors
+/// Why not.
+pub fn may_offer(
+    policy: &ToolPolicy,
+    who: &Principal,
+    tool: &str,
+    provided: bool,
+) -> Result<(), &'static str> {
+    match named(&policy.tools, tool) {
+        Some((_, rule)) => {
+            if rule.answer == Some(Answer::Deny) {
+                return Err("its rule denies it");
+            }
+            if rule.principals.as_ref().is_some_and(|allowed| !allowed.has(who)) {
+                return Err("its rule is for others");
+            }
+            Ok(())
+        }
+        None if policy.unknown == Unknown::Deny => Err("no rule names it"),
+        // Nobody sees what the provider runs before it has run: it is named, or it is not offered. Where there are no rules at all, there is
+        // nothing to name it in.
+        None if provided && !policy.tools.is_empty() => Err("the provider runs it, and no rule names it"),
+        None => Ok(()),
     }
 }
 

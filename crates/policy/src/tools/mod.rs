@@ -17,7 +17,7 @@ pub use conversation::{Conversation, Offered, Turn};
 pub use derive::{Derived, Worth};
 pub use evidence::{Evidence, Origins, Whence};
 pub use folded::Folded;
-pub use judge::{CallVerdict, Reason, judge};
+pub use judge::{CallVerdict, Reason, judge, may_offer};
 pub use rule::{
     Answer, Class, From, Impact, Principals, ResultRule, Sequence, Sink, SinkRule, ToolPolicy, ToolRule,
     Trifecta, Unknown,

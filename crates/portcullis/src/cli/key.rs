@@ -142,10 +142,26 @@ fn print_alone(text: &str) -> Result<Outcome, Failure> {
 }
 
 fn make(create: &Create, config: &Config) -> Result<Outcome, Failure> {
-    if create.tools.is_some() {
-        return Err(Failure::said(
-            "not in this version: policies for tool calls; leave --tools out",
-        ));
+    let tools: Vec<&str> = config
+        .settings
+        .tools
+        .iter()
+        .map(|named| named.name.as_ref())
+        .collect();
+    if let Some(wanted) = create
+        .tools
+        .as_ref()
+        .filter(|wanted| !tools.contains(&wanted.as_str()))
+    {
+        let known = if tools.is_empty() {
+            "none".to_owned()
+        } else {
+            tools.join(", ")
+        };
+        return Err(Failure::said(format!(
+            "there is no tool policy `{}`; there are {known}",
+            printable(wanted)
+        )));
     }
     let profile = create.profile.as_ref();
     if let Some(profile) = profile.filter(|wanted| !config.profiles().any(|name| name == *wanted)) {
@@ -172,7 +188,7 @@ fn make(create: &Create, config: &Config) -> Result<Outcome, Failure> {
         models: create.models.clone(),
         endpoints: create.endpoints.clone(),
         networks: create.networks.clone(),
-        tools: None,
+        tools: create.tools.clone(),
         limits: Limits {
             rpm: create.rpm,
             tpm: create.tpm,

@@ -3,7 +3,6 @@
 
 /// Paths, in which `*` stands for any name, and what would be configured there.
 const ABSENT: &[(&str, &str)] = &[
-    ("tools", "policies for tool calls"),
     ("mcp", "gateways to MCP servers"),
     ("limits[].for.profile", "limits for a profile"),
 ];
@@ -41,7 +40,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        assert!(feature("tools").is_some());
+        assert!(feature("mcp").is_some());
         assert!(feature("profiles.strict.system_prompt.canary").is_none());
         assert!(feature("limits[3].for.profile").is_some());
         assert!(feature("limits[3].for.team").is_none());

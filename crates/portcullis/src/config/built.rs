@@ -19,6 +19,7 @@ use super::raw::{Raw, RawDialect, RawLevel, RawLimit, RawRoute, RawTeam, RawTime
 use super::raw_profile::RawProfile;
 use super::rules::own_rules;
 use super::text::Text;
+use super::tools::own_policies;
 use super::{credential, identity, policies, schemas};
 use crate::tls::TlsFiles;
 use crate::wiring::head_file;
@@ -115,6 +116,7 @@ impl Config {
                     .map(|(name, profile)| built_profile(name, profile, folder))
                     .collect::<Result<_, _>>()?,
                 prompts: own_prompts(raw, folder)?,
+                tools: own_policies(raw, folder)?,
                 groups: built_groups(raw),
                 access: policies::access(raw, folder)?,
                 limits: raw.limits.iter().map(built_limit).collect(),
@@ -208,6 +210,7 @@ fn built_groups(raw: &Raw) -> Groups {
         let team = RawTeam {
             org: None,
             profile: level.profile.clone(),
+            tools: level.tools.clone(),
             models: level.models.clone(),
             endpoints: level.endpoints.clone(),
         };
@@ -228,6 +231,7 @@ fn built_group(raw: &RawTeam) -> Group {
     Group {
         org: raw.org.clone(),
         profile: raw.profile.clone(),
+        tools: raw.tools.clone(),
         models: raw.models.iter().map(|glob| glob.meaning().0.clone()).collect(),
         endpoints: raw
             .endpoints

@@ -103,11 +103,15 @@ fn covers(first: &Node, second: &Node) -> bool {
 
 /// Profiles and organisations that groups of keys name.
 fn levels(root: &Node, problems: &mut Vec<Problem>) {
-    let (orgs, mut profiles) = (names(root, "orgs"), names(root, "profiles"));
+    let (orgs, mut profiles, tools) = (names(root, "orgs"), names(root, "profiles"), names(root, "tools"));
     profiles.push("default");
     for section in ["orgs", "teams", "users"] {
         for entry in root.child(section).map(Node::entries).unwrap_or_default() {
-            for (member, what, known) in [("profile", "profile", &profiles), ("org", "organisation", &orgs)] {
+            for (member, what, known) in [
+                ("profile", "profile", &profiles),
+                ("org", "organisation", &orgs),
+                ("tools", "tool policy", &tools),
+            ] {
                 let named = entry
                     .node
                     .child(member)

@@ -6,7 +6,7 @@ use super::built::Config;
 use super::problem::{Position, Problem};
 use super::raw::Raw;
 use super::tree::Node;
-use super::{cross, environment, identity, policies, prompts, rules, schema, schemas, tree, validate};
+use super::{cross, environment, identity, policies, prompts, rules, schema, schemas, tools, tree, validate};
 
 /// The name of the file that is looked for where none is given.
 pub const FILE_NAME: &str = "portcullis.yaml";
@@ -125,6 +125,7 @@ pub fn read(text: &str, folder: &Path, credentials: Credentials) -> Result<Raw, 
     problems.extend(schemas::check(&tree, folder));
     problems.extend(identity::check(&tree, folder, credentials == Credentials::Fetch));
     problems.extend(policies::check(&tree, folder));
+    problems.extend(tools::check(&tree, folder));
     if credentials == Credentials::Fetch {
         problems.extend(cross::credentials(&tree, folder));
     }

@@ -20,6 +20,7 @@ mod rules;
 mod schema;
 mod schemas;
 mod text;
+mod tools;
 mod tree;
 mod validate;
 
@@ -35,4 +36,5 @@ pub use raw_profile::RawProfile;
 pub use raw_rule::RawRule;
 pub use schema::{resolve, schema, words};
 pub use text::{FORMATS, Form, FormEntry, form};
+pub use tools::of_text as tool_policy;
 pub use tree::parse as parse_yaml;

@@ -66,6 +66,10 @@ pub struct Raw {
     /// System prompts that the gateway keeps, by a name of your own. A request chooses one by
     /// `"portcullis": {"prompt": "NAME", "variables": {…}}`, a profile by `system_prompt.prompt`.
     pub prompts: BTreeMap<String, RawPrompt>,
+    /// Tool policies by a name of your own: what the tools of an agent may do. A key or a group names one; that named `default` is the
+    /// policy of those that name none. Without any, one is derived from the tools themselves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, RawTools>,
     /// Rules of your own, beside the built-in ones. What they find is acted upon as a profile says of their family.
     pub rules: Vec<RawRule>,
     /// Files with rules of your own: TOML, a `[[rule]]` block each with the settings of `rules`, and
@@ -192,12 +196,24 @@ pub struct RawLevel {
     /// The profile of keys that have none of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The tool policy of keys that have none of their own: one of `tools`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
     /// Models that the keys may name; all where none is given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Text<Pattern>>,
     /// Endpoints that the keys may use, as `/v1/chat/completions`; all where none is given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Text<EndpointPattern>>,
+}
+
+/// A tool policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Tools")]
+pub struct RawTools {
+    /// The file of the policy. It is read again on a reload.
+    pub file: String,
 }
 
 /// What holds for all keys of a team.
@@ -211,6 +227,9 @@ pub struct RawTeam {
     /// The profile of keys that have none of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The tool policy of keys that have none of their own: one of `tools`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
     /// Models that the keys may name; all where none is given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Text<Pattern>>,
@@ -369,6 +388,7 @@ impl Default for Raw {
             limits: Vec::new(),
             profiles: BTreeMap::new(),
             prompts: BTreeMap::new(),
+            tools: BTreeMap::new(),
             rules: Vec::new(),
             rules_files: Vec::new(),
             audit: RawAudit::default(),

@@ -38,6 +38,9 @@ pub struct RawProfile {
     pub sandbox: RawSandbox,
     /// What costs money without being of use: repetition, conversations that go in circles, replies by the dozen.
     pub abuse: RawAbuse,
+    /// Lets tool calls through without looking at where their values come from. Whoever writes what a tool returns can then make the model do
+    /// whatever its tools can.
+    pub danger_tools_unchecked: bool,
 }
 
 /// Whether a profile acts.
@@ -476,6 +479,7 @@ impl RawProfile {
                 from_client: self.system_prompt.from_client.into(),
                 prompt: self.system_prompt.prompt.clone(),
             },
+            danger_tools_unchecked: self.danger_tools_unchecked,
             abuse: Abuse {
                 repeated: self.abuse.repeated.into(),
                 repeated_rpm: self.abuse.repeated_rpm,

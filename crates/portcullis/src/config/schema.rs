@@ -7,10 +7,17 @@ use super::raw::Raw;
 /// The schema, as `check --schema` prints it and as the checker reads it.
 #[must_use]
 pub fn schema() -> Value {
-    let mut schema = schemars::schema_for!(Raw).to_value();
+    let mut schema = of::<Raw>();
     if let Some(top) = schema.as_object_mut() {
         top.insert("title".to_owned(), "portcullis.yaml".into());
     }
+    schema
+}
+
+/// The schema of a file that is a value of that type.
+#[must_use]
+pub fn of<T: schemars::JsonSchema>() -> Value {
+    let mut schema = schemars::schema_for!(T).to_value();
     without_null(&mut schema);
     schema
 }

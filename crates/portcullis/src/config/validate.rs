@@ -13,8 +13,19 @@ use super::tree::{Entry, Node, Value};
 /// Everything that is wrong with `node` by the schema `root`.
 #[must_use]
 pub fn validate(root: &Json, node: &Node) -> Vec<Problem> {
+    checked(root, node, false)
+}
+
+/// The same of a file whose names are others' to choose: of tools, of their arguments, of fields of their results.
+#[must_use]
+pub fn validate_foreign(root: &Json, node: &Node) -> Vec<Problem> {
+    checked(root, node, true)
+}
+
+fn checked(root: &Json, node: &Node, foreign: bool) -> Vec<Problem> {
     let mut checker = Checker {
         root,
+        foreign,
         problems: Vec::new(),
     };
     checker.visit(root, node, "");
@@ -23,6 +34,7 @@ pub fn validate(root: &Json, node: &Node) -> Vec<Problem> {
 
 struct Checker<'a> {
     root: &'a Json,
+    foreign: bool,
     problems: Vec<Problem>,
 }
 
@@ -76,13 +88,22 @@ impl<'a> Checker<'a> {
 
     /// One of several kinds of values; the kind that is there says which.
     fn any(&mut self, choices: &'a [Json], node: &Node, path: &str) {
-        let kind_of = |choice: &'a Json| choice.get("type").and_then(Json::as_str);
+        let choices: Vec<&'a Json> = choices.iter().map(|choice| resolve(self.root, choice)).collect();
+        let kind_of = |choice: &'a Json| match words(choice).is_empty() {
+            true => choice.get("type").and_then(Json::as_str),
+            false => Some("string"),
+        };
         let there = match node.value {
             Value::List(_) => "array",
             Value::Text(_) => "string",
+            Value::Map(_) => "object",
             _ => "",
         };
-        match choices.iter().find(|choice| kind_of(choice) == Some(there)) {
+        match choices
+            .iter()
+            .copied()
+            .find(|choice| kind_of(choice) == Some(there))
+        {
             Some(choice) => self.visit(choice, node, path),
             None => {
                 let kinds: Vec<String> = choices
@@ -108,6 +129,7 @@ impl<'a> Checker<'a> {
                 Some(schema) => {
                     if known.is_none() {
                         match path {
+                            _ if self.foreign => self.foreign_name(entry, &inner),
                             // Keys and identity providers name these.
                             "orgs" | "teams" | "users" => self.foreign_name(entry, &inner),
                             _ => self.name(entry, &inner),

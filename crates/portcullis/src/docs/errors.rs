@@ -35,6 +35,7 @@ static ALL: &[Refusal] = &[
     Refusal::ForbiddenSystemPrompt,
     Refusal::ForbiddenState,
     Refusal::ForbiddenTrust,
+    Refusal::ForbiddenTool(String::new()),
     Refusal::ForbiddenPrompt,
     Refusal::ForbiddenUnprompted,
     Refusal::UnknownEndpoint,
@@ -67,6 +68,9 @@ const fn case(refusal: &Refusal) -> &'static str {
         Refusal::ForbiddenSystemPrompt => "the profile lets no client send a system prompt",
         Refusal::ForbiddenState => "stored state that another key made",
         Refusal::ForbiddenTrust => "more trust than the key may give",
+        Refusal::ForbiddenTool(_) => {
+            "a tool in the request that the tool policy of the key does not let it offer"
+        }
         Refusal::ForbiddenPrompt => {
             "a prompt of the gateway's that the key may not use, or that is not there"
         }

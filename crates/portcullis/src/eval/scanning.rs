@@ -85,7 +85,7 @@ fn outcome(scanner: &Scanner, row: &Row) -> Outcome {
             family @ (Family::Secret | Family::Pii) => {
                 outcome.values.push((family, finding.kind, finding.span));
             }
-            Family::Link | Family::Output | Family::SystemPrompt | Family::Abuse => {}
+            Family::Link | Family::Output | Family::SystemPrompt | Family::Abuse | Family::Tool => {}
         }
     }
     outcome.injections.sort();

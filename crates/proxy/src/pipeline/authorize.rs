@@ -16,6 +16,7 @@ use super::parse::Asked;
 use super::permit::{permit_endpoint, permit_use};
 use super::sandbox::sandbox;
 use super::terms::Terms;
+use crate::calls::ToolGuard;
 use crate::enforce;
 use crate::marks::Marks;
 use crate::masks::Masks;
@@ -42,6 +43,8 @@ pub(crate) struct Confiding {
     /// What instructs the model, where the provider keeps that for later turns.
     pub prompt: Arc<str>,
     pub terms: Option<Arc<Terms>>,
+    /// What the tool calls of the reply are judged by.
+    pub calls: Option<Arc<ToolGuard>>,
     /// Whether it was the gateway that asked for the event that tells what was used: the client does not see it.
     pub asked_usage: bool,
 }
@@ -187,6 +190,7 @@ pub(super) async fn authorize(
     }
     permit_use(gw, &asked, reading.document(), record)?;
     judge_outside(&asked, &outside, record)?;
+    let calls = tools(gw, &asked, &reading, record)?;
     let terms = Terms::of(&asked.guard, asked.exchange, reading.document())?;
     let bound_to = owned_state(gw, &asked).await?;
     let mailboxes = asks_for_mailboxes(reading.document());
@@ -241,10 +245,33 @@ pub(super) async fn authorize(
             inserted,
             prompt,
             terms,
+            calls,
             asked_usage: false,
         },
         bound_to,
     })
+}
+
+/// What the tool calls of the reply will be judged by, where a model answers; and whether the tools may be offered at all.
+fn tools(
+    gw: &Gateway,
+    asked: &Asked,
+    reading: &Reading,
+    record: &mut Record,
+) -> Result<Option<Arc<ToolGuard>>, Refusal> {
+    let profile = &asked.guard.profile;
+    let document = reading.document();
+    let answers = asked.exchange.allowance(document).is_some() || asked.call.retrieves;
+    if !answers || profile.danger_tools_unchecked {
+        return Ok(None);
+    }
+    let named = gw.tools(&asked.standing);
+    let guard = ToolGuard::of(&named, &asked.principal, profile.mode, asked.exchange, reading);
+    if let Some((rule, tool)) = guard.refuses_offer(&asked.exchange.offers(document)) {
+        record.audit.denied_by.push(rule);
+        return Err(Refusal::ForbiddenTool(tool));
+    }
+    Ok(Some(guard))
 }
 
 /// Whether a schema in the request (of a tool's arguments, of the reply) wants a mailbox somewhere. A model that is held to it

@@ -26,6 +26,7 @@ use super::stream::Guarded;
 use super::terms::{Fit, Terms};
 use super::unmark::unmarked;
 use crate::body::BodyError;
+use crate::calls::{Calls, ToolGuard};
 use crate::enforce;
 use crate::gateway::Guard;
 use crate::kept::Recalled;
@@ -93,6 +94,7 @@ pub(crate) struct Behind {
     /// Whether the reply is one that was made earlier.
     pub retrieves: bool,
     pub terms: Option<Arc<Terms>>,
+    pub calls: Option<Arc<ToolGuard>>,
     pub asked_usage: bool,
     pub account: Account,
     pub upstream: String,
@@ -125,6 +127,7 @@ pub(crate) async fn deliver(
         prompt: confiding.prompt,
         retrieves: asked.call.retrieves,
         terms: confiding.terms,
+        calls: confiding.calls,
         asked_usage: confiding.asked_usage,
         account: Account::new(asked.places, price, expected, answered),
         upstream,
@@ -365,6 +368,7 @@ async fn buffered(
         Some(short) => Bytes::from(short),
         None => apply(document.bytes(), edits),
     };
+    let bytes = without_denied(behind, bytes, record)?;
     let Some(terms) = &behind.terms else {
         return Ok(Told::completed(bytes, Fit::default()));
     };
@@ -375,6 +379,27 @@ async fn buffered(
         true => Told::withheld(exchange, document, fit, record),
         false => Told::completed(bytes, fit),
     })
+}
+
+/// The reply as the client would get it, without the tool calls that may not go through.
+fn without_denied(behind: &Behind, bytes: Bytes, record: &mut Record) -> Result<Bytes, Refusal> {
+    let Some(guard) = &behind.calls else {
+        return Ok(bytes);
+    };
+    let reply = Document::read(bytes.clone()).map_err(|_| Refusal::Unreadable)?;
+    let denied = Calls::new(Arc::clone(guard)).whole(behind.exchange, Which::Reply, &reply, record);
+    if denied.is_empty() {
+        return Ok(bytes);
+    }
+    let denied: Vec<_> = denied.iter().map(|(node, told)| (*node, told.as_ref())).collect();
+    let left = apply(&bytes, behind.exchange.deny(Which::Reply, &reply, &denied));
+    // What is left is read once more: a call that could not be taken out takes the reply with it.
+    let read = Document::read(left.clone()).map_err(|_| Refusal::Unreadable)?;
+    let acts = |document| behind.exchange.acts(Which::Reply, document).len();
+    if acts(&read).saturating_add(denied.len()) != acts(&reply) {
+        return Err(Refusal::Content);
+    }
+    Ok(left)
 }
 
 /// Judges the texts of a whole reply: the edits that it needs, and whether it is refused for its content.

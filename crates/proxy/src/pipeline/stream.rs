@@ -1,6 +1,7 @@
 //! A streamed reply under guard: what comes from the upstream goes through the engine, and only what the engine releases goes
 //! to the client. It is polled by the client's connection: a client that does not read makes the upstream wait.
 
+mod acts;
 mod calm;
 mod delta;
 mod engine;
@@ -71,6 +72,7 @@ impl Guarded {
             prompt,
             retrieves,
             terms,
+            calls,
             asked_usage,
             account,
             upstream: name,
@@ -86,6 +88,7 @@ impl Guarded {
                 prompt,
                 repeats: retrieves,
                 terms,
+                calls,
                 asked_usage,
             },
             (principal, name),

@@ -13,8 +13,8 @@ use portcullis_core::{
     Action, Channel, Direction, Finding, Lane, Located, Origin, Part, PartId, Principal, Uninspectable,
 };
 use portcullis_dialect::{
-    About, Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, Progress, Reading, Sort, Stage,
-    StateRef, apply, lanes, quoted,
+    About, Altered, Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, Progress, Reading,
+    Sort, Stage, StateRef, apply, lanes, quoted,
 };
 use portcullis_inspect::Window;
 use portcullis_policy::{Facts, Hold, Verdict, decide};
@@ -26,6 +26,7 @@ use super::super::inspect_input::scan;
 use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
 use super::super::terms::Terms;
+use super::acts::Acts;
 use super::calm::Calm;
 use super::delta::piece_edits;
 use super::hindsight::{Hindsight, look_back};
@@ -33,6 +34,7 @@ use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
 use super::unmarking::Unmarking;
 use super::watch::Watch;
+use crate::calls::ToolGuard;
 use crate::enforce;
 use crate::gateway::Guard;
 use crate::kept::Recalled;
@@ -82,6 +84,7 @@ pub(super) struct Instructions {
     /// Whether the reply is one that was made earlier, so that what was confided is only known from what it repeats.
     pub repeats: bool,
     pub terms: Option<Arc<Terms>>,
+    pub calls: Option<Arc<ToolGuard>>,
     /// Whether the event that tells what was used is for the gateway alone.
     pub asked_usage: bool,
 }
@@ -111,6 +114,7 @@ pub(super) struct Engine {
     calm: Calm,
     limits: Limits,
     watch: Watch,
+    acts: Acts,
 }
 
 impl Engine {
@@ -124,6 +128,7 @@ impl Engine {
     ) -> Engine {
         Engine {
             watch: Watch::new(instructions.terms),
+            acts: Acts::new(instructions.calls),
             limits: Limits::of(&guard.profile),
             unmarking: Unmarking::new(exchange, marks),
             gateway,
@@ -257,6 +262,10 @@ impl Engine {
             self.progress.choice(group, Stage::Unsaid);
         }
         let mut edits = self.judge_whole_texts(&reading, record)?;
+        if let Some(rest) = self.acts.event(exchange, reading.document(), &edits, record)? {
+            // What is left of it is an event like any other, in which no call is that may not go through.
+            return self.take(frame.with_data(rest), record, out);
+        }
         self.watch
             .event(&self.guard, exchange, &reading, &edits, record)?;
         let is_delta = edits.is_empty() && exchange.splittable(reading.document());
@@ -455,6 +464,7 @@ impl Engine {
                 lane.rewritten = judged.filter(|text| *text != lane.text);
                 let text = lane.rewritten.as_ref().unwrap_or(&lane.text);
                 self.watch.closed(&self.guard, lane.id, text, record)?;
+                self.acts.closed(lane.id, text, record)?;
                 lane.text.clear();
             } else {
                 let mut found = Vec::new();
@@ -609,6 +619,11 @@ impl Engine {
             });
             edits.extend(nulls);
         }
+        if self.acts.alters() {
+            self.send_altered(held, edits, out);
+            return;
+        }
+        self.acts.left(&held.opens);
         if edits.is_empty() {
             self.exchange.progress(document, &mut self.progress);
             if self.watch.listens() {
@@ -634,6 +649,38 @@ impl Engine {
             }
         }
         out.push_back(held.frame.with_data(data).raw);
+    }
+}
+
+impl Engine {
+    /// Sends an event of a stream in which some calls may not go through.
+    fn send_altered(&mut self, held: &Held, edits: Vec<Edit>, out: &mut VecDeque<Bytes>) {
+        let Some(reading) = &held.reading else { return };
+        let is_changed = !edits.is_empty();
+        let data = apply(reading.document().bytes(), edits);
+        // It was one document before, and the edits replace texts by texts.
+        let Ok(event) = Document::read(data.clone()) else {
+            return;
+        };
+        let of = held.pieces.iter().map(|piece| piece.lane);
+        let lanes: Vec<Lane> = of.chain(held.opens.iter().copied()).collect();
+        let raw = match self.acts.altered(self.exchange, &event, &lanes) {
+            Altered::Gone => return,
+            Altered::Not if !is_changed => held.frame.raw.clone(),
+            Altered::Not => held.frame.with_data(data).raw,
+            Altered::Edited(edits) => held.frame.with_data(apply(event.bytes(), edits)).raw,
+            Altered::Instead(events) => Bytes::from(events),
+        };
+        let mut frames = Vec::new();
+        // What the last events of a stream repeat must be what was sent.
+        if Frames::new().push(&raw, &mut frames).is_ok() {
+            for data in frames.into_iter().filter_map(|frame| frame.data) {
+                if let Ok(sent) = Document::read(data) {
+                    self.exchange.progress(&sent, &mut self.progress);
+                }
+            }
+        }
+        out.push_back(raw);
     }
 }
 

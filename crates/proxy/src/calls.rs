@@ -1,0 +1,297 @@
+//! Tool calls of a reply, held to the tool policy of the key. What a conversation proves is known from the request; each call is judged when
+//! its arguments are whole, as the client would get them, and before anything of it has left.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use portcullis_core::{
+    Action, Channel, Decision, Direction, Family, Origin, Principal, RecordedFinding, Severity, Span,
+};
+use portcullis_dialect::{Document, Exchange, NodeId, Offer, Reading, Sort, Step};
+use portcullis_policy::Mode;
+use portcullis_policy::tools::{
+    Answer, CallVerdict, Conversation, Evidence, Offered, Reason, ToolPolicy, Turn, Unknown, judge, may_offer,
+};
+use serde_json::Value;
+
+use crate::record::Record;
+
+/// A tool policy by its name.
+#[derive(Clone, Debug)]
+pub struct NamedToolPolicy {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// What it says.
+    pub policy: Arc<ToolPolicy>,
+}
+
+impl NamedToolPolicy {
+    /// What holds where the configuration says nothing.
+    #[must_use]
+    pub fn derived() -> NamedToolPolicy {
+        NamedToolPolicy {
+            name: Arc::from("derived"),
+            policy: Arc::default(),
+        }
+    }
+
+    /// What holds for a key whose policy is not there any more: nothing goes through.
+    #[must_use]
+    pub fn missing(name: &str) -> NamedToolPolicy {
+        NamedToolPolicy {
+            name: Arc::from(name),
+            policy: Arc::new(ToolPolicy {
+                unknown: Unknown::Deny,
+                ..ToolPolicy::default()
+            }),
+        }
+    }
+}
+
+/// What the calls of one reply are judged by.
+pub(crate) struct ToolGuard {
+    name: Arc<str>,
+    evidence: Evidence,
+    who: Arc<Principal>,
+    enforces: bool,
+}
+
+impl ToolGuard {
+    /// The guard of the reply to a request.
+    pub fn of(
+        named: &NamedToolPolicy,
+        who: &Arc<Principal>,
+        mode: Mode,
+        exchange: &dyn Exchange,
+        reading: &Reading,
+    ) -> Arc<ToolGuard> {
+        Arc::new(ToolGuard {
+            name: Arc::clone(&named.name),
+            evidence: Evidence::new(Arc::clone(&named.policy), conversation(exchange, reading)),
+            who: Arc::clone(who),
+            enforces: mode == Mode::Enforce,
+        })
+    }
+
+    /// The tool of a request that may not be offered, if there is one: what says so, and its name.
+    pub fn refuses_offer(&self, offers: &[Offer]) -> Option<(String, String)> {
+        offers.iter().find_map(|offer| {
+            let why = may_offer(self.evidence.policy(), &self.who, &offer.name, offer.provided).err()?;
+            let tool: String = offer.name.chars().take(100).collect();
+            Some((format!("tools.{}.{tool}: {why}", self.name), tool))
+        })
+    }
+}
+
+/// The conversation that a request tells.
+fn conversation(exchange: &dyn Exchange, reading: &Reading) -> Conversation {
+    let document = reading.document();
+    let origins: HashMap<NodeId, Origin> = reading.origins().collect();
+    let text = |node: NodeId| match document.sort(node) {
+        Sort::String => document.text(node).to_owned(),
+        _ => document.wire(node).to_owned(),
+    };
+    let turns = exchange.steps(document).into_iter().map(|step| match step {
+        Step::Said(node) => Turn::Said {
+            origin: origins.get(&node).copied().unwrap_or(Origin::Unknown),
+            text: text(node),
+        },
+        Step::Called { id, name, arguments } => Turn::Called {
+            id,
+            tool: name,
+            arguments: arguments.map_or(Value::Null, |node| {
+                let text = text(node);
+                serde_json::from_str(&text).unwrap_or(Value::String(text))
+            }),
+        },
+        Step::Returned { call, name, content } => Turn::Returned {
+            call,
+            tool: name,
+            text: content.into_iter().map(text).collect::<Vec<_>>().join("\n"),
+        },
+    });
+    let offered = exchange.offers(document).into_iter().map(|offer| Offered {
+        name: offer.name,
+        about: offer.about.map_or_else(String::new, text),
+        schema: offer
+            .schema
+            .and_then(|node| serde_json::from_str(document.wire(node)).ok())
+            .unwrap_or(Value::Null),
+    });
+    Conversation {
+        turns: turns.collect(),
+        offered: offered.collect(),
+        tainted: false,
+    }
+}
+
+/// The calls of one reply so far.
+pub(crate) struct Calls {
+    guard: Arc<ToolGuard>,
+    judged: Vec<Judged>,
+    /// Tools of the calls that go through.
+    made: Vec<String>,
+}
+
+/// A call that was judged. What is said of it again is the same call.
+struct Judged {
+    tool: String,
+    arguments: String,
+    told: Option<Arc<str>>,
+}
+
+impl Calls {
+    pub fn new(guard: Arc<ToolGuard>) -> Calls {
+        Calls {
+            guard,
+            judged: Vec::new(),
+            made: Vec::new(),
+        }
+    }
+
+    /// Judges a call; what the client is told in its place, if it may not go through.
+    pub fn judge(&mut self, tool: &str, arguments: &str, record: &mut Record) -> Option<Arc<str>> {
+        let known = self
+            .judged
+            .iter()
+            .find(|known| known.tool == tool && known.arguments == arguments);
+        if let Some(known) = known {
+            return known.told.clone();
+        }
+        let verdict = match read(arguments) {
+            Some(value) => judge(&self.guard.evidence, &self.guard.who, tool, &value, &self.made),
+            None => unreadable(),
+        };
+        note(&self.guard, tool, &verdict, record);
+        let passes = verdict.answer == Answer::Allow || !self.guard.enforces;
+        let told = (!passes).then(|| Arc::from(told(tool, &verdict)));
+        if passes {
+            self.made.push(tool.to_owned());
+        }
+        self.judged.push(Judged {
+            tool: tool.to_owned(),
+            arguments: arguments.to_owned(),
+            told: told.clone(),
+        });
+        told
+    }
+
+    /// Judges the calls that a body holds whole: those that may not go through, with what is told.
+    pub fn whole(
+        &mut self,
+        exchange: &dyn Exchange,
+        body: portcullis_dialect::Body,
+        document: &Document,
+        record: &mut Record,
+    ) -> Vec<(NodeId, Arc<str>)> {
+        let acts = exchange.acts(body, document);
+        let whole = acts.into_iter().filter(|act| act.lane.is_none());
+        whole
+            .filter_map(|act| {
+                let arguments = act.arguments.map_or("", |node| written(document, node));
+                Some((act.node, self.judge(&act.name, arguments, record)?))
+            })
+            .collect()
+    }
+}
+
+/// Arguments as they are written: the JSON in a string, or a value.
+pub(crate) fn written(document: &Document, arguments: NodeId) -> &str {
+    match document.sort(arguments) {
+        Sort::String => document.text(arguments),
+        _ => document.wire(arguments),
+    }
+}
+
+/// Arguments as a value. What another parser could read otherwise is none; a free text is the one argument of a tool that takes such.
+fn read(arguments: &str) -> Option<Value> {
+    let trimmed = arguments.trim();
+    if trimmed.is_empty() {
+        return Some(Value::Object(serde_json::Map::new()));
+    }
+    if !trimmed.starts_with(['{', '[']) {
+        return Some(serde_json::json!({ "input": arguments }));
+    }
+    Document::read(Bytes::copy_from_slice(trimmed.as_bytes())).ok()?;
+    serde_json::from_str(trimmed).ok()
+}
+
+fn unreadable() -> CallVerdict {
+    CallVerdict {
+        answer: Answer::Deny,
+        reasons: vec![Reason {
+            rule: "tool.arguments",
+            answer: Answer::Deny,
+            path: String::new(),
+            value: String::new(),
+            whence: None,
+            why: "its arguments cannot be read".to_owned(),
+        }],
+    }
+}
+
+/// Records why a call does not simply go through.
+fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, record: &mut Record) {
+    let tool: String = tool.chars().take(100).collect();
+    for reason in &verdict.reasons {
+        let action = match reason.answer {
+            _ if !guard.enforces => Action::Flag,
+            Answer::Allow => Action::Flag,
+            Answer::Ask | Answer::Sanitise | Answer::Deny => Action::Block,
+        };
+        record.noted(RecordedFinding {
+            kind: reason.rule.to_owned(),
+            family: Family::Tool,
+            severity: Severity::High,
+            score: 1.0,
+            direction: Direction::Output,
+            channel: Channel::ToolCall,
+            path: match reason.path.as_str() {
+                "" => tool.clone(),
+                path => format!("{tool}.{path}"),
+            },
+            span: Span::new(0, 0),
+            action,
+            rule: format!("tools.{}: {}", guard.name, reason.answer.name()),
+            late: false,
+        });
+    }
+    if verdict.answer != Answer::Allow {
+        let decision = if guard.enforces {
+            Decision::Redact
+        } else {
+            Decision::Observe
+        };
+        record.audit.decision = record.audit.decision.max(decision);
+    }
+}
+
+/// What stands in the place of a call: for the model, that it can go on, and for the client. Whatever strangers wrote is not repeated.
+fn told(tool: &str, verdict: &CallVerdict) -> String {
+    let tool: String = tool
+        .chars()
+        .filter(|char| char.is_alphanumeric() || "_-.:".contains(*char))
+        .take(64)
+        .collect();
+    let mut whys: Vec<String> = Vec::new();
+    for reason in verdict
+        .reasons
+        .iter()
+        .filter(|reason| reason.answer == verdict.answer)
+    {
+        let why = reason.briefly();
+        if !whys.contains(&why) {
+            whys.push(why);
+        }
+    }
+    let why = whys.join("; ");
+    match verdict.answer {
+        Answer::Ask => format!(
+            "[approval_required] The call of `{tool}` waits for a person's approval: {why}. It was not made. Go on without it where that is possible, or ask the user."
+        ),
+        _ => format!(
+            "[tool_call_denied] The call of `{tool}` was not let through: {why}. Do not try it again in another form; go on with what the user asked for."
+        ),
+    }
+}

@@ -1,0 +1,209 @@
+//! Tool calls of a stream under the tool policy: which lane is the call of which tool, which may not go through, and what its events
+//! become. It holds nothing back itself; the engine does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use portcullis_core::Lane;
+use portcullis_dialect::{Act, Altered, Body, DeniedLane, Document, Edit, Exchange, apply, lanes};
+
+use super::engine::Stop;
+use crate::calls::{Calls, ToolGuard, written};
+use crate::record::Record;
+
+/// A call whose arguments come in a lane.
+struct Open {
+    lane: Lane,
+    group: u32,
+    name: String,
+    /// Whether it was judged, by what came in the lane or by what an event had whole.
+    is_judged: bool,
+    told: Option<Arc<str>>,
+    /// Whether an event of it has left, or what takes its place.
+    has_left: bool,
+}
+
+pub(super) struct Acts {
+    calls: Option<Calls>,
+    open: Vec<Open>,
+    /// Choices of which a call goes through.
+    passed: Vec<u32>,
+    /// Choices of which one does not.
+    denied: Vec<u32>,
+}
+
+impl Acts {
+    pub fn new(guard: Option<Arc<ToolGuard>>) -> Acts {
+        Acts {
+            calls: guard.map(Calls::new),
+            open: Vec::new(),
+            passed: Vec::new(),
+            denied: Vec::new(),
+        }
+    }
+
+    /// Takes what an event says of calls, as `edits` leave it; the edits that take calls out of it that it holds whole.
+    pub fn event(
+        &mut self,
+        exchange: &dyn Exchange,
+        document: &Document,
+        edits: &[Edit],
+        record: &mut Record,
+    ) -> Result<Option<Bytes>, Stop> {
+        if self.calls.is_none() {
+            return Ok(None);
+        }
+        let acts = exchange.acts(Body::Event, document);
+        if acts.is_empty() {
+            return Ok(None);
+        }
+        if acts
+            .iter()
+            .all(|act| act.arguments.is_none() && act.lane.is_some())
+        {
+            for act in acts {
+                self.named(act);
+            }
+            return Ok(None);
+        }
+        // What is judged is what would be sent.
+        let changed = match edits {
+            [] => document.clone(),
+            edits => Document::read(apply(document.bytes(), edits.to_vec())).map_err(|_| Stop::Unreadable)?,
+        };
+        let mut denied = Vec::new();
+        for act in exchange.acts(Body::Event, &changed) {
+            let (node, group, lane) = (act.node, act.group, act.lane);
+            let arguments = act.arguments.map(|node| written(&changed, node).to_owned());
+            let name = act.name.clone();
+            if lane.is_some() {
+                self.named(act);
+            }
+            let told = match (lane, arguments) {
+                (Some(_), None) => continue,
+                (Some(lane), Some(arguments)) => {
+                    self.judge(lane, &arguments, record)?;
+                    continue;
+                }
+                (None, arguments) => self.told(&name, &arguments.unwrap_or_default(), record),
+            };
+            match told {
+                Some(told) => {
+                    self.denied.push(group);
+                    denied.push((node, told));
+                }
+                None => self.passed.push(group),
+            }
+        }
+        if denied.is_empty() {
+            return Ok(None);
+        }
+        let denied: Vec<_> = denied.iter().map(|(node, told)| (*node, told.as_ref())).collect();
+        Ok(Some(apply(
+            changed.bytes(),
+            exchange.deny(Body::Event, &changed, &denied),
+        )))
+    }
+
+    /// A tool may be named in pieces, and again.
+    fn named(&mut self, act: Act) {
+        let Some(lane) = act.lane else { return };
+        match self.open.iter_mut().find(|open| open.lane == lane) {
+            Some(open) if open.name != act.name => open.name.push_str(&act.name),
+            Some(_) => {}
+            None => self.open.push(Open {
+                lane,
+                group: act.group,
+                name: act.name,
+                is_judged: false,
+                told: None,
+                has_left: false,
+            }),
+        }
+    }
+
+    fn told(&mut self, name: &str, arguments: &str, record: &mut Record) -> Option<Arc<str>> {
+        self.calls.as_mut()?.judge(name, arguments, record)
+    }
+
+    /// The arguments in a lane are whole: this is what would be sent of them.
+    pub fn closed(&mut self, lane: Lane, text: &str, record: &mut Record) -> Result<(), Stop> {
+        if self.calls.is_none() || lanes::sort(lane) != lanes::ARGUMENTS {
+            return Ok(());
+        }
+        let known = self.open.iter().find(|open| open.lane == lane);
+        if text.is_empty() && known.is_some_and(|open| open.is_judged) {
+            return Ok(());
+        }
+        // What is no call of the client's, the provider runs.
+        self.judge(lane, text, record)
+    }
+
+    fn judge(&mut self, lane: Lane, arguments: &str, record: &mut Record) -> Result<(), Stop> {
+        let Some(at) = self.open.iter().position(|open| open.lane == lane) else {
+            return Ok(());
+        };
+        let name = self
+            .open
+            .get(at)
+            .map(|open| open.name.clone())
+            .unwrap_or_default();
+        let told = self.told(&name, arguments, record);
+        let Some(open) = self.open.get_mut(at) else {
+            return Ok(());
+        };
+        if open.is_judged && open.told.is_none() && told.is_some() {
+            // It was said twice, and only the other one may go through.
+            if open.has_left {
+                return Err(Stop::Content);
+            }
+            self.passed.retain({
+                let mut first = Some(open.group);
+                move |group| first.take_if(|first| first == group).is_none()
+            });
+        }
+        let was = std::mem::replace(&mut open.is_judged, true);
+        if open.told.is_none() {
+            open.told = told;
+        }
+        let group = open.group;
+        match (&open.told, was) {
+            (Some(_), _) if !self.denied.contains(&group) => self.denied.push(group),
+            (None, false) => self.passed.push(group),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether events have to be looked at before they leave.
+    pub fn alters(&self) -> bool {
+        !self.denied.is_empty()
+    }
+
+    /// Notes that events of calls leave as they are.
+    pub fn left(&mut self, lanes: &[Lane]) {
+        for open in self.open.iter_mut().filter(|open| lanes.contains(&open.lane)) {
+            open.has_left = true;
+        }
+    }
+
+    /// What becomes of an event that leaves, as it would be sent; what it is about is told by `lanes`.
+    pub fn altered(&mut self, exchange: &dyn Exchange, event: &Document, lanes: &[Lane]) -> Altered {
+        let denied: Vec<DeniedLane<'_>> = self
+            .open
+            .iter()
+            .filter_map(|open| {
+                let told = open.told.as_deref()?;
+                let is_first = !open.has_left && lanes.contains(&open.lane);
+                Some(DeniedLane {
+                    lane: open.lane,
+                    told: is_first.then_some(told),
+                })
+            })
+            .collect();
+        let none_left = |group: u32| self.denied.contains(&group) && !self.passed.contains(&group);
+        let altered = exchange.deny_event(event, &denied, &none_left);
+        self.left(lanes);
+        altered
+    }
+}
