@@ -81,6 +81,43 @@ pub enum Altered {
     Instead(String),
 }
 
+impl Offer {
+    /// A tool that the provider runs.
+    pub(crate) fn provided(name: impl Into<String>) -> Offer {
+        Offer {
+            name: name.into(),
+            about: None,
+            schema: None,
+            provided: true,
+        }
+    }
+}
+
+/// A member that is there and not null.
+pub(crate) fn set(document: &Document, object: NodeId, key: &str) -> Option<NodeId> {
+    document
+        .member(object, key)
+        .filter(|node| document.sort(*node) != Sort::Null)
+}
+
+/// The items of a list, if there is one.
+pub(crate) fn items(document: &Document, list: Option<NodeId>) -> impl Iterator<Item = NodeId> + '_ {
+    list.into_iter().flat_map(|list| document.items(list))
+}
+
+/// What is told in the place of a call that may not go through.
+pub(crate) fn told<'t>(denied: &[(NodeId, &'t str)], call: NodeId) -> Option<&'t str> {
+    let mut denied = denied.iter();
+    denied.find(|(node, _)| *node == call).map(|(_, told)| *told)
+}
+
+/// An event in the place of another, as its dialect names events.
+pub(crate) fn named_event(name: &str, data: &str) -> String {
+    // JSON has line breaks between its values only: there they would end the line of the event.
+    let data = data.replace(['\n', '\r'], " ");
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
 /// The texts of a content that is a string, or a list of parts with a text each.
 pub(crate) fn texts(document: &Document, content: Option<NodeId>) -> Vec<NodeId> {
     let Some(content) = content else {

@@ -1,5 +1,6 @@
 //! Anthropic's dialect: one file an endpoint, and `blocks` for the content blocks that all of them are made of.
 
+mod acts;
 mod blocks;
 mod count_tokens;
 mod facts;

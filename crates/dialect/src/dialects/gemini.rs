@@ -1,5 +1,6 @@
 //! Gemini's dialect: one file an endpoint, `content` for what requests and replies are made of, `trail` for its two spellings.
 
+mod acts;
 mod content;
 mod count_tokens;
 mod embed;

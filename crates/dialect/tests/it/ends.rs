@@ -3,36 +3,40 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_dialect::{Body, Reading, lanes};
+use portcullis_dialect::{Body, Document, Exchange, Reading, lanes};
 
 use crate::cases;
 
 #[test]
 fn lanes_end_once_and_in_time() {
     for case in cases::all() {
-        let (mut open, mut ended) = (BTreeSet::new(), BTreeSet::new());
-        for (number, event) in case.events().into_iter().enumerate() {
-            let ends = case.exchange.ends(&event);
-            let reading = Reading::of(event, |place| case.exchange.label(Body::Event, place));
-            for part in reading.parts().filter(|part| reading.is_delta(part.id)) {
-                let lane = part.lane.expect("a delta has a lane");
-                assert!(
-                    !ended.contains(&lane),
-                    "{}: event {number} continues a lane that has ended: {}",
-                    case.name,
-                    reading.path(part.id)
-                );
-                open.insert(lane);
-            }
-            ended.extend(open.iter().copied().filter(|lane| ends.covers(*lane)));
-            open.retain(|lane| !ends.covers(*lane));
-        }
-        let left: Vec<_> = open
-            .iter()
-            .map(|lane| (lanes::group(*lane), lanes::item(*lane), lanes::sort(*lane)))
-            .collect();
-        assert!(left.is_empty(), "{}: lanes that never end: {left:?}", case.name);
+        check(&case.name, case.exchange, case.events());
     }
+}
+
+/// Whether the lanes of a stream end once and in time.
+pub fn check(name: &str, exchange: &dyn Exchange, events: Vec<Document>) {
+    let (mut open, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    for (number, event) in events.into_iter().enumerate() {
+        let ends = exchange.ends(&event);
+        let reading = Reading::of(event, |place| exchange.label(Body::Event, place));
+        for part in reading.parts().filter(|part| reading.is_delta(part.id)) {
+            let lane = part.lane.expect("a delta has a lane");
+            assert!(
+                !ended.contains(&lane),
+                "{name}: event {number} continues a lane that has ended: {}",
+                reading.path(part.id)
+            );
+            open.insert(lane);
+        }
+        ended.extend(open.iter().copied().filter(|lane| ends.covers(*lane)));
+        open.retain(|lane| !ends.covers(*lane));
+    }
+    let left: Vec<_> = open
+        .iter()
+        .map(|lane| (lanes::group(*lane), lanes::item(*lane), lanes::sort(*lane)))
+        .collect();
+    assert!(left.is_empty(), "{name}: lanes that never end: {left:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
     reason = "a test binary reads its cases from files and fails by panicking"
 )]
 
+mod acts;
 mod allowances;
 mod cases;
 mod ends;

@@ -4,12 +4,13 @@
 
 use portcullis_core::Channel;
 
-use super::facts;
+use super::{acts, facts};
 use crate::exchange::{Api, Body, Call, Cut, Exchange, Method};
 use crate::json::{Document, Malformed, quoted};
 use crate::patch::Edit;
 use crate::reading::Seg::Key as K;
 use crate::reading::{Label, Place};
+use crate::tools::Offer;
 
 /// The endpoint.
 pub struct CountTokens;
@@ -50,6 +51,10 @@ impl Exchange for CountTokens {
             (_, [K("input_tokens" | "context_management"), ..]) => Label::IDENTIFIER,
             _ => Label::UNKNOWN,
         }
+    }
+
+    fn offers(&self, request: &Document) -> Vec<Offer> {
+        acts::offers(request)
     }
 
     fn withheld(&self, _reply: &Document, cut: &Cut<'_>) -> String {

@@ -5,7 +5,7 @@
 use portcullis_core::{Channel, Lane, UninspectableKind as Kind, Usage};
 
 use super::blocks::{self, Voice};
-use super::{facts, promised, stream};
+use super::{acts, facts, promised, stream};
 use crate::allowance::{self, Allowance};
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef, lanes};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
@@ -13,6 +13,7 @@ use crate::patch::Edit;
 use crate::promise::{Answer, Called, Promise};
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place, Prose, Seg};
+use crate::tools::{Act, Altered, DeniedLane, Offer, Step};
 
 /// The endpoint.
 pub struct Messages;
@@ -145,6 +146,31 @@ impl Exchange for Messages {
 
     fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
         promised::calls(body, document)
+    }
+
+    fn steps(&self, request: &Document) -> Vec<Step> {
+        acts::steps(request)
+    }
+
+    fn offers(&self, request: &Document) -> Vec<Offer> {
+        acts::offers(request)
+    }
+
+    fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
+        acts::acts(body, document)
+    }
+
+    fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
+        acts::deny(body, document, denied)
+    }
+
+    fn deny_event(
+        &self,
+        event: &Document,
+        denied: &[DeniedLane<'_>],
+        none_left: &dyn Fn(u32) -> bool,
+    ) -> Altered {
+        acts::deny_event(event, denied, none_left)
     }
 
     fn ended_well(&self, reply: &Document) -> bool {

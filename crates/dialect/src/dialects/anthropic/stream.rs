@@ -82,8 +82,13 @@ pub fn opens(event: &Document) -> Vec<Lane> {
     if !sort.is_some_and(|sort| sort.ends_with("tool_use")) {
         return Vec::new();
     }
+    vec![lane_of_call(event)]
+}
+
+/// The lane of the arguments of the call whose block an event is about.
+pub fn lane_of_call(event: &Document) -> Lane {
     let index = event.at(&["index"]).and_then(|index| event.as_u64(index));
-    vec![lanes::lane(0, item(index), lanes::ARGUMENTS)]
+    lanes::lane(0, item(index), lanes::ARGUMENTS)
 }
 
 /// Whether an event is one delta of text or thinking and nothing else.

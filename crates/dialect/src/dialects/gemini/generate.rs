@@ -6,13 +6,14 @@
 use portcullis_core::{Lane, Usage};
 
 use super::trail::{self, Trail};
-use super::{facts, promised, reply};
+use super::{acts, facts, promised, reply};
 use crate::allowance::Allowance;
 use crate::exchange::{About, Api, Body, Call, Cut, Ends, Exchange, Method, Progress};
 use crate::json::{Document, Malformed, NodeId, quoted};
 use crate::patch::Edit;
 use crate::promise::{Answer, Called, Promise};
 use crate::reading::{Label, Place};
+use crate::tools::{Act, Altered, DeniedLane, Offer, Step};
 
 /// The endpoint that answers at once.
 pub struct Generate;
@@ -89,6 +90,32 @@ impl Exchange for Generate {
 
     fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
         promised::calls(body, document)
+    }
+
+    fn steps(&self, request: &Document) -> Vec<Step> {
+        acts::steps(request)
+    }
+
+    fn offers(&self, request: &Document) -> Vec<Offer> {
+        acts::offers(request)
+    }
+
+    fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
+        acts::acts(body, document)
+    }
+
+    fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
+        acts::deny(body, document, denied)
+    }
+
+    /// Every call is whole where it stands: what may not go through was taken out of its event before.
+    fn deny_event(
+        &self,
+        _event: &Document,
+        _denied: &[DeniedLane<'_>],
+        _none_left: &dyn Fn(u32) -> bool,
+    ) -> Altered {
+        Altered::Not
     }
 
     fn ended_well(&self, reply: &Document) -> bool {
@@ -203,6 +230,32 @@ impl Exchange for StreamGenerate {
 
     fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
         promised::calls(body, document)
+    }
+
+    fn steps(&self, request: &Document) -> Vec<Step> {
+        acts::steps(request)
+    }
+
+    fn offers(&self, request: &Document) -> Vec<Offer> {
+        acts::offers(request)
+    }
+
+    fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
+        acts::acts(body, document)
+    }
+
+    fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
+        acts::deny(body, document, denied)
+    }
+
+    /// Every call is whole where it stands: what may not go through was taken out of its event before.
+    fn deny_event(
+        &self,
+        _event: &Document,
+        _denied: &[DeniedLane<'_>],
+        _none_left: &dyn Fn(u32) -> bool,
+    ) -> Altered {
+        Altered::Not
     }
 
     fn ended_well(&self, reply: &Document) -> bool {

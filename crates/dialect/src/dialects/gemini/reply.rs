@@ -83,7 +83,7 @@ fn group(place: &Place<'_>, trail: &Trail<'_>) -> u32 {
 }
 
 /// The candidates of a reply, with their numbers.
-fn candidates(document: &Document) -> impl Iterator<Item = (u32, NodeId)> + '_ {
+pub fn candidates(document: &Document) -> impl Iterator<Item = (u32, NodeId)> + '_ {
     let candidates = trail::list(document, document.at(&["candidates"]));
     candidates.enumerate().map(|(position, candidate)| {
         let index = document

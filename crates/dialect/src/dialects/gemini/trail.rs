@@ -72,6 +72,12 @@ pub fn member(document: &Document, object: NodeId, name: &str) -> Option<NodeId>
     })
 }
 
+/// The members of an object, each by the spelling that names are written in here. One that stands there in both comes twice.
+pub fn named(document: &Document, object: NodeId) -> impl Iterator<Item = (String, NodeId)> + '_ {
+    let members = document.members(object);
+    members.map(|(key, value)| (camel_of(document.text(key)), value))
+}
+
 /// Whether an object has a member in both spellings.
 pub fn says_twice(document: &Document, object: NodeId) -> bool {
     let names = || document.members(object).map(|(key, _)| document.text(key));

@@ -8,11 +8,13 @@ use portcullis_core::Lane;
 
 use crate::exchange::{Api, Body, Call, Cut, Ends, Exchange, Method, Progress, StateRef};
 use crate::json::{Document, Malformed, NodeId, Sort, quoted};
+use crate::patch::Edit;
 use crate::promise::Answer;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place};
+use crate::tools::{Act, Altered, DeniedLane};
 
-use super::responses::{events, items, object, promised, refusal};
+use super::responses::{acts, events, items, object, promised, refusal};
 
 /// What is done with a stored response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +135,27 @@ impl Exchange for Stored {
 
     fn answers(&self, body: Body, document: &Document) -> Vec<Answer> {
         promised::answers(body, document)
+    }
+
+    fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
+        // A list of what a response was made from is no response that calls.
+        match self {
+            Stored::Read | Stored::Cancel => acts::acts(body, document),
+            Stored::Delete | Stored::Items => Vec::new(),
+        }
+    }
+
+    fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
+        acts::deny(body, document, denied)
+    }
+
+    fn deny_event(
+        &self,
+        event: &Document,
+        denied: &[DeniedLane<'_>],
+        _none_left: &dyn Fn(u32) -> bool,
+    ) -> Altered {
+        acts::deny_event(event, denied)
     }
 
     fn stopped(&self, progress: &Progress, cut: &Cut<'_>) -> String {

@@ -2,9 +2,10 @@
 //!
 //! Source: OpenAI API reference, "Responses", and the types of the official Python SDK. Labels of items stand in
 //! [`items`], of the response object in [`object`], of stream events in [`events`], what is held to a
-//! schema in [`promised`]; what the gateway writes itself in
+//! schema in [`promised`], tools and calls in [`acts`]; what the gateway writes itself in
 //! [`refusal`].
 
+pub mod acts;
 pub mod events;
 pub mod items;
 pub mod object;
@@ -20,6 +21,7 @@ use crate::json::{Document, Malformed, NodeId, Sort, quoted};
 use crate::patch::Edit;
 use crate::promise::{Answer, Called, Promise};
 use crate::reading::{Label, Place};
+use crate::tools::{Act, Altered, DeniedLane, Offer, Step};
 
 use super::{facts, state};
 
@@ -168,6 +170,31 @@ impl Exchange for Responses {
 
     fn calls(&self, body: Body, document: &Document) -> Vec<Called> {
         promised::calls(body, document)
+    }
+
+    fn steps(&self, request: &Document) -> Vec<Step> {
+        acts::steps(request)
+    }
+
+    fn offers(&self, request: &Document) -> Vec<Offer> {
+        acts::offers(request)
+    }
+
+    fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
+        acts::acts(body, document)
+    }
+
+    fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
+        acts::deny(body, document, denied)
+    }
+
+    fn deny_event(
+        &self,
+        event: &Document,
+        denied: &[DeniedLane<'_>],
+        _none_left: &dyn Fn(u32) -> bool,
+    ) -> Altered {
+        acts::deny_event(event, denied)
     }
 
     fn ended_well(&self, reply: &Document) -> bool {

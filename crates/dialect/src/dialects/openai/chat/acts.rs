@@ -204,26 +204,31 @@ pub fn deny(reply: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
 
 /// The edit after which a list has those items and no others; an empty one is taken away.
 fn list_of(document: &Document, object: NodeId, key: &str, list: NodeId, left: &[NodeId]) -> Edit {
-    let removed = document.removal(object, key).filter(|_| left.is_empty());
-    match removed {
-        Some(range) => Edit {
-            range,
-            text: String::new(),
-        },
-        None => {
+    // What is written in front of the only member ends with a comma: that member stays.
+    let lonely = document.members(object).nth(1).is_none();
+    let removed = document
+        .removal(object, key)
+        .filter(|_| left.is_empty() && !lonely);
+    let text = match left {
+        [] if lonely => "null".to_owned(),
+        [] => String::new(),
+        left => {
             let items: Vec<&str> = left.iter().map(|item| document.wire(*item)).collect();
-            Edit {
-                range: document.range(list),
-                text: format!("[{}]", items.join(",")),
-            }
+            format!("[{}]", items.join(","))
         }
+    };
+    Edit {
+        range: removed.unwrap_or_else(|| document.range(list)),
+        text,
     }
 }
 
+/// The edit after which there is no call in the old form. The member stays: two that are taken away side by side would both take the
+/// comma between them, and of two edits that overlap one is dropped.
 fn without(document: &Document, object: NodeId, key: &str) -> Option<Edit> {
-    document.removal(object, key).map(|range| Edit {
-        range,
-        text: String::new(),
+    document.member(object, key).map(|call| Edit {
+        range: document.range(call),
+        text: "null".to_owned(),
     })
 }
 
@@ -387,4 +392,50 @@ fn chunk(event: &Document, choice: &str) -> String {
         wire("created"),
         wire("model"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply;
+    use bytes::Bytes;
+
+    #[test]
+    fn no_way_of_writing_a_message_keeps_a_call_in_it() {
+        const CALLS: &str =
+            r#""tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]"#;
+        const OLD: &str = r#""function_call":{"name":"g","arguments":"{}"}"#;
+        for members in [
+            vec![CALLS],
+            vec![OLD],
+            vec![CALLS, OLD],
+            vec![OLD, CALLS],
+            vec![r#""content":null"#, CALLS, OLD],
+            vec![CALLS, r#""content":"a""#, OLD],
+            vec![OLD, CALLS, r#""content":null"#],
+            vec![r#""role":"assistant""#, CALLS],
+        ] {
+            let members = members.join(", ");
+            let reply = format!(
+                r#"{{"choices":[{{"index":0,"message":{{{members}}},"finish_reason":"tool_calls"}}]}}"#
+            );
+            let reply = Document::read(Bytes::from(reply)).unwrap();
+            let all = acts(Body::Reply, &reply);
+            let denied: Vec<_> = all.iter().map(|act| (act.node, "told")).collect();
+            let after = Document::read(apply(reply.bytes(), deny(&reply, &denied))).unwrap();
+            assert_eq!(acts(Body::Reply, &after), [], "{members}");
+            assert!(after.wire(after.root()).contains("told"), "{members}");
+
+            let event =
+                format!(r#"{{"choices":[{{"index":0,"delta":{{{members}}},"finish_reason":null}}]}}"#);
+            let event = Document::read(Bytes::from(event)).unwrap();
+            let all = acts(Body::Event, &event).into_iter().filter_map(|act| act.lane);
+            let denied: Vec<_> = all.map(|lane| DeniedLane { lane, told: None }).collect();
+            let Altered::Edited(edits) = deny_event(&event, &denied, &|_| true) else {
+                panic!("{members}")
+            };
+            let after = Document::read(apply(event.bytes(), edits)).unwrap();
+            assert_eq!(acts(Body::Event, &after), [], "{members}");
+        }
+    }
 }

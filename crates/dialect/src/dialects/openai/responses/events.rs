@@ -10,7 +10,7 @@ use crate::json::Document;
 use crate::reading::Seg::{Index as I, Key as K};
 use crate::reading::{Label, Place};
 
-use super::{items, object};
+use super::{acts, items, object};
 
 /// Sound has no output index: its transcript is a group of its own.
 const SOUND: u32 = 0xfff_ffff;
@@ -69,8 +69,13 @@ fn position(event: &Document, counts: Counts) -> (u32, u32) {
 /// The lane of the arguments of the call that an event is about.
 pub fn position_of_call(event: &Document) -> Option<Lane> {
     event.at(&["output_index"])?;
+    Some(lane_of_call(event))
+}
+
+/// The same for an event that holds a call, whether or not it says which output it is.
+pub fn lane_of_call(event: &Document) -> Lane {
     let (group, item) = position(event, Counts::Calls);
-    Some(lanes::lane(group, item, lanes::ARGUMENTS))
+    lanes::lane(group, item, lanes::ARGUMENTS)
 }
 
 /// A place in an event.
@@ -168,18 +173,20 @@ pub fn ends(event: &Document) -> Ends {
     }
 }
 
-/// The lane of the arguments of a call that is added: its name is held with them.
+/// The lane of the arguments of a call that is added: its name is held with them, and so is a call that has no arguments in pieces,
+/// until its item is whole.
 pub fn opens(event: &Document) -> Vec<Lane> {
-    let item = event.str_at(&["item", "type"]).unwrap_or("");
+    let Some(item) = event.at(&["item"]) else {
+        return Vec::new();
+    };
     let is_call = matches!(
-        item,
-        "function_call" | "custom_tool_call" | "mcp_call" | "code_interpreter_call"
-    );
+        event.str_at(&["item", "type"]),
+        Some("mcp_call" | "code_interpreter_call")
+    ) || acts::is_call(event, item);
     if !is_call || event.str_at(&["type"]) != Some("response.output_item.added") {
         return Vec::new();
     }
-    let (group, item) = position(event, Counts::Calls);
-    vec![lanes::lane(group, item, lanes::ARGUMENTS)]
+    vec![lane_of_call(event)]
 }
 
 /// Notes what a cut needs: the response's own facts, the last item that was opened, the last number.

@@ -104,7 +104,8 @@ fn status(reason: &str) -> &'static str {
     }
 }
 
-fn part(item: &str, index: u64) -> String {
+/// Where the one part of a message stands.
+pub fn part(item: &str, index: u64) -> String {
     format!(
         r#""item_id":{},"output_index":{index},"content_index":0"#,
         quoted(item)
@@ -112,7 +113,7 @@ fn part(item: &str, index: u64) -> String {
 }
 
 /// A content part; `text` is a JSON string.
-fn said(text: &str) -> String {
+pub fn said(text: &str) -> String {
     format!(r#"{{"type":"output_text","text":{text},"annotations":[],"logprobs":[]}}"#)
 }
 
@@ -181,7 +182,8 @@ fn item_id(cut: &Cut<'_>) -> String {
     format!("msg_{}", cut.request_id)
 }
 
-fn message(id: &str, text: &str, status: &str) -> String {
+/// A message of one text.
+pub fn message(id: &str, text: &str, status: &str) -> String {
     format!(
         r#"{{"id":{},"type":"message","status":"{status}","role":"assistant","content":[{{"type":"output_text","text":{},"annotations":[],"logprobs":[]}}]}}"#,
         quoted(id),
