@@ -58,17 +58,23 @@ pub(crate) struct ToolGuard {
 }
 
 impl ToolGuard {
-    /// The guard of the reply to a request.
+    /// The guard of the reply to a request. `goes_on` says that it goes on with a conversation that the provider keeps.
     pub fn of(
         named: &NamedToolPolicy,
         who: &Arc<Principal>,
         mode: Mode,
         exchange: &dyn Exchange,
         reading: &Reading,
+        goes_on: bool,
     ) -> Arc<ToolGuard> {
+        // What the provider keeps is not here to be looked at: it is taken for untrusted, and it vouches for nothing.
+        let conversation = Conversation {
+            tainted: goes_on,
+            ..conversation(exchange, reading)
+        };
         Arc::new(ToolGuard {
             name: Arc::clone(&named.name),
-            evidence: Evidence::new(Arc::clone(&named.policy), conversation(exchange, reading)),
+            evidence: Evidence::new(Arc::clone(&named.policy), conversation),
             who: Arc::clone(who),
             enforces: mode == Mode::Enforce,
         })

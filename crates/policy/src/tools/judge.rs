@@ -13,7 +13,7 @@ use super::rule::{
 };
 use super::sort::{Sort, Value};
 use super::structure;
-use super::verbs::{Verb, words};
+use super::verbs::{Does, Verb, words};
 
 /// What is done about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -405,11 +405,14 @@ impl<'e> Call<'e> {
         if let Some(phrases) = self.rule.and_then(|rule| rule.intent.as_ref()) {
             return phrases.is_empty() || phrases.iter().any(|phrase| self.evidence.is_asked(phrase));
         }
-        words(self.tool)
-            .iter()
-            .filter_map(|word| Verb::of(word))
-            .flat_map(|verb| verb.said)
-            .any(|phrase| self.evidence.is_asked(phrase))
+        // Names have nouns that are verbs elsewhere: of `delete_message`, only `delete` counts, of `update_record`, only `update`.
+        let words = words(self.tool);
+        let verbs = || words.iter().filter_map(|word| Verb::of(word));
+        let destroys = verbs().find(|verb| verb.does == Does::Destroys);
+        let phrases = destroys
+            .or_else(|| verbs().next())
+            .map_or(&[][..], |verb| verb.said);
+        phrases.iter().any(|phrase| self.evidence.is_asked(phrase))
     }
 
     /// Whether an argument besides the sinks is in the user's words: a title, a text that was dictated.
@@ -469,7 +472,8 @@ impl<'e> Call<'e> {
                 )
             })
             || self.fixed == Some(Answer::Allow);
-        if setting == Trifecta::Off || !is_out || !self.evidence.is_private() || self.named {
+        let is_settled = self.reasons.iter().any(|reason| reason.answer != Answer::Allow);
+        if setting == Trifecta::Off || is_settled || !is_out || !self.evidence.is_private() || self.named {
             return;
         }
         let goes_to_known = {

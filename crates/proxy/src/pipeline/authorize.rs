@@ -266,7 +266,19 @@ fn tools(
         return Ok(None);
     }
     let named = gw.tools(&asked.standing);
-    let guard = ToolGuard::of(&named, &asked.principal, profile.mode, asked.exchange, reading);
+    let goes_on = asked
+        .call
+        .state
+        .iter()
+        .any(|state| matches!(state.kind, "response" | "conversation"));
+    let guard = ToolGuard::of(
+        &named,
+        &asked.principal,
+        profile.mode,
+        asked.exchange,
+        reading,
+        goes_on,
+    );
     if let Some((rule, tool)) = guard.refuses_offer(&asked.exchange.offers(document)) {
         record.audit.denied_by.push(rule);
         return Err(Refusal::ForbiddenTool(tool));

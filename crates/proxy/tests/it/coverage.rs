@@ -37,6 +37,8 @@ async fn redacting() -> Bench {
             output: Action::Redact,
             types: None,
         },
+        // A call that may not go through takes its texts with it: then there is nothing left to be seen.
+        danger_tools_unchecked: true,
         ..Profile::default()
     };
     Bench::with(Plan {

@@ -26,6 +26,7 @@ mod request_limits;
 mod retries;
 mod sandbox;
 mod streams;
+mod tools;
 mod unread;
 mod usage;
 mod validate;

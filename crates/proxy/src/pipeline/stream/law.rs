@@ -163,6 +163,7 @@ impl Bench {
             prompt: "".into(),
             repeats: false,
             terms: None,
+            calls: None,
             asked_usage: false,
         };
         let mut engine = Engine::new(
