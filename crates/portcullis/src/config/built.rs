@@ -19,7 +19,8 @@ use super::raw::{Raw, RawDialect, RawLevel, RawLimit, RawRoute, RawTeam, RawTime
 use super::raw_profile::RawProfile;
 use super::rules::own_rules;
 use super::text::Text;
-use super::{credential, identity, policies, schemas};
+use super::{credential, identity, operators, policies, schemas};
+use crate::operators::OperatorSettings;
 use crate::tls::TlsFiles;
 use crate::wiring::head_file;
 
@@ -57,6 +58,8 @@ pub struct Admin {
     pub token: Option<Secret<String>>,
     /// TLS towards operators; `None` is none.
     pub tls: Option<TlsFiles>,
+    /// Who may use it besides the holder of the token.
+    pub operators: OperatorSettings,
 }
 
 impl Config {
@@ -78,6 +81,15 @@ impl Config {
             upstreams.push(built_upstream(name, upstream, key));
         }
         let token = credential(&raw.admin.token).map_err(|why| format!("admin.token: {why}"))?;
+        let secret = raw
+            .admin
+            .oidc
+            .as_ref()
+            .map(|oidc| credential(&oidc.client_secret));
+        let secret = secret
+            .transpose()
+            .map_err(|why| format!("admin.oidc.client_secret: {why}"))?;
+        let secret = secret.flatten();
         let (tls, admin_tls) = identity::listeners(raw, folder);
         Ok(Config {
             listen: raw.listen.meaning().0,
@@ -86,6 +98,7 @@ impl Config {
                 listen: raw.admin.listen.meaning().0,
                 token,
                 tls: admin_tls,
+                operators: operators::built(raw, secret),
             },
             state: raw
                 .state

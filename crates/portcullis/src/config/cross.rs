@@ -169,8 +169,11 @@ fn dangling(what: &str, name: &str, known: &[&str]) -> String {
 /// Credentials that are referred to and not there. This looks at the environment and at files.
 #[must_use]
 pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
-    let token = root.child("admin").and_then(|admin| admin.child("token"));
+    let admin = root.child("admin");
+    let token = admin.and_then(|admin| admin.child("token"));
     let token = token.map(|node| ("admin.token".to_owned(), node));
+    let secret = admin.and_then(|admin| admin.child("oidc")?.child("client_secret"));
+    let secret = secret.map(|node| ("admin.oidc.client_secret".to_owned(), node));
     let upstreams = root.child("upstreams").map(Node::entries).unwrap_or_default();
     let keys = upstreams.iter().filter_map(|entry| {
         let key = entry.node.child("key")?;
@@ -178,6 +181,7 @@ pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
     });
     token
         .into_iter()
+        .chain(secret)
         .chain(keys)
         .filter_map(|(path, node)| {
             let reference = Reference::read(node.text()?).ok()?;

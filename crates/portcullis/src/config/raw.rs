@@ -10,7 +10,7 @@ use super::forms::{
     AuditContent, Duration, EndpointPattern, HttpUrl, KeyFile, Listen, NamePattern, OutOfReach, Pattern,
     PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
-use super::raw_identity::{RawIdentity, RawTls};
+use super::raw_identity::{RawIdentity, RawOidc, RawRight, RawTls};
 use super::raw_profile::RawProfile;
 use super::raw_rule::RawRule;
 use super::text::{Form, Text};
@@ -89,6 +89,13 @@ pub struct RawAdmin {
     /// Where the token is found. Without it, one is made at each start and printed once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Text<Reference>>,
+    /// What roles of an identity provider may do here, as `ROLE: read` or `ROLE: change`. Who has them is said by access tokens of
+    /// `identity.jwt` (in `Authorization: Bearer`) and by a login at `oidc`. The token may do everything.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, RawRight>,
+    /// Where operators log in to the console in a browser, besides the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<RawOidc>,
     /// TLS towards operators. A client certificate is asked for besides the token, not in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<RawTls>,
@@ -383,6 +390,8 @@ impl Default for RawAdmin {
         RawAdmin {
             listen: text("127.0.0.1:8081"),
             token: None,
+            roles: BTreeMap::new(),
+            oidc: None,
             tls: None,
         }
     }

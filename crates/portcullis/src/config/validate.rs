@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
                     if known.is_none() {
                         match path {
                             // Keys and identity providers name these.
-                            "orgs" | "teams" | "users" => self.foreign_name(entry, &inner),
+                            "orgs" | "teams" | "users" | "admin.roles" => self.foreign_name(entry, &inner),
                             _ => self.name(entry, &inner),
                         }
                     }
