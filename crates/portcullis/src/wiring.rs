@@ -374,7 +374,7 @@ impl Running {
         *rules = (config.rules, inspector);
         if fixed != self.fixed {
             tracing::warn!(
-                "listen, admin.listen, admin.token, whether there is tls, state, shared, out_of_reach, audit.signing_key, audit.head and timeouts.connect take a restart; they stay as they were"
+                "listen, admin.listen, admin.token, whether there is tls, state, shared, shared_ca, out_of_reach, audit.signing_key, audit.head and timeouts.connect take a restart; they stay as they were"
             );
         }
         self.server.swap(gateway);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::out::Out;
+use super::out::{Out, counted};
 use super::{Failure, Outcome};
 use crate::config::{ConfigError, Credentials, Source, load, schema, warnings};
 
@@ -66,24 +66,5 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
             Err(Failure::said(format!("{} in {file}", counted(count, "problem"))))
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// So many of something, as people say it.
-fn counted(count: usize, thing: &str) -> String {
-    match count {
-        1 => format!("1 {thing}"),
-        count => format!("{count} {thing}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_is_one() {
-        let told: Vec<String> = (0..3).map(|count| counted(count, "rule")).collect();
-        assert_eq!(told, ["0 rules", "1 rule", "2 rules"]);
     }
 }

@@ -12,7 +12,7 @@ use portcullis_policy::access::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::out::{Out, printable, table};
+use super::out::{Out, counted, printable, table};
 use super::state::configured;
 use super::{Failure, Outcome};
 use crate::config::{Source, files_in, parse_yaml, read_policies, validated_policies};
@@ -322,11 +322,11 @@ fn report(access: &Access, cases: &[(String, Case)], as_json: bool) -> Result<Ou
     if !as_json {
         out.table(&rows)?;
     }
-    let told = format!("{failed} of {} cases failed", cases.len());
+    let told = format!("{failed} of {} failed", counted(cases.len(), "case"));
     match failed {
         0 if as_json => out.end(Outcome::Done),
         0 => {
-            out.line(format_args!("{} cases passed", cases.len()))?;
+            out.line(format_args!("{} passed", counted(cases.len(), "case")))?;
             out.end(Outcome::Done)
         }
         _ => {

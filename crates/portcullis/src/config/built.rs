@@ -21,7 +21,7 @@ use super::rules::own_rules;
 use super::text::Text;
 use super::{credential, identity, operators, policies, schemas};
 use crate::operators::OperatorSettings;
-use crate::tls::TlsFiles;
+use crate::tls::{TlsFiles, authorities_in};
 use crate::wiring::head_file;
 
 /// Everything that the commands need.
@@ -109,8 +109,7 @@ impl Config {
                 Some(head) => folder.join(&head.meaning().0),
                 None => head_file(&folder.join(&raw.audit.signing_key.meaning().0)),
             },
-            shared: built_shared(raw, credential(&raw.shared_password))
-                .map_err(|why| format!("shared_password: {why}"))?,
+            shared: built_shared(raw, folder, credential(&raw.shared_password), fetch)?,
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
             policies: raw
                 .authorization
@@ -159,7 +158,9 @@ impl Config {
 
 fn built_shared(
     raw: &Raw,
+    folder: &Path,
     password: Result<Option<Secret<String>>, String>,
+    fetch: bool,
 ) -> Result<Option<SharedSettings>, String> {
     let forms::Shared::Redis(url) = raw.shared.meaning() else {
         return Ok(None);
@@ -168,8 +169,14 @@ fn built_shared(
         forms::OutOfReach::Refuse => OutOfReach::Refuse,
         forms::OutOfReach::Local(fraction) => OutOfReach::Local(*fraction),
     };
+    let password = password.map_err(|why| format!("shared_password: {why}"))?;
+    let authorities = raw.shared_ca.as_ref().filter(|_| fetch);
+    let authorities = authorities.map(|file| authorities_in(&folder.join(&file.meaning().0)));
     Ok(Some(SharedSettings {
-        password: password?,
+        password,
+        authorities: authorities
+            .transpose()
+            .map_err(|why| format!("shared_ca: {why}"))?,
         ..SharedSettings::new(url, out_of_reach)
     }))
 }

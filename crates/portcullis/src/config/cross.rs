@@ -6,10 +6,11 @@ use std::path::Path;
 use portcullis_core::Glob;
 
 use super::credential;
-use super::forms::Reference;
+use super::forms::{PemFile, Reference};
 use super::problem::{Problem, nearest};
 use super::text::Form;
 use super::tree::{Node, Value};
+use crate::tls::authorities_in;
 
 /// Names that point nowhere, and settings that say nothing.
 #[must_use]
@@ -19,6 +20,7 @@ pub fn references(root: &Node) -> Vec<Problem> {
     levels(root, &mut problems);
     limits(root, &mut problems);
     canaries(root, &mut problems);
+    authorities(root, &mut problems);
     problems
 }
 
@@ -139,6 +141,16 @@ fn limits(root: &Node, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Authorities of a connection that has no TLS.
+fn authorities(root: &Node, problems: &mut Vec<Problem>) {
+    let shared = root.child("shared").and_then(Node::text).unwrap_or_default();
+    let encrypted = shared.starts_with("rediss://") || shared.starts_with("valkeys://");
+    if let Some(node) = root.child("shared_ca").filter(|_| !encrypted) {
+        let message = "does nothing without TLS: `shared` must begin with rediss://";
+        problems.push(Problem::new(node.at, "shared_ca", message));
+    }
+}
+
 /// A marker that nobody looks for.
 fn canaries(root: &Node, problems: &mut Vec<Problem>) {
     for entry in root.child("profiles").map(Node::entries).unwrap_or_default() {
@@ -179,6 +191,11 @@ pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
         let key = entry.node.child("key")?;
         Some((format!("upstreams.{}.key", entry.key), key))
     });
+    let authorities = root.child("shared_ca").and_then(|node| {
+        let file = PemFile::read(node.text()?).ok()?;
+        let problem = authorities_in(&folder.join(file.0)).err()?;
+        Some(Problem::new(node.at, "shared_ca", problem))
+    });
     token
         .into_iter()
         .chain(secret)
@@ -188,6 +205,7 @@ pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
             let problem = credential::fetch(&reference, folder).err()?;
             Some(Problem::new(node.at, path, problem))
         })
+        .chain(authorities)
         .collect()
 }
 
@@ -221,6 +239,10 @@ mod tests {
             (
                 "models: [{ match: x, upstream: a, fallback: [y] }, { match: y, upstream: b }]",
                 "`y` speaks another dialect",
+            ),
+            (
+                "models: [{ match: x, upstream: a }]\nshared: 'redis://cache'\nshared_ca: file:ca.pem",
+                "shared_ca: does nothing without TLS",
             ),
             (
                 "models: [{ match: x, upstream: a }]\nlimits: [{ for: {} }]",

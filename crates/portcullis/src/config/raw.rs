@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{
     AuditContent, Duration, EndpointPattern, HttpUrl, KeyFile, Listen, NamePattern, OutOfReach, Pattern,
-    PiiType, Reference, Shared, Size, Spending, StateUrl,
+    PemFile, PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
 use super::raw_identity::{RawIdentity, RawOidc, RawRight, RawTls};
 use super::raw_profile::RawProfile;
@@ -36,6 +36,10 @@ pub struct Raw {
     /// Where the password of Redis or Valkey is found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_password: Option<Text<Reference>>,
+    /// The authorities, in PEM, by one of which the certificate of Redis or Valkey must be issued (`rediss://`); without it, those of the
+    /// system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_ca: Option<Text<PemFile>>,
     /// What becomes of requests while Redis cannot be asked: they are refused, or each process enforces a fraction of every limit,
     /// and of what was left of every budget, by itself. The fractions of all processes together should not be more than 1.
     pub out_of_reach: Text<OutOfReach>,
@@ -365,6 +369,7 @@ impl Default for Raw {
             state: text("sqlite:portcullis.db"),
             shared: text("memory"),
             shared_password: None,
+            shared_ca: None,
             out_of_reach: text("refuse"),
             upstreams: BTreeMap::new(),
             models: Vec::new(),

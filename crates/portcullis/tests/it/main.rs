@@ -24,4 +24,5 @@ mod serve;
 mod server;
 mod shared;
 mod standin;
+mod stores;
 mod tls;
