@@ -48,7 +48,11 @@ impl Provider {
             "the identity provider is missing: run `cargo xtask setup`"
         );
         std::fs::copy(root().join("tests/idp/idp.mjs"), folder.join("idp.mjs")).unwrap();
-        let mut child = Command::new("node")
+        // The one that is installed with it; elsewhere than on Linux, the machine's own.
+        let own =
+            ["x64", "arm64"].map(|kind| folder.join(format!("node_modules/node-linux-{kind}/bin/node")));
+        let node = own.into_iter().find(|node| node.exists());
+        let mut child = Command::new(node.unwrap_or_else(|| "node".into()))
             .arg("idp.mjs")
             .current_dir(&folder)
             .env("IDP_CLIENT_SECRET", SECRET)
