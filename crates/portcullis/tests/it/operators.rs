@@ -61,7 +61,7 @@ impl Browser {
             let location = location.unwrap();
             address = match location.starts_with('/') {
                 true => {
-                    let host = address.splitn(4, '/').nth(2).unwrap();
+                    let host = address.split('/').nth(2).unwrap();
                     format!("http://{host}{location}")
                 }
                 false => location,

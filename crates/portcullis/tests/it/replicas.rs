@@ -8,18 +8,13 @@ use crate::gateway::Gateway;
 use crate::idp::exchange;
 use crate::redis::Redis;
 use crate::server::Server;
-use crate::standin::started;
+use crate::standin::in_background;
 
 const UPSTREAM_KEY: &str = "upstream-key-of-the-tests";
 
 #[test]
 fn two_gateways_share_keys_and_one_audit_log_and_outlive_their_database() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let model = runtime.block_on(started(Standin::new().expecting_key(UPSTREAM_KEY)));
+    let (_runtime, model) = in_background(Standin::new().expecting_key(UPSTREAM_KEY));
     let mut server = Server::start();
     let one = Gateway::on(&server.url(), None, model, UPSTREAM_KEY);
     let signing_key = one.signing_key();
@@ -89,8 +84,14 @@ fn turn(gateway: &Gateway, key: &str, input: &str, previous: Option<&str>) -> Va
     let host = gateway.url.strip_prefix("http://").unwrap();
     let answer = exchange(host, "POST", "/v1/responses", &headers, &body.to_string());
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let (from, to) = (answer.body.find('{').unwrap(), answer.body.rfind('}').unwrap());
-    serde_json::from_str(&answer.body[from..=to]).unwrap()
+    // It may have come in chunks.
+    let begin = answer
+        .body
+        .find('{')
+        .and_then(|at| answer.body.get(at..))
+        .unwrap();
+    let mut values = serde_json::Deserializer::from_str(begin).into_iter::<Value>();
+    values.next().unwrap().unwrap()
 }
 
 fn said(reply: &Value) -> &str {
@@ -100,13 +101,8 @@ fn said(reply: &Value) -> &str {
 /// The second turn sends nothing of the first, and comes to a process that has never seen it.
 #[test]
 fn a_conversation_goes_from_one_gateway_to_the_other() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
     let model = Standin::new().expecting_key(UPSTREAM_KEY);
-    let address = runtime.block_on(started(model.clone()));
+    let (_runtime, address) = in_background(model.clone());
     let (postgres, redis) = (Server::start(), Redis::start(false));
     let more = format!(
         "shared: {}\nprofiles: {{ default: {{ pii: {{ input: mask, output: redact, types: [EMAIL_ADDRESS] }} }} }}\n",

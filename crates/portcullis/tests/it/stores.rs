@@ -10,19 +10,14 @@ use crate::idp::exchange;
 use crate::redis::Redis;
 use crate::serve::Service;
 use crate::server::Server;
-use crate::standin::started;
+use crate::standin::in_background;
 use crate::tls::Authority;
 
 const UPSTREAM_KEY: &str = "upstream-key-of-the-tests";
 
 #[test]
 fn a_gateway_counts_in_redis_and_keeps_in_postgresql_over_tls() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let model = runtime.block_on(started(Standin::new().expecting_key(UPSTREAM_KEY)));
+    let (_runtime, model) = in_background(Standin::new().expecting_key(UPSTREAM_KEY));
     let authority = Authority::new("an authority of the tests");
     let pair = authority.server();
     let (redis, postgres) = (
