@@ -1,27 +1,21 @@
-//! Who may use the operators' side: whoever shows the token, or a session that was begun with it.
+//! Who may use the operators' side: whoever shows the token, a token of an identity provider whose roles permit it, or a session that
+//! was begun with either.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use axum::serve::{IncomingStream, Listener};
 use portcullis_core::Secret;
 use subtle::ConstantTimeEq;
 
-use crate::clock::now_ms;
 use crate::error::ApiError;
+use crate::operators::{Asked, Unknown, Who};
 use crate::{Console, page};
-
-/// The name of the session's cookie.
-const COOKIE: &str = "portcullis_console";
-
-/// How long a session lasts.
-const LIFE_MS: u64 = 12 * 3_600_000;
-
-/// More sessions than operators could have; the oldest ends when another begins.
-const MOST_SESSIONS: usize = 64;
 
 /// The admin token.
 pub struct Token(Secret<String>);
@@ -41,47 +35,36 @@ impl Token {
     }
 }
 
-/// Sessions of browsers. A cookie holds a session and not the token: cookies of one host are shown to all its ports.
-#[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<[u8; 16], u64>>);
+/// The other end of a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(IpAddr);
 
-impl Sessions {
-    /// Begins a session; its cookie.
-    pub(crate) fn begin(&self) -> Result<String, ApiError> {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id).map_err(|error| {
-            tracing::error!(%error, "no random bytes for a session");
-            ApiError::State
-        })?;
-        let now = now_ms();
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, ends| *ends > now);
-        if open.len() >= MOST_SESSIONS {
-            let oldest = open.iter().min_by_key(|(_, ends)| **ends).map(|(id, _)| *id);
-            oldest.map(|id| open.remove(&id));
-        }
-        open.insert(id, now.saturating_add(LIFE_MS));
-        let seconds = LIFE_MS / 1000;
-        Ok(format!(
-            "{COOKIE}={:032x}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}",
-            u128::from_be_bytes(id)
-        ))
+/// A listener as it is given, under a name of our own: [`Connected`] can be said of no other.
+pub(crate) struct Own<L>(pub L);
+
+impl<L: Listener<Addr = SocketAddr>> Listener for Own<L> {
+    type Io = L::Io;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (L::Io, SocketAddr) {
+        self.0.accept().await
     }
 
-    /// Whether a request shows the cookie of an open session. Sessions are random, so a look-up tells nothing.
-    fn is_open(&self, headers: &HeaderMap) -> bool {
-        let cookies = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let mut shown = cookies
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-            .filter(|text| text.len() == 32)
-            .filter_map(|text| u128::from_str_radix(text, 16).ok());
-        let now = now_ms();
-        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.any(|id| open.get(&id.to_be_bytes()).is_some_and(|ends| *ends > now))
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl<L: Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Own<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Own<L>>) -> Peer {
+        Peer(stream.remote_addr().ip())
+    }
+}
+
+impl Peer {
+    /// Where a request comes from.
+    pub(crate) fn source(self, console: &Console, headers: &HeaderMap) -> IpAddr {
+        console.operators.source(self.0, headers)
     }
 }
 
@@ -91,32 +74,86 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Lets a request through that shows the token, or the cookie of an open session.
+/// Lets a request through that shows who may do what it asks for.
 ///
 /// A browser sends cookies also from pages of other ports of the same host, so a change needs its own page's origin.
 pub(crate) async fn required(
     State(console): State<Arc<Console>>,
-    request: Request,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let headers = request.headers();
-    if bearer(headers).is_some_and(|token| console.token.is(token)) {
-        return Ok(next.run(request).await);
+    let source = peer.source(&console, headers);
+    let who = if let Some(token) = bearer(headers) {
+        shown(&console, token, source).await?
+    } else if let Some(token) = page::linked(request.uri().query()).filter(|_| request.uri().path() == "/") {
+        return page::session(&console, &token, source);
+    } else if let Some(who) = console.sessions.shown(headers) {
+        if changes(request.method()) && !is_own_page(headers) {
+            return Err(ApiError::CrossSite);
+        }
+        who
+    } else if request.method() == Method::GET && wants_page(headers) {
+        return Ok(page::login(&console, None));
+    } else {
+        return Err(ApiError::Unauthenticated);
+    };
+    let path = request.extensions().get::<MatchedPath>();
+    if !may(
+        &console,
+        &who,
+        path.map(MatchedPath::as_str),
+        request.method(),
+        source,
+    ) {
+        return Err(ApiError::Forbidden);
     }
-    if let Some(token) = page::linked(request.uri().query()).filter(|_| request.uri().path() == "/") {
-        return page::session(&console, &token);
-    }
-    if !console.sessions.is_open(headers) {
-        return if request.method() == Method::GET && wants_page(headers) {
-            Ok(page::login(false))
-        } else {
-            Err(ApiError::Unauthenticated)
-        };
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && !is_own_page(headers) {
-        return Err(ApiError::CrossSite);
-    }
+    request.extensions_mut().insert(who);
     Ok(next.run(request).await)
+}
+
+/// Who shows this.
+async fn shown(console: &Console, token: &str, source: IpAddr) -> Result<Who, ApiError> {
+    if console.token.is(token) {
+        return Ok(Who::Root);
+    }
+    match console.operators.known(token).await {
+        Ok(operator) => Ok(Who::Known(Arc::new(operator))),
+        Err(Unknown::OutOfReach) => Err(ApiError::OutOfReach),
+        Err(Unknown::Wrong) => Err(wrong(console, source)),
+    }
+}
+
+/// What a wrong credential is answered with: that it is one, or, where the source has shown too many, that it is to wait.
+pub(crate) fn wrong(console: &Console, source: IpAddr) -> ApiError {
+    tracing::info!(%source, "an operator's credential was refused");
+    match console.operators.guessed(source) {
+        None => ApiError::Unauthenticated,
+        Some(wait_ms) => ApiError::RateLimited(wait_ms),
+    }
+}
+
+/// Whether somebody may do this. What has no route does nothing, so there is nothing to ask.
+pub(crate) fn may(console: &Console, who: &Who, path: Option<&str>, method: &Method, source: IpAddr) -> bool {
+    let (Who::Known(operator), Some(path)) = (who, path) else {
+        return true;
+    };
+    let asked = Asked {
+        path,
+        method: method.as_str(),
+        changes: changes(method),
+        source,
+    };
+    let permitted = console.operators.may(operator, &asked);
+    if !permitted {
+        tracing::info!(operator = %operator.id, name = %operator.name, %method, path, "an operator may not do this");
+    }
+    permitted
+}
+
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {
@@ -144,31 +181,5 @@ mod tests {
             assert!(!token.is(other), "{other}");
         }
         assert!(!Token::new(Secret::new(String::new())).is(""));
-    }
-
-    #[test]
-    fn a_session_is_known_by_its_cookie_alone() {
-        let sessions = Sessions::default();
-        let cookie = sessions.begin().unwrap();
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"));
-        let pair = cookie.split(';').next().unwrap();
-        let shown = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::COOKIE, value.parse().unwrap());
-            sessions.is_open(&headers)
-        };
-        assert!(shown(pair));
-        assert!(shown(&format!("other=1; {pair}")));
-        assert!(!shown(&format!("{COOKIE}={:032x}", 1)));
-        assert!(!shown(COOKIE));
-    }
-
-    #[test]
-    fn sessions_do_not_pile_up() {
-        let sessions = Sessions::default();
-        for _ in 0..MOST_SESSIONS * 2 {
-            sessions.begin().unwrap();
-        }
-        assert!(sessions.0.lock().unwrap().len() <= MOST_SESSIONS);
     }
 }

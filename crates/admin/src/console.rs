@@ -5,12 +5,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use portcullis_store::Store;
 use serde_json::Value;
 
-use crate::auth::{Sessions, Token};
+use crate::auth::Token;
+use crate::operators::{Nobody, Operators};
+use crate::sessions::{Logins, Sessions};
 
 /// Everything that the routes share.
 pub struct Console {
     pub(crate) token: Token,
     pub(crate) sessions: Sessions,
+    pub(crate) logins: Logins,
+    pub(crate) operators: Arc<dyn Operators>,
     pub(crate) store: Arc<dyn Store>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
     effective: RwLock<Arc<Value>>,
@@ -27,10 +31,18 @@ impl Console {
         Console {
             token,
             sessions: Sessions::default(),
+            logins: Logins::default(),
+            operators: Arc::new(Nobody),
             store,
             metrics: Box::new(metrics),
             effective: RwLock::new(Arc::new(effective)),
         }
+    }
+
+    /// Lets operators in whom somebody else knows, besides the holder of the token.
+    #[must_use]
+    pub fn with_operators(self, operators: Arc<dyn Operators>) -> Console {
+        Console { operators, ..self }
     }
 
     /// Shows another configuration, after a reload.

@@ -1,19 +1,21 @@
 //! The console: plain pages made on the server, without scripts and without anything from elsewhere.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use portcullis_core::{AuditRecord, Decision, PrincipalKind, RequestId};
 use portcullis_store::KeyRecord;
 use serde::Deserialize;
 
-use crate::Console;
+use crate::auth::{Peer, wrong};
 use crate::clock::now_ms;
 use crate::error::ApiError;
+use crate::{Console, Who};
 
 /// How many requests the console lists.
 const SHOWN: u32 = 50;
@@ -40,18 +42,16 @@ impl std::fmt::Display for Safe<'_> {
 }
 
 /// A whole page. The policy lets it show its own style and send its own form, and nothing else.
-fn page(status: StatusCode, title: &str, refresh: bool, body: &str) -> Response {
+pub(crate) fn page(status: StatusCode, title: &str, refresh: Option<&str>, body: &str) -> Response {
     let mut random = [0; 16];
     // Without random bytes the style is not shown; the page still is.
     let nonce = getrandom::fill(&mut random).map_or_else(
         |_| String::new(),
         |()| format!("{:032x}", u128::from_be_bytes(random)),
     );
-    let again = if refresh {
-        "<meta http-equiv=\"refresh\" content=\"5\">"
-    } else {
-        ""
-    };
+    let again = refresh.map_or_else(String::new, |when| {
+        format!("<meta http-equiv=\"refresh\" content=\"{}\">", Safe(when))
+    });
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} · Portcullis</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{again}\
@@ -74,19 +74,21 @@ fn page(status: StatusCode, title: &str, refresh: bool, body: &str) -> Response 
     response
 }
 
-/// The page that asks for the token.
-pub(crate) fn login(wrong: bool) -> Response {
-    let told = if wrong {
-        "<p class=\"block\">That is not the token.</p>"
-    } else {
-        ""
+/// The page that asks for the token, or for a login at the identity provider.
+pub(crate) fn login(console: &Console, told: Option<&str>) -> Response {
+    let told = told.map_or_else(String::new, |told| {
+        format!("<p class=\"block\">{}</p>", Safe(told))
+    });
+    let elsewhere = match console.operators.has_login() {
+        true => "<p><a href=\"/login/oidc\">Log in at the identity provider</a></p>",
+        false => "",
     };
     let body = format!(
-        "<form class=\"login\" method=\"post\" action=\"/login\"><h1>Console</h1>{told}\
+        "<form class=\"login\" method=\"post\" action=\"/login\"><h1>Console</h1>{told}{elsewhere}\
          <label>Admin token <input type=\"password\" name=\"token\" autocomplete=\"current-password\" autofocus></label>\
          <button>Log in</button><p class=\"quiet\">It was printed when the gateway started, unless the configuration names one.</p></form>"
     );
-    page(StatusCode::UNAUTHORIZED, "Log in", false, &body)
+    page(StatusCode::UNAUTHORIZED, "Log in", None, &body)
 }
 
 /// The token, from the form or from a link.
@@ -98,17 +100,25 @@ pub(crate) struct Shown {
 /// Begins a session with the token of the form.
 pub(crate) async fn begin(
     State(console): State<Arc<Console>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
     Form(shown): Form<Shown>,
 ) -> Result<Response, ApiError> {
-    session(&console, shown.token.as_deref().unwrap_or_default())
+    let source = peer.source(&console, &headers);
+    session(&console, shown.token.as_deref().unwrap_or_default(), source)
 }
 
 /// A session and the way to the console, so that the token does not stay in the address.
-pub(crate) fn session(console: &Console, token: &str) -> Result<Response, ApiError> {
+pub(crate) fn session(console: &Console, token: &str, source: IpAddr) -> Result<Response, ApiError> {
     if !console.token.is(token.trim()) {
-        return Ok(login(true));
+        return match wrong(console, source) {
+            ApiError::Unauthenticated => Ok(login(console, Some("That is not the token."))),
+            other => Err(other),
+        };
     }
-    let cookie = console.sessions.begin()?;
+    let cookie = console
+        .sessions
+        .begin(Who::Root, console.operators.is_encrypted())?;
     let mut response = Redirect::to("/").into_response();
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -124,7 +134,10 @@ pub(crate) fn linked(query: Option<&str>) -> Option<String> {
 }
 
 /// The console.
-pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Response, ApiError> {
+pub(crate) async fn console(
+    State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
+) -> Result<Response, ApiError> {
     let mut records = console.store.audit_tail(SHOWN).await?;
     records.reverse();
     let keys = console.store.keys().await?;
@@ -177,7 +190,8 @@ pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Respo
         "</table><p class=\"quiet\"><a href=\"/metrics\">metrics</a> · <a href=\"/api/v1/config\">configuration</a> · \
          <a href=\"/api/v1/usage\">usage</a> · <a href=\"/openapi.json\">API</a></p>",
     );
-    Ok(page(StatusCode::OK, "Console", true, &body))
+    let _ = write!(body, "<p class=\"quiet\">Logged in as {}</p>", Safe(who.name()));
+    Ok(page(StatusCode::OK, "Console", Some("5"), &body))
 }
 
 /// How long ago, in the largest unit that fits.
@@ -228,7 +242,7 @@ pub(crate) async fn request(
         return Ok(page(
             StatusCode::NOT_FOUND,
             "Unknown",
-            false,
+            None,
             "<p>There is no request of that id.</p>",
         ));
     };
@@ -271,7 +285,7 @@ pub(crate) async fn request(
             "<p class=\"quiet\">{texts} texts from outside marked ({marking})</p>"
         );
     }
-    Ok(page(StatusCode::OK, "Request", false, &body))
+    Ok(page(StatusCode::OK, "Request", None, &body))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::error::{self, ApiError};
-use crate::{Console, api, auth, openapi, page};
+use crate::{Console, api, auth, login, openapi, page};
 
 /// The largest body that an operator may send, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -43,7 +43,7 @@ const fn route(
     }
 }
 
-/// All of them. `/` and `/login` guard themselves: they answer whoever has no token with the form that asks for it.
+/// All of them. `/` and those under `/login` guard themselves: they answer whoever has no token with the form that asks for it.
 pub static ROUTES: &[Route] = &[
     Route {
         open: true,
@@ -57,6 +57,24 @@ pub static ROUTES: &[Route] = &[
         ..route("post", "/login", "Begin a session with the token.", || {
             post(page::begin)
         })
+    },
+    Route {
+        open: true,
+        ..route(
+            "get",
+            "/login/oidc",
+            "Go to the identity provider to begin a session.",
+            || get(login::begin),
+        )
+    },
+    Route {
+        open: true,
+        ..route(
+            "get",
+            "/login/oidc/callback",
+            "Come back from the identity provider.",
+            || get(login::end),
+        )
     },
     route("get", "/requests/{id}", "One request in the console.", || {
         get(page::request)

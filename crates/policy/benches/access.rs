@@ -15,7 +15,9 @@ use std::net::IpAddr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use portcullis_core::PrincipalKind;
-use portcullis_policy::access::{Access, Act, Circumstances, PolicyText, Question, Resource, Subject};
+use portcullis_policy::access::{
+    Access, Act, Circumstances, PolicyText, Question, Resource, Subject, SubjectKind,
+};
 
 fn policies(context: bool) -> String {
     let mut text = "@id(\"all\") permit (principal, action, resource);\n".to_owned();
@@ -54,7 +56,7 @@ fn ask_all(access: &Access, team: &str) -> bool {
     acts.into_iter().all(|(act, resource)| {
         let answer = access.ask(&Question {
             subject: Subject {
-                kind: PrincipalKind::Key,
+                kind: SubjectKind::Client(PrincipalKind::Key),
                 id: "key_abcdefghijkl",
                 name: "web",
                 org: Some("acme"),

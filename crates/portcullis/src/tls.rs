@@ -52,6 +52,25 @@ impl TlsError {
     }
 }
 
+/// The bytes of a file that has certificates of authorities.
+///
+/// # Errors
+/// It cannot be read, or there is none in it.
+pub fn authorities_in(path: &Path) -> Result<Vec<u8>, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        let added = certificate
+            .map_err(|_| ())
+            .and_then(|der| roots.add(der).map_err(|_| ()));
+        added.map_err(|()| format!("{} has a certificate that cannot be read", path.display()))?;
+    }
+    match roots.is_empty() {
+        true => Err(format!("{} has no certificate in PEM", path.display())),
+        false => Ok(bytes),
+    }
+}
+
 /// The bytes of the files, as they were at one moment.
 struct Contents {
     cert: Vec<u8>,

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::now_ms;
 use crate::config::{Config, warnings};
+use crate::operators::OperatorsOf;
 use crate::tls::{Looked, Ready, TlsError, TlsFiles, Watched};
 
 /// How long requests under way may take after the gateway was told to stop.
@@ -233,6 +234,7 @@ pub struct Running {
     rules: Mutex<(Vec<Source>, Arc<Inspector>)>,
     server: Arc<Server>,
     console: Arc<Console>,
+    operators: Arc<OperatorsOf>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -288,12 +290,14 @@ impl Running {
         gateway.prepare();
         let server = Server::new(gateway);
         let counted = Arc::clone(&server);
-        let console = Arc::new(Console::new(
+        let operators_of = Arc::new(OperatorsOf::new(Arc::clone(&server), config.admin.operators));
+        let console = Console::new(
             Token::new(token),
             Arc::clone(&store),
             move || counted.metrics(),
             config.effective,
-        ));
+        );
+        let console = Arc::new(console.with_operators(Arc::clone(&operators_of) as _));
         let (address, admin) = (data.local_addr()?, operators.local_addr()?);
         let door = |listener, watched: &Option<Watched>| {
             Door::new(listener, watched.as_ref().map(|watched| Arc::clone(&watched.tls)))
@@ -327,6 +331,7 @@ impl Running {
             rules: Mutex::new((config.rules, inspector)),
             server,
             console,
+            operators: operators_of,
             stop,
             tasks,
         })
@@ -369,10 +374,11 @@ impl Running {
         *rules = (config.rules, inspector);
         if fixed != self.fixed {
             tracing::warn!(
-                "listen, admin, whether there is tls, state, shared, out_of_reach, audit.signing_key, audit.head and timeouts.connect take a restart; they stay as they were"
+                "listen, admin.listen, admin.token, whether there is tls, state, shared, shared_ca, out_of_reach, audit.signing_key, audit.head and timeouts.connect take a restart; they stay as they were"
             );
         }
         self.server.swap(gateway);
+        self.operators.take(config.admin.operators);
         self.console.show(config.effective);
         Ok(())
     }

@@ -39,7 +39,8 @@ pub use gateway::{
 };
 pub use group_limit::GroupLimit;
 pub use identity::{
-    Algorithm, GuessLimit, Guesses, Identity, JwtIssuer, KeySources, Mapping, Terms, TokenError, is_safe,
+    Algorithm, Claims, Denied, GuessLimit, Guesses, Identity, JwtIssuer, KeySources, Mapping, Shown, Terms,
+    TokenError, is_safe, subject_id,
 };
 pub use kept::Kept;
 pub use levels::{Group, Groups};

@@ -28,6 +28,7 @@ mod unmark;
 
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
 pub(crate) use guard::guard;
+pub(crate) use identify::source;
 pub(crate) use parse::Asked;
 pub(crate) use permit::may_ask_model;
 pub(crate) use receive::{Received, dialect_of};

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use portcullis_core::{Glob, Limits, Network, PrincipalKind};
 use portcullis_store::{KeyRecord, NewKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Console;
 use crate::clock::now_ms;
 use crate::error::ApiError;
+use crate::{Console, Who};
 
 /// A key to be made.
 #[derive(Deserialize)]
@@ -87,6 +87,7 @@ pub(crate) async fn list(State(console): State<Arc<Console>>) -> Result<Json<Val
 /// Makes one.
 pub(crate) async fn create(
     State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let asked: Asked = serde_json::from_slice(&body).map_err(|error| ApiError::Invalid(error.to_string()))?;
@@ -123,13 +124,14 @@ pub(crate) async fn create(
         expires_ms: asked.expires_ms,
     };
     let (record, text) = console.store.create_key(new, now_ms()).await?;
-    tracing::info!(key = %record.principal.key, "an operator made a key");
+    tracing::info!(key = %record.principal.key, operator = %who.id(), name = %who.name(), "an operator made a key");
     Ok((StatusCode::CREATED, Json(with_text(&record, text.expose()))))
 }
 
 /// Gives one a new text.
 pub(crate) async fn rotate(
     State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
     Path(key): Path<String>,
     rotation: Result<Query<Rotation>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -138,16 +140,17 @@ pub(crate) async fn rotate(
         .store
         .rotate_key(&key, rotation.overlap_ms, now_ms())
         .await?;
-    tracing::info!(key = %record.principal.key, "an operator rotated a key");
+    tracing::info!(key = %record.principal.key, operator = %who.id(), name = %who.name(), "an operator rotated a key");
     Ok(Json(with_text(&record, text.expose())))
 }
 
 /// Ends one.
 pub(crate) async fn revoke(
     State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
     Path(key): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let record = console.store.revoke_key(&key, now_ms()).await?;
-    tracing::info!(key = %record.principal.key, "an operator revoked a key");
+    tracing::info!(key = %record.principal.key, operator = %who.id(), name = %who.name(), "an operator revoked a key");
     Ok(Json(shown(&record, now_ms())))
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use portcullis_admin::{Console, Token};
+use portcullis_admin::{Console, Operators, Token};
 use portcullis_core::Secret;
 use portcullis_store::Store;
 use serde_json::{Value, json};
@@ -46,11 +46,24 @@ impl Answer {
 impl Admin {
     /// Starts one on an empty state.
     pub async fn start() -> Admin {
+        Admin::of(None).await
+    }
+
+    /// Starts one that asks somebody else about operators.
+    pub async fn with(operators: impl Operators + 'static) -> Admin {
+        Admin::of(Some(Arc::new(operators))).await
+    }
+
+    async fn of(operators: Option<Arc<dyn Operators>>) -> Admin {
         let store = portcullis_store::open("sqlite::memory:").await.unwrap();
         let effective = json!({ "listen": "127.0.0.1:8080", "profiles": { "closed": {} } });
         let token = Token::new(Secret::new(TOKEN.to_owned()));
         let metrics = || "portcullis_requests_total 7\n".to_owned();
-        let console = Arc::new(Console::new(token, Arc::clone(&store), metrics, effective));
+        let mut console = Console::new(token, Arc::clone(&store), metrics, effective);
+        if let Some(operators) = operators {
+            console = console.with_operators(operators);
+        }
+        let console = Arc::new(console);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(portcullis_admin::serve(

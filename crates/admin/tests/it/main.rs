@@ -10,4 +10,5 @@
 mod client;
 mod keys;
 mod open;
+mod operators;
 mod pages;

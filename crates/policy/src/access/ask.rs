@@ -1,6 +1,6 @@
 //! One question as Cedar takes it, and its answer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use cedar_policy::{
@@ -9,7 +9,7 @@ use cedar_policy::{
 };
 use portcullis_core::PrincipalKind;
 
-use super::{Answer, Question, Resource};
+use super::{Answer, Circumstances, Question, Resource, Subject, SubjectKind};
 
 /// Everything that a decision depends on, written so that no two questions of different answers are written alike: each text stands
 /// behind its length.
@@ -21,7 +21,13 @@ pub(super) fn key(question: &Question<'_>, circumstantial: bool) -> String {
         let _ = write!(key, "{}{}:{}", text.0, text.1.len(), text.1);
     };
     put(Some(question.act.name()));
-    put(Some(subject.kind.name()));
+    match subject.kind {
+        SubjectKind::Client(kind) => put(Some(kind.name())),
+        SubjectKind::Operator { issuer } => {
+            put(Some("operator"));
+            put(Some(issuer));
+        }
+    }
     for text in [
         Some(subject.id),
         Some(subject.name),
@@ -47,6 +53,11 @@ pub(super) fn key(question: &Question<'_>, circumstantial: bool) -> String {
         Resource::Model { name, upstream } => {
             for text in [Some("model"), Some(name), upstream] {
                 put(text);
+            }
+        }
+        Resource::Admin { path, method } => {
+            for text in ["admin", path, method] {
+                put(Some(text));
             }
         }
     }
@@ -93,16 +104,54 @@ pub(super) fn decide(set: Option<&PolicySet>, schema: &Schema, question: &Questi
 
 /// The question and the entities in it, both held to the schema.
 fn posed(question: &Question<'_>, schema: &Schema) -> Option<(Request, Entities)> {
-    let subject = &question.subject;
     let mut entities: Vec<Entity> = Vec::new();
-    let org = given("Org", subject.org)?;
-    let team = given("Team", subject.team)?;
-    let user = given("User", subject.user)?;
+    let principal = asking(&question.subject, &mut entities)?;
+    let resource = asked(&question.resource, &mut entities)?;
+    let context = about(question)?;
+    let action = uid("Action", question.act.name())?;
+    let request = Request::new(principal, action, resource, context, Some(schema)).ok()?;
+    // Held to the schema as well: an entity that is not as policies were promised denies instead of being read otherwise.
+    let entities = Entities::from_entities(entities, Some(schema)).ok()?;
+    Some((request, entities))
+}
+
+/// Who asks, with the groups that it is in.
+fn asking(subject: &Subject<'_>, entities: &mut Vec<Entity>) -> Option<EntityUid> {
     let roles: Vec<EntityUid> = subject
         .roles
         .iter()
         .map(|role| uid("Role", role))
         .collect::<Option<_>>()?;
+    for role in &roles {
+        entities.push(Entity::new_no_attrs(role.clone(), HashSet::new()));
+    }
+    let mut parents: HashSet<EntityUid> = roles.into_iter().collect();
+    let mut told = vec![("name", subject.name)];
+    let sort = match subject.kind {
+        SubjectKind::Operator { issuer } => {
+            told.push(("issuer", issuer));
+            "Operator"
+        }
+        SubjectKind::Client(kind) => {
+            parents.extend(groups(subject, entities)?);
+            match kind {
+                PrincipalKind::Key => "Key",
+                PrincipalKind::Service => "Service",
+                PrincipalKind::Token => "Token",
+                PrincipalKind::Certificate => "Certificate",
+            }
+        }
+    };
+    let principal = uid(sort, subject.id)?;
+    entities.push(Entity::new(principal.clone(), texts(&told), parents).ok()?);
+    Some(principal)
+}
+
+/// Whose a client is.
+fn groups(subject: &Subject<'_>, entities: &mut Vec<Entity>) -> Option<Vec<EntityUid>> {
+    let org = given("Org", subject.org)?;
+    let team = given("Team", subject.team)?;
+    let user = given("User", subject.user)?;
     if let Some(org) = &org {
         entities.push(Entity::new_no_attrs(org.clone(), HashSet::new()));
     }
@@ -113,58 +162,66 @@ fn posed(question: &Question<'_>, schema: &Schema) -> Option<(Request, Entities)
         let parents = team.iter().chain(&org).cloned().collect();
         entities.push(Entity::new_no_attrs(user.clone(), parents));
     }
-    for role in &roles {
-        entities.push(Entity::new_no_attrs(role.clone(), HashSet::new()));
-    }
-    let sort = match subject.kind {
-        PrincipalKind::Key => "Key",
-        PrincipalKind::Service => "Service",
-        PrincipalKind::Token => "Token",
-        PrincipalKind::Certificate => "Certificate",
-    };
-    let principal = uid(sort, subject.id)?;
-    let parents: HashSet<EntityUid> = [org, team, user].into_iter().flatten().chain(roles).collect();
-    let named = [("name".to_owned(), text(subject.name))].into();
-    entities.push(Entity::new(principal.clone(), named, parents).ok()?);
-    let resource = match question.resource {
+    Some([org, team, user].into_iter().flatten().collect())
+}
+
+/// What is asked for.
+fn asked(resource: &Resource<'_>, entities: &mut Vec<Entity>) -> Option<EntityUid> {
+    let (id, told, parents) = match *resource {
         Resource::Endpoint {
             path,
             method,
             dialect,
         } => {
-            let id = uid("Endpoint", path)?;
-            let told = [("method", method), ("dialect", dialect)];
-            let told = told.map(|(name, value)| (name.to_owned(), text(value))).into();
-            entities.push(Entity::new(id.clone(), told, HashSet::new()).ok()?);
-            id
+            let told = texts(&[("method", method), ("dialect", dialect)]);
+            (uid("Endpoint", path)?, told, HashSet::new())
+        }
+        Resource::Admin { path, method } => {
+            let told = texts(&[("method", method)]);
+            (uid("AdminResource", path)?, told, HashSet::new())
         }
         Resource::Model { name, upstream } => {
-            let id = uid("Model", name)?;
             let upstream = given("Upstream", upstream)?;
             if let Some(upstream) = &upstream {
                 entities.push(Entity::new_no_attrs(upstream.clone(), HashSet::new()));
             }
-            entities.push(Entity::new_no_attrs(id.clone(), upstream.into_iter().collect()));
-            id
+            (
+                uid("Model", name)?,
+                HashMap::new(),
+                upstream.into_iter().collect(),
+            )
         }
     };
-    let about = &question.circumstances;
-    let source = RestrictedExpression::new_ip(about.source.to_canonical().to_string());
-    let mut context = vec![
-        ("source".to_owned(), source),
-        ("profile".to_owned(), text(about.profile)),
-        ("stream".to_owned(), RestrictedExpression::new_bool(about.stream)),
-    ];
-    if let Some(tokens) = about.max_tokens {
-        let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
-        context.push(("max_tokens".to_owned(), RestrictedExpression::new_long(tokens)));
+    entities.push(Entity::new(id.clone(), told, parents).ok()?);
+    Some(id)
+}
+
+/// The circumstances: of an operator's request there is only where it came from.
+fn about(question: &Question<'_>) -> Option<Context> {
+    let Circumstances {
+        source,
+        profile,
+        stream,
+        max_tokens,
+    } = question.circumstances;
+    let source = RestrictedExpression::new_ip(source.to_canonical().to_string());
+    let mut context = vec![("source".to_owned(), source)];
+    if !matches!(question.resource, Resource::Admin { .. }) {
+        context.push(("profile".to_owned(), text(profile)));
+        context.push(("stream".to_owned(), RestrictedExpression::new_bool(stream)));
+        if let Some(tokens) = max_tokens {
+            let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+            context.push(("max_tokens".to_owned(), RestrictedExpression::new_long(tokens)));
+        }
     }
-    let context = Context::from_pairs(context).ok()?;
-    let action = uid("Action", question.act.name())?;
-    let request = Request::new(principal, action, resource, context, Some(schema)).ok()?;
-    // Held to the schema as well: an entity that is not as policies were promised denies instead of being read otherwise.
-    let entities = Entities::from_entities(entities, Some(schema)).ok()?;
-    Some((request, entities))
+    Context::from_pairs(context).ok()
+}
+
+fn texts(pairs: &[(&str, &str)]) -> HashMap<String, RestrictedExpression> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), text(value)))
+        .collect()
 }
 
 fn text(value: &str) -> RestrictedExpression {

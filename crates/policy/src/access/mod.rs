@@ -34,11 +34,21 @@ pub enum Act {
     InvokeModel,
     /// Send a system or developer text.
     SendSystemPrompt,
+    /// See something of the operators' side.
+    ReadAdmin,
+    /// Change something there.
+    ChangeAdmin,
 }
 
 impl Act {
     /// Every act.
-    pub const ALL: [Act; 3] = [Act::UseEndpoint, Act::InvokeModel, Act::SendSystemPrompt];
+    pub const ALL: [Act; 5] = [
+        Act::UseEndpoint,
+        Act::InvokeModel,
+        Act::SendSystemPrompt,
+        Act::ReadAdmin,
+        Act::ChangeAdmin,
+    ];
 
     /// Its name in policies.
     #[must_use]
@@ -47,15 +57,29 @@ impl Act {
             Act::UseEndpoint => "use_endpoint",
             Act::InvokeModel => "invoke_model",
             Act::SendSystemPrompt => "send_system_prompt",
+            Act::ReadAdmin => "read_admin",
+            Act::ChangeAdmin => "change_admin",
         }
     }
+}
+
+/// What sort of a sender asks.
+#[derive(Clone, Copy, Debug)]
+pub enum SubjectKind<'a> {
+    /// A client of the data plane, by what it shows.
+    Client(PrincipalKind),
+    /// Somebody on the operators' side, known by an issuer of tokens.
+    Operator {
+        /// The issuer.
+        issuer: &'a str,
+    },
 }
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// What was shown.
-    pub kind: PrincipalKind,
+    /// What sort of a sender it is.
+    pub kind: SubjectKind<'a>,
     /// The id of the key.
     pub id: &'a str,
     /// Its name.
@@ -88,6 +112,13 @@ pub enum Resource<'a> {
         name: &'a str,
         /// The upstream that it goes to, where it goes to one.
         upstream: Option<&'a str>,
+    },
+    /// A route of the operators' side.
+    Admin {
+        /// Its path, as a template.
+        path: &'a str,
+        /// Its method.
+        method: &'a str,
     },
 }
 

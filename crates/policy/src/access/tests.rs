@@ -4,7 +4,7 @@ use super::*;
 
 fn subject<'a>(team: Option<&'a str>, roles: &'a [String]) -> Subject<'a> {
     Subject {
-        kind: PrincipalKind::Key,
+        kind: SubjectKind::Client(PrincipalKind::Key),
         id: "key_1",
         name: "web",
         org: Some("acme"),
@@ -222,4 +222,92 @@ fn texts_of_any_sort_are_only_texts() {
             "{team:?}"
         );
     }
+}
+
+fn looks<'a>(act: Act, path: &'a str, roles: &'a [String], issuer: &'a str) -> Question<'a> {
+    Question {
+        subject: Subject {
+            kind: SubjectKind::Operator { issuer },
+            id: "jwt_1",
+            name: "ann",
+            ..subject(Some("free"), roles)
+        },
+        act,
+        resource: Resource::Admin { path, method: "POST" },
+        ..model(subject(None, &[]), "")
+    }
+}
+
+/// Operators are a sort of their own: what is permitted to a team is not permitted to one of its members as an operator.
+#[test]
+fn the_operators_side_is_asked_of_operators_alone() {
+    let access = read(
+        r#"
+        @id("team") permit (principal in Team::"free", action, resource);
+        @id("auditors") permit (principal in Role::"auditor", action == Action::"read_admin", resource);
+        @id("admins") permit (principal is Operator in Role::"admin", action in [Action::"read_admin", Action::"change_admin"], resource)
+          when { principal.issuer == "https://idp.example.com" };
+        @id("no-keys") forbid (principal, action == Action::"change_admin", resource == AdminResource::"/api/v1/keys")
+          when { resource.method == "POST" } unless { context.source.isInRange(ip("10.0.0.0/8")) };
+        "#,
+    );
+    let role = |name: &str| vec![name.to_owned()];
+    let (own, other) = ("https://idp.example.com", "https://other.example.com");
+    for (act, path, roles, issuer, permitted) in [
+        (Act::ReadAdmin, "/metrics", role("auditor"), own, true),
+        (Act::ReadAdmin, "/metrics", role("auditor"), other, true),
+        (
+            Act::ChangeAdmin,
+            "/api/v1/keys/{key}",
+            role("auditor"),
+            own,
+            false,
+        ),
+        (Act::ChangeAdmin, "/api/v1/keys/{key}", role("admin"), own, true),
+        (
+            Act::ChangeAdmin,
+            "/api/v1/keys/{key}",
+            role("admin"),
+            other,
+            false,
+        ),
+        (Act::ReadAdmin, "/metrics", role("member"), own, false),
+        (Act::ReadAdmin, "/metrics", Vec::new(), own, false),
+    ] {
+        for _ in 0..2 {
+            let answer = access.ask(&looks(act, path, &roles, issuer));
+            assert_eq!(answer.permitted, permitted, "{act:?} {path} {roles:?} {issuer}");
+            assert!(answer.failed.is_empty());
+        }
+    }
+    let admin = role("admin");
+    let mut question = looks(Act::ChangeAdmin, "/api/v1/keys", &admin, own);
+    assert!(access.ask(&question).permitted);
+    question.circumstances.source = IpAddr::from([192, 0, 2, 1]);
+    assert_eq!(
+        access.ask(&question).denied_by(Act::ChangeAdmin),
+        ["policy.no-keys"]
+    );
+    // Neither may be asked with the other's words.
+    let client = Question {
+        subject: subject(Some("free"), &admin),
+        ..looks(Act::ReadAdmin, "/metrics", &admin, own)
+    };
+    let answer = access.ask(&client);
+    assert!(!answer.permitted && !answer.failed.is_empty(), "{answer:?}");
+}
+
+#[test]
+fn an_operators_policy_that_cannot_be_evaluated_denies() {
+    let access = read(
+        r#"@id("all") permit (principal, action, resource);
+           @id("broken") forbid (principal is Operator, action, resource)
+             when { 9223372036854775807 + (if principal.name == "" then 0 else 1) < 0 };"#,
+    );
+    let answer = access.ask(&looks(Act::ReadAdmin, "/metrics", &[], "x"));
+    assert_eq!(
+        (answer.permitted, &answer.failed[..]),
+        (false, &["broken".to_owned()][..])
+    );
+    assert!(access.ask(&model(subject(None, &[]), "gpt-4o")).permitted);
 }

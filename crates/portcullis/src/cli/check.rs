@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::out::Out;
+use super::out::{Out, counted};
 use super::{Failure, Outcome};
 use crate::config::{ConfigError, Credentials, Source, load, schema, warnings};
 
@@ -41,10 +41,12 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
             for warning in warnings(&config) {
                 out.line(format_args!("{source}: warning: {warning}"))?;
             }
-            let (upstreams, routes) = (config.settings.upstreams.len(), config.settings.routes.len());
-            let (profiles, rules) = (config.profiles().count(), config.rules.len());
+            let upstreams = counted(config.settings.upstreams.len(), "upstream");
+            let routes = counted(config.settings.routes.len(), "route");
+            let profiles = counted(config.profiles().count(), "profile");
+            let rules = counted(config.rules.len(), "rule");
             out.line(format_args!(
-                "{source}: fine ({upstreams} upstreams, {routes} routes, {profiles} profiles, {rules} rules of its own)"
+                "{source}: fine ({upstreams}, {routes}, {profiles}, {rules} of its own)"
             ))?;
             out.end(Outcome::Done)
         }
@@ -61,7 +63,7 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
             let count = problems.len();
             out.json(&serde_json::json!({ "ok": false, "problems": problems }))?;
             out.flush()?;
-            Err(Failure::said(format!("{count} problems in {file}")))
+            Err(Failure::said(format!("{} in {file}", counted(count, "problem"))))
         }
         Err(error) => Err(error.into()),
     }

@@ -134,3 +134,22 @@ pub fn printable(text: &str) -> String {
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
 }
+
+/// So many of something, as people say it.
+pub fn counted(count: usize, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one() {
+        let told: Vec<String> = (0..3).map(|count| counted(count, "rule")).collect();
+        assert_eq!(told, ["0 rules", "1 rule", "2 rules"]);
+    }
+}

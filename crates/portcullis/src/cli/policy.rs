@@ -6,11 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use portcullis_core::PrincipalKind;
-use portcullis_policy::access::{Access, Act, Answer, Circumstances, Question, Resource, Subject};
+use portcullis_policy::access::{
+    Access, Act, Answer, Circumstances, Question, Resource, Subject, SubjectKind,
+};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::out::{Out, printable, table};
+use super::out::{Out, counted, printable, table};
 use super::state::configured;
 use super::{Failure, Outcome};
 use crate::config::{Source, files_in, parse_yaml, read_policies, validated_policies};
@@ -55,6 +57,32 @@ enum Action {
     UseEndpoint,
     InvokeModel,
     SendSystemPrompt,
+    ReadAdmin,
+    ChangeAdmin,
+}
+
+impl Action {
+    const fn act(self) -> Act {
+        match self {
+            Action::UseEndpoint => Act::UseEndpoint,
+            Action::InvokeModel => Act::InvokeModel,
+            Action::SendSystemPrompt => Act::SendSystemPrompt,
+            Action::ReadAdmin => Act::ReadAdmin,
+            Action::ChangeAdmin => Act::ChangeAdmin,
+        }
+    }
+}
+
+/// What sort of a principal a case has.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Key,
+    Service,
+    Token,
+    Certificate,
+    Operator,
 }
 
 /// One case as it is written.
@@ -65,11 +93,11 @@ struct Case {
     #[serde(default)]
     principal: Who,
     action: Action,
-    /// A model, or the path of an endpoint.
+    /// A model, or the path of an endpoint or of the operators' side.
     resource: String,
     /// The upstream of a model.
     upstream: Option<String>,
-    /// The method of an endpoint; `POST` where none is given.
+    /// The method of an endpoint: `POST` where none is given; of what is read on the operators' side `GET`.
     method: Option<String>,
     #[serde(default)]
     context: About,
@@ -83,11 +111,29 @@ struct Case {
 struct Who {
     id: Option<String>,
     name: Option<String>,
-    kind: PrincipalKind,
+    kind: Kind,
+    /// The issuer that knows an operator.
+    issuer: Option<String>,
     org: Option<String>,
     team: Option<String>,
     user: Option<String>,
     roles: Vec<String>,
+}
+
+impl Who {
+    fn kind(&self) -> SubjectKind<'_> {
+        let client = match self.kind {
+            Kind::Key => PrincipalKind::Key,
+            Kind::Service => PrincipalKind::Service,
+            Kind::Token => PrincipalKind::Token,
+            Kind::Certificate => PrincipalKind::Certificate,
+            Kind::Operator => {
+                let issuer = self.issuer.as_deref().unwrap_or("https://issuer.example");
+                return SubjectKind::Operator { issuer };
+            }
+        };
+        SubjectKind::Client(client)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -183,11 +229,8 @@ fn cases_of(file: &str, text: &str) -> Result<Vec<Case>, Failure> {
 
 impl Case {
     fn answer(&self, access: &Access) -> (Act, Answer) {
-        let act = match self.action {
-            Action::UseEndpoint => Act::UseEndpoint,
-            Action::InvokeModel => Act::InvokeModel,
-            Action::SendSystemPrompt => Act::SendSystemPrompt,
-        };
+        let act = self.action.act();
+        let method = |usual| self.method.as_deref().unwrap_or(usual);
         let resource = match act {
             Act::InvokeModel => Resource::Model {
                 name: &self.resource,
@@ -195,14 +238,18 @@ impl Case {
             },
             Act::UseEndpoint | Act::SendSystemPrompt => Resource::Endpoint {
                 path: &self.resource,
-                method: self.method.as_deref().unwrap_or("POST"),
+                method: method("POST"),
                 dialect: dialect_of(&self.resource),
+            },
+            Act::ReadAdmin | Act::ChangeAdmin => Resource::Admin {
+                path: &self.resource,
+                method: method(if act == Act::ReadAdmin { "GET" } else { "POST" }),
             },
         };
         let (who, about) = (&self.principal, &self.context);
         let answer = access.ask(&Question {
             subject: Subject {
-                kind: who.kind,
+                kind: who.kind(),
                 id: who.id.as_deref().unwrap_or("key_case"),
                 name: who.name.as_deref().unwrap_or("case"),
                 org: who.org.as_deref(),
@@ -275,11 +322,11 @@ fn report(access: &Access, cases: &[(String, Case)], as_json: bool) -> Result<Ou
     if !as_json {
         out.table(&rows)?;
     }
-    let told = format!("{failed} of {} cases failed", cases.len());
+    let told = format!("{failed} of {} failed", counted(cases.len(), "case"));
     match failed {
         0 if as_json => out.end(Outcome::Done),
         0 => {
-            out.line(format_args!("{} cases passed", cases.len()))?;
+            out.line(format_args!("{} passed", counted(cases.len(), "case")))?;
             out.end(Outcome::Done)
         }
         _ => {

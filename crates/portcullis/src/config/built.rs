@@ -20,8 +20,9 @@ use super::raw_profile::RawProfile;
 use super::rules::own_rules;
 use super::text::Text;
 use super::tools::own_policies;
-use super::{credential, identity, policies, schemas};
-use crate::tls::TlsFiles;
+use super::{credential, identity, operators, policies, schemas};
+use crate::operators::OperatorSettings;
+use crate::tls::{TlsFiles, authorities_in};
 use crate::wiring::head_file;
 
 /// Everything that the commands need.
@@ -58,6 +59,8 @@ pub struct Admin {
     pub token: Option<Secret<String>>,
     /// TLS towards operators; `None` is none.
     pub tls: Option<TlsFiles>,
+    /// Who may use it besides the holder of the token.
+    pub operators: OperatorSettings,
 }
 
 impl Config {
@@ -79,6 +82,15 @@ impl Config {
             upstreams.push(built_upstream(name, upstream, key));
         }
         let token = credential(&raw.admin.token).map_err(|why| format!("admin.token: {why}"))?;
+        let secret = raw
+            .admin
+            .oidc
+            .as_ref()
+            .map(|oidc| credential(&oidc.client_secret));
+        let secret = secret
+            .transpose()
+            .map_err(|why| format!("admin.oidc.client_secret: {why}"))?;
+        let secret = secret.flatten();
         let (tls, admin_tls) = identity::listeners(raw, folder);
         Ok(Config {
             listen: raw.listen.meaning().0,
@@ -87,6 +99,7 @@ impl Config {
                 listen: raw.admin.listen.meaning().0,
                 token,
                 tls: admin_tls,
+                operators: operators::built(raw, secret),
             },
             state: raw
                 .state
@@ -97,8 +110,7 @@ impl Config {
                 Some(head) => folder.join(&head.meaning().0),
                 None => head_file(&folder.join(&raw.audit.signing_key.meaning().0)),
             },
-            shared: built_shared(raw, credential(&raw.shared_password))
-                .map_err(|why| format!("shared_password: {why}"))?,
+            shared: built_shared(raw, folder, credential(&raw.shared_password), fetch)?,
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
             policies: raw
                 .authorization
@@ -148,7 +160,9 @@ impl Config {
 
 fn built_shared(
     raw: &Raw,
+    folder: &Path,
     password: Result<Option<Secret<String>>, String>,
+    fetch: bool,
 ) -> Result<Option<SharedSettings>, String> {
     let forms::Shared::Redis(url) = raw.shared.meaning() else {
         return Ok(None);
@@ -157,8 +171,14 @@ fn built_shared(
         forms::OutOfReach::Refuse => OutOfReach::Refuse,
         forms::OutOfReach::Local(fraction) => OutOfReach::Local(*fraction),
     };
+    let password = password.map_err(|why| format!("shared_password: {why}"))?;
+    let authorities = raw.shared_ca.as_ref().filter(|_| fetch);
+    let authorities = authorities.map(|file| authorities_in(&folder.join(&file.meaning().0)));
     Ok(Some(SharedSettings {
-        password: password?,
+        password,
+        authorities: authorities
+            .transpose()
+            .map_err(|why| format!("shared_ca: {why}"))?,
         ..SharedSettings::new(url, out_of_reach)
     }))
 }

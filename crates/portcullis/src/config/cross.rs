@@ -6,10 +6,11 @@ use std::path::Path;
 use portcullis_core::Glob;
 
 use super::credential;
-use super::forms::Reference;
+use super::forms::{PemFile, Reference};
 use super::problem::{Problem, nearest};
 use super::text::Form;
 use super::tree::{Node, Value};
+use crate::tls::authorities_in;
 
 /// Names that point nowhere, and settings that say nothing.
 #[must_use]
@@ -19,6 +20,7 @@ pub fn references(root: &Node) -> Vec<Problem> {
     levels(root, &mut problems);
     limits(root, &mut problems);
     canaries(root, &mut problems);
+    authorities(root, &mut problems);
     problems
 }
 
@@ -143,6 +145,16 @@ fn limits(root: &Node, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Authorities of a connection that has no TLS.
+fn authorities(root: &Node, problems: &mut Vec<Problem>) {
+    let shared = root.child("shared").and_then(Node::text).unwrap_or_default();
+    let encrypted = shared.starts_with("rediss://") || shared.starts_with("valkeys://");
+    if let Some(node) = root.child("shared_ca").filter(|_| !encrypted) {
+        let message = "does nothing without TLS: `shared` must begin with rediss://";
+        problems.push(Problem::new(node.at, "shared_ca", message));
+    }
+}
+
 /// A marker that nobody looks for.
 fn canaries(root: &Node, problems: &mut Vec<Problem>) {
     for entry in root.child("profiles").map(Node::entries).unwrap_or_default() {
@@ -173,21 +185,31 @@ fn dangling(what: &str, name: &str, known: &[&str]) -> String {
 /// Credentials that are referred to and not there. This looks at the environment and at files.
 #[must_use]
 pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
-    let token = root.child("admin").and_then(|admin| admin.child("token"));
+    let admin = root.child("admin");
+    let token = admin.and_then(|admin| admin.child("token"));
     let token = token.map(|node| ("admin.token".to_owned(), node));
+    let secret = admin.and_then(|admin| admin.child("oidc")?.child("client_secret"));
+    let secret = secret.map(|node| ("admin.oidc.client_secret".to_owned(), node));
     let upstreams = root.child("upstreams").map(Node::entries).unwrap_or_default();
     let keys = upstreams.iter().filter_map(|entry| {
         let key = entry.node.child("key")?;
         Some((format!("upstreams.{}.key", entry.key), key))
     });
+    let authorities = root.child("shared_ca").and_then(|node| {
+        let file = PemFile::read(node.text()?).ok()?;
+        let problem = authorities_in(&folder.join(file.0)).err()?;
+        Some(Problem::new(node.at, "shared_ca", problem))
+    });
     token
         .into_iter()
+        .chain(secret)
         .chain(keys)
         .filter_map(|(path, node)| {
             let reference = Reference::read(node.text()?).ok()?;
             let problem = credential::fetch(&reference, folder).err()?;
             Some(Problem::new(node.at, path, problem))
         })
+        .chain(authorities)
         .collect()
 }
 
@@ -221,6 +243,10 @@ mod tests {
             (
                 "models: [{ match: x, upstream: a, fallback: [y] }, { match: y, upstream: b }]",
                 "`y` speaks another dialect",
+            ),
+            (
+                "models: [{ match: x, upstream: a }]\nshared: 'redis://cache'\nshared_ca: file:ca.pem",
+                "shared_ca: does nothing without TLS",
             ),
             (
                 "models: [{ match: x, upstream: a }]\nlimits: [{ for: {} }]",

@@ -14,7 +14,7 @@ use super::tree::{Node, Value};
 use crate::tls::TlsFiles;
 
 /// How far clocks may be apart, in seconds, unless said otherwise; and at most.
-const LEEWAY: u64 = 30;
+pub(super) const LEEWAY: u64 = 30;
 const MOST_LEEWAY: u64 = 300;
 
 /// Clients may speak either.
@@ -223,9 +223,8 @@ fn issuer_problems(item: &Node, path: &str, problems: &mut Vec<Problem>) {
         let message = "must name somebody: tokens for others are no proof of anything here";
         problems.push(Problem::new(node.at, format!("{path}.audience"), message));
     }
-    let leeway = item.child("leeway").and_then(|node| Some((node, node.text()?)));
-    if let Some((node, text)) = leeway
-        && Duration::read(text).is_ok_and(|leeway| leeway.0.as_secs() > MOST_LEEWAY)
+    if let Some(node) = item.child("leeway")
+        && node.text().is_some_and(is_too_lenient)
     {
         problems.push(Problem::new(
             node.at,
@@ -238,6 +237,11 @@ fn issuer_problems(item: &Node, path: &str, problems: &mut Vec<Problem>) {
         let message = "refuses every token: `team` does not say which claim has the team";
         problems.push(Problem::new(item.at, format!("{path}.unmapped"), message));
     }
+}
+
+/// Whether clocks would be let go too far apart.
+pub(super) fn is_too_lenient(leeway: &str) -> bool {
+    Duration::read(leeway).is_ok_and(|leeway| leeway.0.as_secs() > MOST_LEEWAY)
 }
 
 fn listener(tls: &Node, path: &str, folder: &Path, fetch: bool, problems: &mut Vec<Problem>) {

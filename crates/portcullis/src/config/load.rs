@@ -6,7 +6,9 @@ use super::built::Config;
 use super::problem::{Position, Problem};
 use super::raw::Raw;
 use super::tree::Node;
-use super::{cross, environment, identity, policies, prompts, rules, schema, schemas, tools, tree, validate};
+use super::{
+    cross, environment, identity, operators, policies, prompts, rules, schema, schemas, tools, tree, validate,
+};
 
 /// The name of the file that is looked for where none is given.
 pub const FILE_NAME: &str = "portcullis.yaml";
@@ -124,6 +126,7 @@ pub fn read(text: &str, folder: &Path, credentials: Credentials) -> Result<Raw, 
     problems.extend(prompts::check(&tree, folder, &rules));
     problems.extend(schemas::check(&tree, folder));
     problems.extend(identity::check(&tree, folder, credentials == Credentials::Fetch));
+    problems.extend(operators::check(&tree));
     problems.extend(policies::check(&tree, folder));
     problems.extend(tools::check(&tree, folder));
     if credentials == Credentials::Fetch {

@@ -9,6 +9,7 @@ mod environment;
 mod forms;
 mod identity;
 mod load;
+mod operators;
 mod policies;
 mod problem;
 mod prompts;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{
     AuditContent, Duration, EndpointPattern, HttpUrl, KeyFile, Listen, NamePattern, OutOfReach, Pattern,
-    PiiType, Reference, Shared, Size, Spending, StateUrl,
+    PemFile, PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
-use super::raw_identity::{RawIdentity, RawTls};
+use super::raw_identity::{RawIdentity, RawOidc, RawRight, RawTls};
 use super::raw_profile::RawProfile;
 use super::raw_rule::RawRule;
 use super::text::{Form, Text};
@@ -36,6 +36,10 @@ pub struct Raw {
     /// Where the password of Redis or Valkey is found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_password: Option<Text<Reference>>,
+    /// The authorities, in PEM, by one of which the certificate of Redis or Valkey must be issued (`rediss://`); without it, those of the
+    /// system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_ca: Option<Text<PemFile>>,
     /// What becomes of requests while Redis cannot be asked: they are refused, or each process enforces a fraction of every limit,
     /// and of what was left of every budget, by itself. The fractions of all processes together should not be more than 1.
     pub out_of_reach: Text<OutOfReach>,
@@ -93,6 +97,13 @@ pub struct RawAdmin {
     /// Where the token is found. Without it, one is made at each start and printed once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Text<Reference>>,
+    /// What roles of an identity provider may do here, as `ROLE: read` or `ROLE: change`. Who has them is said by access tokens of
+    /// `identity.jwt` (in `Authorization: Bearer`) and by a login at `oidc`. The token may do everything.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, RawRight>,
+    /// Where operators log in to the console in a browser, besides the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<RawOidc>,
     /// TLS towards operators. A client certificate is asked for besides the token, not in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<RawTls>,
@@ -377,6 +388,7 @@ impl Default for Raw {
             state: text("sqlite:portcullis.db"),
             shared: text("memory"),
             shared_password: None,
+            shared_ca: None,
             out_of_reach: text("refuse"),
             upstreams: BTreeMap::new(),
             models: Vec::new(),
@@ -403,6 +415,8 @@ impl Default for RawAdmin {
         RawAdmin {
             listen: text("127.0.0.1:8081"),
             token: None,
+            roles: BTreeMap::new(),
+            oidc: None,
             tls: None,
         }
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forms::{CertificateName, Duration, HttpUrl, NetworkBlock, Pattern, PemFile};
+use super::forms::{CertificateName, Duration, HttpUrl, NetworkBlock, Pattern, PemFile, Reference};
 use super::text::Text;
 
 /// Whether clients are asked for certificates.
@@ -38,6 +38,42 @@ pub struct RawTls {
     /// Lists of revoked client certificates, in PEM. A client whose authority has no list there, or an expired one, is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crl: Option<Text<PemFile>>,
+}
+
+/// What a role may do on the operators' side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Right")]
+pub enum RawRight {
+    /// See everything there.
+    Read,
+    /// Change it as well.
+    Change,
+}
+
+/// An identity provider where operators log in to the console: OpenID Connect, authorization code with PKCE. Its ID tokens must be
+/// signed as `identity.jwt` wants it of access tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Oidc")]
+pub struct RawOidc {
+    /// The provider, exactly as it names itself: an https address, or http on this machine.
+    pub issuer: Text<HttpUrl>,
+    /// What it knows the console by.
+    pub client_id: String,
+    /// Where the secret of the client is found, if the provider has given it one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Text<Reference>>,
+    /// The address that browsers reach the operators' side by. The provider must know `URL/login/oidc/callback` as where it may send them.
+    pub url: Text<HttpUrl>,
+    /// What is asked for besides `openid`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// The claim of the ID token that has roles, by its name or its path.
+    pub roles: String,
+    /// How far clocks may be apart, five minutes at most; 30s unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leeway: Option<Text<Duration>>,
 }
 
 /// Who comes without an API key of this gateway's.

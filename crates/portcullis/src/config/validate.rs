@@ -131,7 +131,7 @@ impl<'a> Checker<'a> {
                         match path {
                             _ if self.foreign => self.foreign_name(entry, &inner),
                             // Keys and identity providers name these.
-                            "orgs" | "teams" | "users" => self.foreign_name(entry, &inner),
+                            "orgs" | "teams" | "users" | "admin.roles" => self.foreign_name(entry, &inner),
                             _ => self.name(entry, &inner),
                         }
                     }

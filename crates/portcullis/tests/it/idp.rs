@@ -15,14 +15,15 @@ use crate::serve::{Service, TOKEN};
 use crate::standin::started;
 
 /// What the provider knows its client by.
-const SECRET: &str = "the-secret-of-the-agent-of-the-tests";
+pub const SECRET: &str = "the-secret-of-the-agent-of-the-tests";
 
 /// The provider, ended when dropped.
-struct Provider {
+pub struct Provider {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    issuer: String,
+    /// Who it is.
+    pub issuer: String,
 }
 
 fn root() -> PathBuf {
@@ -34,6 +35,11 @@ fn root() -> PathBuf {
 
 impl Provider {
     fn start() -> Provider {
+        Provider::with_console("http://127.0.0.1:1/login/oidc/callback")
+    }
+
+    /// One where people log in for a console that they come back to at this address.
+    pub fn with_console(back: &str) -> Provider {
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root().join("target"), |folder| root().join(folder));
         let folder = target.join("idp");
@@ -42,10 +48,15 @@ impl Provider {
             "the identity provider is missing: run `cargo xtask setup`"
         );
         std::fs::copy(root().join("tests/idp/idp.mjs"), folder.join("idp.mjs")).unwrap();
-        let mut child = Command::new("node")
+        // The one that is installed with it; elsewhere than on Linux, the machine's own.
+        let own =
+            ["x64", "arm64"].map(|kind| folder.join(format!("node_modules/node-linux-{kind}/bin/node")));
+        let node = own.into_iter().find(|node| node.exists());
+        let mut child = Command::new(node.unwrap_or_else(|| "node".into()))
             .arg("idp.mjs")
             .current_dir(&folder)
             .env("IDP_CLIENT_SECRET", SECRET)
+            .env("IDP_CONSOLE", back)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -76,10 +87,21 @@ impl Provider {
         assert_eq!(self.told()["rotated"], 2);
     }
 
+    /// Seats somebody else at the browser.
+    pub fn seat(&mut self, person: &str) {
+        writeln!(self.input, "person {person}").unwrap();
+        assert_eq!(self.told()["person"], person);
+    }
+
     /// An access token for this resource, by the client's credentials.
     fn token(&self, resource: &str) -> String {
+        self.token_of("agent", resource)
+    }
+
+    /// One of this client's.
+    pub fn token_of(&self, client: &str, resource: &str) -> String {
         let form = format!(
-            "grant_type=client_credentials&client_id=agent&client_secret={SECRET}&resource={}",
+            "grant_type=client_credentials&client_id={client}&client_secret={SECRET}&resource={}",
             resource.replace(':', "%3A")
         );
         let host = self.issuer.strip_prefix("http://").unwrap();
@@ -98,13 +120,16 @@ impl Drop for Provider {
     }
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    pub body: String,
+    /// As it was.
+    pub lines: Vec<String>,
 }
 
-fn exchange(host: &str, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+pub fn exchange(host: &str, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let mut socket = TcpStream::connect(host).unwrap();
     write!(
         socket,
@@ -118,6 +143,7 @@ fn exchange(host: &str, method: &str, path: &str, headers: &str, body: &str) -> 
     Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         head: head.to_ascii_lowercase(),
+        lines: head.lines().map(str::to_owned).collect(),
         body: body.to_owned(),
     }
 }

@@ -12,6 +12,7 @@ mod demo;
 mod eval;
 mod gateway;
 mod idp;
+mod operators;
 mod policy;
 #[path = "../../../store/tests/it/redis.rs"]
 mod redis;
@@ -23,4 +24,5 @@ mod serve;
 mod server;
 mod shared;
 mod standin;
+mod stores;
 mod tls;

@@ -19,7 +19,7 @@ fn the_cases_of_the_example_pass() {
     let folder = Folder::new();
     let ran = folder.run(&["policy", "test", &example()]).code(0);
     assert!(
-        ran.out().contains("interns-chat") && ran.out().contains("10 cases passed"),
+        ran.out().contains("interns-chat") && ran.out().contains("14 cases passed"),
         "{}",
         ran.out()
     );
@@ -31,7 +31,7 @@ fn the_cases_of_the_example_pass() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 10);
+    assert_eq!(lines.len(), 14);
     assert!(lines.iter().all(|line| line["ok"] == true));
     assert_eq!(lines[2]["policies"], serde_json::json!(["o3-is-for-leads"]));
 }
@@ -48,8 +48,8 @@ fn a_case_that_fails_is_told_and_ends_with_1() {
         format!("cases:\n  - {{ name: one, action: invoke_model, resource: o3, expect: {expect}{more} }}\n")
     };
     for (cases, code, says) in [
-        (case("allow", ""), 0, "1 cases passed"),
-        (case("allow", ", by: [all]"), 0, "1 cases passed"),
+        (case("allow", ""), 0, "1 case passed"),
+        (case("allow", ", by: [all]"), 0, "1 case passed"),
         (case("deny", ""), 1, "FAILED"),
         (case("allow", ", by: [other]"), 1, "FAILED"),
     ] {
@@ -58,7 +58,7 @@ fn a_case_that_fails_is_told_and_ends_with_1() {
         assert!(ran.out().contains(says), "{cases}: {}", ran.out());
     }
     let ran = folder.run(&["policy", "test", "--json"]).code(1);
-    assert!(ran.out().contains("\"ok\":false") && ran.err().contains("1 of 1 cases failed"));
+    assert!(ran.out().contains("\"ok\":false") && ran.err().contains("1 of 1 case failed"));
     folder.write("rules/cases.yaml", &case("perhaps", ""));
     let ran = folder.run(&["policy", "test"]).code(1);
     assert!(

@@ -8,7 +8,7 @@ use portcullis::standin::Standin;
 use crate::gateway::Gateway;
 use crate::redis::Redis;
 use crate::server::Server;
-use crate::standin::started;
+use crate::standin::in_background;
 
 const UPSTREAM_KEY: &str = "upstream-key-of-the-tests";
 const CLIENTS: usize = 64;
@@ -29,15 +29,10 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
     let model = Standin::new()
         .expecting_key(UPSTREAM_KEY)
         .with_pace(Duration::from_millis(10));
-    let address = runtime.block_on(started(model.clone()));
+    let (runtime, address) = in_background(model.clone());
     let (postgres, redis) = (Server::start(), Redis::start(true));
     let more = format!("shared: {}\n", redis.url());
     let start = |key: Option<&std::path::Path>| {

@@ -14,6 +14,17 @@ use portcullis::standin::{Standin, serve};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+/// A model beside a test that is not asynchronous, for as long as the runtime is kept.
+pub fn in_background(model: Standin) -> (tokio::runtime::Runtime, SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let address = runtime.block_on(started(model));
+    (runtime, address)
+}
+
 /// Starts a model on a port of its own; it lives as long as the test's runtime.
 pub async fn started(model: Standin) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

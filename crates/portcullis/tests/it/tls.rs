@@ -21,20 +21,20 @@ use crate::serve::{Service, TOKEN};
 const LET_IN: u16 = 200;
 
 /// An authority of the tests.
-struct Authority {
-    pem: String,
+pub struct Authority {
+    pub pem: String,
     der: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, in PEM.
-struct Pair {
-    cert: String,
-    key: String,
+pub struct Pair {
+    pub cert: String,
+    pub key: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Authority {
+    pub fn new(name: &str) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -56,7 +56,7 @@ impl Authority {
         }
     }
 
-    fn server(&self) -> Pair {
+    pub fn server(&self) -> Pair {
         self.issue(CertificateParams::new(vec!["localhost".to_owned()]).unwrap())
     }
 

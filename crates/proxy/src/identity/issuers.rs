@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_core::{Glob, Principal, PrincipalKind};
 use ring::digest::{SHA256, digest};
+use thiserror::Error;
 
+use super::outside::subject_id;
 use super::source::{KeySource, KeySources};
 use super::token::{Claims, Terms, TokenError, Unverified};
 use crate::Client;
-use crate::gateway::named_id;
 
 /// Tokens that are remembered at least; twice as many at most. Each takes some 500 bytes.
 const REMEMBERED: usize = 8192;
@@ -64,7 +65,7 @@ impl Mapping {
         if self.strict && known.is_none() {
             return Err(TokenError::Unmapped);
         }
-        let mut principal = Principal::new(named_id("jwt_", &[issuer, subject]), subject);
+        let mut principal = Principal::new(subject_id(issuer, subject), subject);
         principal.kind = PrincipalKind::Token;
         principal.team = known.or(groups.first()).map(|team| (*team).to_owned());
         principal.org = first(&self.org);
@@ -82,18 +83,23 @@ impl Mapping {
 }
 
 /// Why a token lets nobody in.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Denied {
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Denied {
     /// The token is at fault.
-    Token(TokenError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The keys of its issuer cannot be had.
+    #[error("the keys of its issuer cannot be had")]
     NoKeys,
 }
 
-impl From<TokenError> for Denied {
-    fn from(error: TokenError) -> Denied {
-        Denied::Token(error)
-    }
+/// Somebody who is known by a token.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Who it is.
+    pub principal: Arc<Principal>,
+    /// Who says so.
+    pub issuer: String,
 }
 
 struct Issuer {
@@ -153,6 +159,27 @@ impl Issuers {
         now: u64,
         certificate: Option<&str>,
     ) -> Result<Arc<Principal>, Denied> {
+        let known = self.known(client, token, now, certificate).await?;
+        Ok(Arc::clone(&known.principal))
+    }
+
+    /// Who shows this token, and who issued it.
+    pub async fn shown(&self, client: &Client, token: &str, now: u64) -> Result<Shown, Denied> {
+        let known = self.known(client, token, now, None).await?;
+        let issuer = self.all.get(known.issuer).ok_or(TokenError::Issuer)?;
+        Ok(Shown {
+            principal: Arc::clone(&known.principal),
+            issuer: issuer.settings.terms.issuer.clone(),
+        })
+    }
+
+    async fn known(
+        &self,
+        client: &Client,
+        token: &str,
+        now: u64,
+        certificate: Option<&str>,
+    ) -> Result<Arc<Known>, Denied> {
         let hash = token_hash(token);
         let known = match hash.and_then(|hash| self.remembered(&hash, now)) {
             Some(known) => known,
@@ -167,7 +194,7 @@ impl Issuers {
         if known.binding.is_some() && known.binding.as_deref() != certificate {
             return Err(TokenError::Bound.into());
         }
-        Ok(Arc::clone(&known.principal))
+        Ok(known)
     }
 
     async fn verify(&self, client: &Client, token: &str, now: u64) -> Result<Known, Denied> {
@@ -176,15 +203,7 @@ impl Issuers {
         let fits = |issuer: &Issuer| issuer.settings.terms.issuer == claimed;
         let at = self.all.iter().position(fits).ok_or(TokenError::Issuer)?;
         let issuer = self.all.get(at).ok_or(TokenError::Issuer)?;
-        let mut fetched = issuer.source.keys();
-        if !fetched
-            .as_ref()
-            .is_some_and(|fetched| unverified.knows(&fetched.keys))
-        {
-            let seen = fetched.map(|fetched| fetched.generation);
-            issuer.source.demand(client, seen).await;
-            fetched = issuer.source.keys();
-        }
+        let fetched = issuer.source.keys_for(client, &unverified).await;
         let fetched = fetched.ok_or(Denied::NoKeys)?;
         let terms = &issuer.settings.terms;
         let claims = unverified.verify(terms, &fetched.keys, now)?;

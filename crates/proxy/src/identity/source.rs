@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use http::request::Builder;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use portcullis_dialect::Document;
 
 use super::keys::KeySet;
+use super::token::Unverified;
 use crate::Client;
 
 /// How long one exchange with an issuer may take, both documents together.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The largest document that is read.
 const LARGEST: usize = 256 * 1024;
@@ -123,6 +125,17 @@ impl KeySource {
         self.attempt(client, &mut attempts).await;
     }
 
+    /// The keys that are believed, fetched again where a token names one that is not among them.
+    pub async fn keys_for(&self, client: &Client, token: &Unverified<'_>) -> Option<Arc<Fetched>> {
+        let fetched = self.keys();
+        if fetched.as_ref().is_some_and(|fetched| token.knows(&fetched.keys)) {
+            return fetched;
+        }
+        self.demand(client, fetched.map(|fetched| fetched.generation))
+            .await;
+        self.keys()
+    }
+
     async fn attempt(&self, client: &Client, attempts: &mut Attempts) {
         attempts.last = Some(Instant::now());
         attempts.failed = true;
@@ -174,15 +187,7 @@ impl KeySource {
         let address = match &self.address {
             Some(address) => address.clone(),
             None => {
-                let about = format!(
-                    "{}/.well-known/openid-configuration",
-                    self.issuer.trim_end_matches('/')
-                );
-                let about = Document::read(get(client, &about).await?)
-                    .map_err(|_| "its description is not strict JSON")?;
-                if about.str_at(&["issuer"]) != Some(self.issuer.as_str()) {
-                    return Err("its description names another issuer");
-                }
+                let about = described(client, &self.issuer).await?;
                 let address = about.str_at(&["jwks_uri"]);
                 address.ok_or("its description has no `jwks_uri`")?.to_owned()
             }
@@ -207,15 +212,39 @@ pub fn is_safe(address: &Uri) -> bool {
     }
 }
 
-async fn get(client: &Client, address: &str) -> Result<Bytes, &'static str> {
-    let uri: Uri = address.parse().map_err(|_| "an address of it is none")?;
-    if !is_safe(&uri) {
-        return Err("an address of it is neither https nor of this machine");
+/// An issuer's description of itself (OpenID Connect Discovery 1.0), which must name the same issuer.
+pub(super) async fn described(client: &Client, issuer: &str) -> Result<Document, &'static str> {
+    let address = format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    );
+    let about =
+        Document::read(get(client, &address).await?).map_err(|_| "its description is not strict JSON")?;
+    match about.str_at(&["issuer"]) == Some(issuer) {
+        true => Ok(about),
+        false => Err("its description names another issuer"),
     }
-    let request = Request::get(uri)
+}
+
+async fn get(client: &Client, address: &str) -> Result<Bytes, &'static str> {
+    fetched(client, Request::get(safe(address)?), Bytes::new()).await
+}
+
+/// An address that may be asked.
+pub(super) fn safe(address: &str) -> Result<Uri, &'static str> {
+    let uri: Uri = address.parse().map_err(|_| "an address of it is none")?;
+    match is_safe(&uri) {
+        true => Ok(uri),
+        false => Err("an address of it is neither https nor of this machine"),
+    }
+}
+
+/// The document that a request is answered with.
+pub(super) async fn fetched(client: &Client, request: Builder, body: Bytes) -> Result<Bytes, &'static str> {
+    let request = request
         .header("accept", "application/json")
         .header("user-agent", "portcullis")
-        .body(Full::default())
+        .body(Full::new(body))
         .map_err(|_| "an address of it is none")?;
     let reply = client.send(request).await.map_err(|_| "it cannot be reached")?;
     if reply.status() != StatusCode::OK {

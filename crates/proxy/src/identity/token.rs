@@ -276,6 +276,12 @@ impl Claims {
         one.into_iter().chain(many).filter(|text| is_name(text)).collect()
     }
 
+    /// A claim that is one text, whatever it says.
+    #[must_use]
+    pub fn text(&self, claim: &str) -> Option<&str> {
+        self.0.str_at(&[claim])
+    }
+
     fn strings(&self, claim: &'static str) -> Result<Vec<&str>, TokenError> {
         let node = self.0.at(&[claim]).ok_or(TokenError::Claim(claim))?;
         let text = |node: NodeId| self.0.as_str(node).ok_or(TokenError::Claim(claim));

@@ -51,7 +51,7 @@ async fn stand(
     record.standing(&standing);
     let principal = &standing.principal;
     // Whoever holds a stolen key learns no more than with a wrong one; the record has the key that was tried.
-    if !principal.may_come_from(Some(source(gw, peer, headers))) {
+    if !principal.may_come_from(Some(source(gw, peer.address.ip(), headers))) {
         return Err(wrong(gw, peer, headers, "the key may not be used from there"));
     }
     gw.services.keyring.used(&principal.key, now_ms());

@@ -51,7 +51,7 @@ pub(super) async fn identify(
 
 /// What a wrong credential is answered with: that it is one, or, where the source has shown too many, that it is to wait.
 pub(super) fn wrong(gw: &Gateway, peer: &Peer, headers: &HeaderMap, why: impl std::fmt::Display) -> Refusal {
-    let source = source(gw, peer, headers);
+    let source = source(gw, peer.address.ip(), headers);
     match gw.services.identity.guesses.wrong(source, gw.guesses, now_ms()) {
         None => {
             tracing::info!(%source, %why, "a credential was refused");
@@ -66,13 +66,13 @@ pub(super) fn wrong(gw: &Gateway, peer: &Peer, headers: &HeaderMap, why: impl st
 
 /// Where a request comes from: the other end of the connection, or, where that is a proxy that is trusted, who it says was at
 /// its other end.
-pub(super) fn source(gw: &Gateway, peer: &Peer, headers: &HeaderMap) -> IpAddr {
+pub(crate) fn source(gw: &Gateway, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let trusted = |address: IpAddr| {
         gw.trusted_proxies
             .iter()
             .any(|network: &Network| network.contains(address))
     };
-    followed(peer.address.ip(), headers, trusted)
+    followed(peer, headers, trusted)
 }
 
 /// Each proxy adds the address that it was reached from at the end, so the list is believed from there for as long as those who

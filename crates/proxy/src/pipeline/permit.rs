@@ -4,7 +4,7 @@
 
 use portcullis_core::Principal;
 use portcullis_dialect::{Document, Exchange};
-use portcullis_policy::access::{Access, Act, Circumstances, Question, Resource, Subject};
+use portcullis_policy::access::{Access, Act, Circumstances, Question, Resource, Subject, SubjectKind};
 
 use super::parse::Asked;
 use crate::levels::Standing;
@@ -156,7 +156,7 @@ fn subject(standing: &Standing) -> Subject<'_> {
         ..
     } = standing.principal.as_ref();
     Subject {
-        kind: *kind,
+        kind: SubjectKind::Client(*kind),
         id: key.as_str(),
         name,
         org: standing.org.as_deref(),

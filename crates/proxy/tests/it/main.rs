@@ -25,6 +25,7 @@ mod recorded;
 mod request_limits;
 mod retries;
 mod sandbox;
+mod stored;
 mod streams;
 mod tools;
 mod unread;

@@ -1,6 +1,6 @@
 //! Who asks: where a key may be used, for what, what its groups say, and that it is seen nowhere.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -352,9 +352,32 @@ async fn a_place_under_a_models_limit_is_freed_with_the_request() {
     }
 }
 
-/// A key that is shown in whatever place, let in or not, is seen in no record, metric, answer or request to a provider.
+/// What is logged, at every level and by every crate.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A key that is shown in whatever place, let in or not, is seen in no record, metric, answer, request to a provider or line of the log.
 #[tokio::test]
 async fn a_key_leaves_no_trace() {
+    let log = Log::default();
+    let lines = log.clone();
+    // For the whole process: tasks of other threads log as well.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || lines.clone())
+        .init();
     let bench = with(NewKey::named("test")).await;
     let key = bench.key.expose().clone();
     let pepper = bench.store.pepper().await.unwrap();
@@ -413,6 +436,12 @@ async fn a_key_leaves_no_trace() {
             received.path, received.headers, received.body
         ));
     }
+    let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    assert!(
+        logged.contains("a credential was refused") && logged.contains("TRACE"),
+        "nothing was captured: {logged}"
+    );
+    seen.extend(logged.lines().map(str::to_owned));
     assert!(seen.len() > 100);
     for text in &seen {
         for secret in [&key, &wrong, &hexadecimal] {

@@ -25,10 +25,27 @@ pub struct Server {
     folder: TempDir,
     programs: PathBuf,
     child: Option<Child>,
+    /// The port of this machine where it speaks TLS, if it does.
+    port: Option<u16>,
 }
 
 impl Server {
     pub fn start() -> Server {
+        Server::run(None)
+    }
+
+    /// Starts one that also listens on a port of this machine, where it speaks TLS with this certificate and key, in PEM.
+    pub fn encrypted(cert: &str, key: &str) -> Server {
+        Server::run(Some((cert, key)))
+    }
+
+    /// Its address over TLS, with these parameters.
+    pub fn tls_url(&self, parameters: &str) -> String {
+        let port = self.port.expect("it speaks TLS");
+        format!("postgres://{USER}:{PASSWORD}@localhost:{port}/postgres?{parameters}")
+    }
+
+    fn run(pair: Option<(&str, &str)>) -> Server {
         let programs = programs();
         let folder = tempfile::Builder::new()
             .prefix("portcullis-pg-")
@@ -41,7 +58,18 @@ impl Server {
             folder,
             programs,
             child: None,
+            port: None,
         };
+        if let Some((cert, key)) = pair {
+            for (name, pem) in [("cert.pem", cert), ("key.pem", key)] {
+                let path = server.folder.path().join(name);
+                fs::write(&path, pem).unwrap();
+                fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+                lend(&path);
+            }
+            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            server.port = Some(free.local_addr().unwrap().port());
+        }
         server.resume();
         server
     }
@@ -70,14 +98,8 @@ impl Server {
             .arg(folder.join("data"))
             .arg("-k")
             .arg(folder)
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "fsync=off",
-                "-c",
-                "shared_buffers=4MB",
-            ])
+            .args(self.network())
+            .args(["-c", "fsync=off", "-c", "shared_buffers=4MB"])
             .args([
                 "-c",
                 "max_connections=60",
@@ -95,6 +117,9 @@ impl Server {
         for _ in 0..3000 {
             let mut ready = Command::new(self.programs.join("pg_isready"));
             ready.args(["-q", "-h"]).arg(folder);
+            if let Some(port) = self.port {
+                ready.args(["-p", &port.to_string()]);
+            }
             if ready.status().unwrap().success() {
                 return;
             }
@@ -107,6 +132,24 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!("{}", fs::read_to_string(folder.join("log")).unwrap());
+    }
+
+    fn network(&self) -> Vec<String> {
+        let Some(port) = self.port else {
+            return vec!["-c".to_owned(), "listen_addresses=".to_owned()];
+        };
+        let file = |name: &str| self.folder.path().join(name).display().to_string();
+        let settings = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={port}"),
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", file("cert.pem")),
+            format!("ssl_key_file={}", file("key.pem")),
+        ];
+        settings
+            .into_iter()
+            .flat_map(|setting| ["-c".to_owned(), setting])
+            .collect()
     }
 
     /// Stops it at once: connections are cut, transactions under way are undone.

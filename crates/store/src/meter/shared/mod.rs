@@ -52,6 +52,8 @@ pub struct Settings {
     pub url: String,
     /// The password, where one is needed.
     pub password: Option<Secret<String>>,
+    /// The authorities, in PEM, by one of which its certificate must be issued; `None` is those of the system.
+    pub authorities: Option<Vec<u8>>,
     /// What becomes of requests while it is out of reach.
     pub out_of_reach: OutOfReach,
     /// How long an answer is waited for.
@@ -71,6 +73,7 @@ impl Settings {
         Settings {
             url: url.to_owned(),
             password: None,
+            authorities: None,
             out_of_reach,
             patience: Duration::from_millis(250),
             beat: Duration::from_secs(1),
@@ -448,7 +451,16 @@ fn client(settings: &Settings) -> redis::RedisResult<redis::Client> {
         let own = info.redis_settings().clone().set_password(password.expose());
         info = info.set_redis_settings(own);
     }
-    redis::Client::open(info)
+    match &settings.authorities {
+        None => redis::Client::open(info),
+        Some(pem) => redis::Client::build_with_tls(
+            info,
+            redis::TlsCertificates {
+                client_tls: None,
+                root_cert: Some(pem.clone()),
+            },
+        ),
+    }
 }
 
 fn out_of_reach() -> Limited {
