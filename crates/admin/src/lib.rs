@@ -4,6 +4,7 @@
 //! no environment; what it shows is given to it. Every route is in [`ROUTES`], and all but `/healthz` ask for the token.
 
 mod api;
+mod approvals;
 mod auth;
 mod clock;
 mod console;

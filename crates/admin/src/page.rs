@@ -11,9 +11,9 @@ use portcullis_core::{AuditRecord, Decision, PrincipalKind, RequestId};
 use portcullis_store::KeyRecord;
 use serde::Deserialize;
 
-use crate::Console;
 use crate::clock::now_ms;
 use crate::error::ApiError;
+use crate::{Console, approvals};
 
 /// How many requests the console lists.
 const SHOWN: u32 = 50;
@@ -40,7 +40,7 @@ impl std::fmt::Display for Safe<'_> {
 }
 
 /// A whole page. The policy lets it show its own style and send its own form, and nothing else.
-fn page(status: StatusCode, title: &str, refresh: bool, body: &str) -> Response {
+pub(crate) fn page(status: StatusCode, title: &str, refresh: bool, body: &str) -> Response {
     let mut random = [0; 16];
     // Without random bytes the style is not shown; the page still is.
     let nonce = getrandom::fill(&mut random).map_or_else(
@@ -145,6 +145,7 @@ pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Respo
         count(Decision::Observe),
         records.len()
     );
+    body.push_str(&approvals::tile(&console).await?);
     body.push_str("<h2>Requests</h2><table><tr><th>Request<th>Endpoint<th>Model<th>Key<th>Status<th>Decision<th>Found</tr>");
     for stored in &records {
         row(&mut body, &stored.record, &keys);
@@ -181,7 +182,7 @@ pub(crate) async fn console(State(console): State<Arc<Console>>) -> Result<Respo
 }
 
 /// How long ago, in the largest unit that fits.
-fn ago(when: Option<u64>, now_ms: u64) -> String {
+pub(crate) fn ago(when: Option<u64>, now_ms: u64) -> String {
     let Some(when) = when else {
         return "–".to_owned();
     };
