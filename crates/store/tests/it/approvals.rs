@@ -7,7 +7,7 @@ use portcullis_store::{
     Approval, ApprovalKey, ApprovalReason, ApprovalState, Asking, Decided, MOST_PENDING, Store, StoreError,
 };
 
-use crate::samples::{NOW, request};
+use crate::samples::{NOW, Place, request};
 
 const LIFE: u64 = 1000;
 
@@ -295,4 +295,35 @@ pub async fn what_is_over_is_forgotten(store: Arc<dyn Store>) {
     store.sweep_approvals(NOW + LIFE + 30 * 86_400_000).await.unwrap();
     assert_eq!(found(&over, NOW).await, None);
     assert!(found(&open, NOW).await.is_some());
+}
+
+#[tokio::test]
+async fn a_hand_in_the_database_can_grant_nothing() {
+    let place = Place::new();
+    let store = place.store().await;
+    let (asked, other) = (asking("key_ann", 1, NOW), asking("key_ann", 2, NOW));
+    for approval in [&asked, &other] {
+        store.ask_approval(approval.clone(), NOW).await.unwrap();
+    }
+    grant(&store, &other, NOW).await;
+    let take = "(SELECT signature FROM approvals WHERE state = 'granted')";
+    for signature in ["NULL", "asked", "zeroblob(32)", take] {
+        place
+            .hand()
+            .execute(
+                &format!("UPDATE approvals SET state = 'granted', decided_by = 'bob', signature = {signature} WHERE id = ?1"),
+                [&asked.id],
+            )
+            .unwrap();
+        let claimed = claim(&store, &asked, NOW).await.unwrap();
+        assert!(!signer().is_granted(&claimed), "{signature}");
+        assert!(store.release_approval(&asked.id, NOW).await.unwrap());
+    }
+    let shown = "UPDATE approvals SET state = 'pending', arguments = x'7b7d' WHERE id = ?1";
+    place.hand().execute(shown, [&asked.id]).unwrap();
+    let changed = store.approval(&asked.id, NOW).await.unwrap().unwrap();
+    assert!(
+        signer().grant(&changed, "bob").is_err(),
+        "it is not what was asked"
+    );
 }
