@@ -1,8 +1,8 @@
-//! What the operators' side knows: the state, the counters, the configuration in force. It changes nothing but keys.
+//! What the operators' side knows: the state, the counters, the configuration in force. It changes nothing but keys and approvals.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use portcullis_store::Store;
+use portcullis_store::{ApprovalKey, Store};
 use serde_json::Value;
 
 use crate::auth::Token;
@@ -18,6 +18,7 @@ pub struct Console {
     pub(crate) store: Arc<dyn Store>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
     effective: RwLock<Arc<Value>>,
+    pub(crate) approvals: Option<ApprovalKey>,
 }
 
 impl Console {
@@ -36,6 +37,7 @@ impl Console {
             store,
             metrics: Box::new(metrics),
             effective: RwLock::new(Arc::new(effective)),
+            approvals: None,
         }
     }
 
@@ -66,5 +68,14 @@ impl Console {
                 .get("profiles")
                 .and_then(|all| all.get(name))
                 .is_some()
+    }
+
+    /// Lets operators grant approvals, signed with this key.
+    #[must_use]
+    pub fn with_approvals(self, key: ApprovalKey) -> Console {
+        Console {
+            approvals: Some(key),
+            ..self
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! ask who is there. Who operators are besides the holder of the token is asked of [`Operators`].
 
 mod api;
+mod approvals;
 mod auth;
 mod clock;
 mod console;

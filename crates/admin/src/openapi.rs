@@ -1,6 +1,7 @@
 //! `/openapi.json`, from the list of routes.
 
 use axum::Json;
+use portcullis_store::ApprovalState;
 use serde_json::{Map, Value, json};
 
 use crate::ROUTES;
@@ -38,6 +39,14 @@ fn describe() -> Value {
                     "name": "overlap_ms", "in": "query", "schema": { "type": "integer", "minimum": 0, "default": 0 },
                     "description": "how long the old text works as well, milliseconds",
                 }));
+            }
+            if (route.method, route.path) == ("get", "/api/v1/approvals") {
+                let states = ApprovalState::ALL.map(ApprovalState::name);
+                let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 100 });
+                parameters.push(
+                    json!({ "name": "state", "in": "query", "schema": { "type": "string", "enum": states } }),
+                );
+                parameters.push(json!({ "name": "limit", "in": "query", "schema": limit }));
             }
             if !parameters.is_empty() {
                 operation.insert("parameters".to_owned(), parameters.into());

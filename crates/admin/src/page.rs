@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::auth::{Peer, wrong};
 use crate::clock::now_ms;
 use crate::error::ApiError;
-use crate::{Console, Who};
+use crate::{Console, Who, approvals};
 
 /// How many requests the console lists.
 const SHOWN: u32 = 50;
@@ -158,6 +158,7 @@ pub(crate) async fn console(
         count(Decision::Observe),
         records.len()
     );
+    body.push_str(&approvals::tile(&console).await?);
     body.push_str("<h2>Requests</h2><table><tr><th>Request<th>Endpoint<th>Model<th>Key<th>Status<th>Decision<th>Found</tr>");
     for stored in &records {
         row(&mut body, &stored.record, &keys);
@@ -195,7 +196,7 @@ pub(crate) async fn console(
 }
 
 /// How long ago, in the largest unit that fits.
-fn ago(when: Option<u64>, now_ms: u64) -> String {
+pub(crate) fn ago(when: Option<u64>, now_ms: u64) -> String {
     let Some(when) = when else {
         return "–".to_owned();
     };

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::error::{self, ApiError};
-use crate::{Console, api, auth, login, openapi, page};
+use crate::{Console, api, approvals, auth, login, openapi, page};
 
 /// The largest body that an operator may send, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -117,6 +117,36 @@ pub static ROUTES: &[Route] = &[
     ),
     route(
         "get",
+        "/api/v1/approvals",
+        "Calls of tools that wait for a person, or did; `?state=`, `?limit=` up to 200.",
+        || get(api::approvals::list),
+    ),
+    route("get", "/api/v1/approvals/{id}", "One of them.", || {
+        get(api::approvals::one)
+    }),
+    route(
+        "post",
+        "/api/v1/approvals/{id}/grant",
+        "Let the call be made, once.",
+        || post(api::approvals::grant),
+    ),
+    route(
+        "post",
+        "/api/v1/approvals/{id}/deny",
+        "Do not let the call be made.",
+        || post(api::approvals::deny),
+    ),
+    route("get", "/approvals", "The console's page of approvals.", || {
+        get(approvals::list)
+    }),
+    route("post", "/approvals/{id}/grant", "Its button that grants.", || {
+        post(approvals::grant)
+    }),
+    route("post", "/approvals/{id}/deny", "Its button that denies.", || {
+        post(approvals::deny)
+    }),
+    route(
+        "get",
         "/api/v1/usage",
         "Requests, tokens and cost by key and team, and the last alerts of budgets; `?since_ms=`.",
         || get(api::records::usage),
@@ -157,7 +187,8 @@ async fn hardened(response: Response) -> Response {
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer`, browsers leave the origin out of a form's request, and the console's own buttons would be strangers.
+        (header::REFERRER_POLICY, "same-origin"),
     ];
     let media = response
         .headers()

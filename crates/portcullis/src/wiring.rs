@@ -15,8 +15,8 @@ use portcullis_proxy::{
     Client, Door, Gateway, Identity, Kept, Metrics, Repeats, Server, Services, raise_alerts,
 };
 use portcullis_store::{
-    AuditLog, Keyring, Meters, OutOfReach, SharedSettings, SigningKey, Store, load_or_create_signing_key,
-    public_key_text, secret_for,
+    ApprovalKey, AuditLog, Keyring, Meters, OutOfReach, SharedSettings, SigningKey, Store,
+    load_or_create_signing_key, public_key_text, secret_for,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,6 +38,9 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// Every how many times budgets are looked at for alerts.
 const ALERTS: u64 = 5;
+
+/// Every how many times approvals that are over are swept: their arguments may be personal.
+const APPROVALS: u64 = 60;
 
 /// How much memory the verdicts on texts that were scanned before may take: room for some 70,000 texts.
 const REMEMBERED: usize = 16 << 20;
@@ -296,7 +299,8 @@ impl Running {
             Arc::clone(&store),
             move || counted.metrics(),
             config.effective,
-        );
+        )
+        .with_approvals(ApprovalKey::new(secret_for(&secrets, "approvals")?));
         let console = Arc::new(console.with_operators(Arc::clone(&operators_of) as _));
         let (address, admin) = (data.local_addr()?, operators.local_addr()?);
         let door = |listener, watched: &Option<Watched>| {
@@ -487,6 +491,11 @@ async fn keep_house(services: Arc<Services>, server: Arc<Server>, stopped: watch
             && let Err(error) = raise_alerts(&server.gateway(), now_ms()).await
         {
             tracing::error!(%error, "budgets could not be looked at for alerts; it is tried again");
+        }
+        if ticks.is_multiple_of(APPROVALS)
+            && let Err(error) = services.store.sweep_approvals(now_ms()).await
+        {
+            tracing::error!(%error, "approvals that are over could not be swept; it is tried again");
         }
     }
 }

@@ -59,6 +59,15 @@ pub enum StoreError {
         /// Its id at the provider.
         id: String,
     },
+    /// A key has asked as often as it may without being told.
+    #[error("key {0} waits for too many approvals already")]
+    TooManyApprovals(String),
+    /// Nobody could read what is asked.
+    #[error("the arguments of the call, or the reasons to ask, are too large for a person to decide about")]
+    ApprovalTooLarge,
+    /// What would be granted is not what was asked.
+    #[error("approval {0} is not what was asked: somebody else has written it, or changed it")]
+    ApprovalChanged(String),
     /// A second audit record for one request.
     #[error("request {0} has an audit record already")]
     DuplicateRequest(String),

@@ -8,6 +8,7 @@
 //! the same behaviour as the others.
 
 mod alert;
+mod approval;
 mod audit;
 mod clock;
 mod error;
@@ -22,6 +23,10 @@ mod usage;
 use std::sync::Arc;
 
 pub use alert::{ALERT_AT, AlertStore, BudgetAlert};
+pub use approval::{
+    Approval, ApprovalKey, ApprovalReason, ApprovalState, ApprovalStore, Asking, Decided, MOST_ASKED,
+    MOST_PENDING,
+};
 pub use audit::{
     AuditBatch, AuditError, AuditLog, AuditPage, AuditSlot, AuditStatus, AuditStore, AuditUnavailable,
     CanonicalError, ChainedRecord, Chaining, Encoded, Hash, Head, HeadFileError, SignedHead, SigningKey,
@@ -41,11 +46,15 @@ pub use usage::{UsageBatch, UsageDelta, UsageHour, UsageStore, UsageTotals};
 
 /// Everything the gateway keeps. The parts are traits of their own, beside the types that they speak of.
 pub trait Store:
-    KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + AuditStore + Send + Sync
+    KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + ApprovalStore + AuditStore + Send + Sync
 {
 }
 
-impl<T: KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + AuditStore + Send + Sync> Store for T {}
+impl<
+    T: KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + ApprovalStore + AuditStore + Send + Sync,
+> Store for T
+{
+}
 
 /// Opens the store that `url` names and brings its schema up to date.
 ///

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use portcullis_admin::{Console, Operators, Token};
 use portcullis_core::Secret;
-use portcullis_store::Store;
+use portcullis_store::{ApprovalKey, Store};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The token of the tests.
 pub const TOKEN: &str = "the admin token of the tests";
+
+/// What approvals are signed with.
+pub const APPROVALS: [u8; 32] = [3; 32];
 
 /// A running operators' side.
 pub struct Admin {
@@ -58,8 +61,9 @@ impl Admin {
         let store = portcullis_store::open("sqlite::memory:").await.unwrap();
         let effective = json!({ "listen": "127.0.0.1:8080", "profiles": { "closed": {} } });
         let token = Token::new(Secret::new(TOKEN.to_owned()));
-        let metrics = || "portcullis_requests_total 7\n".to_owned();
-        let mut console = Console::new(token, Arc::clone(&store), metrics, effective);
+        let metrics = || "portcullis_requests_total 7\n# EOF\n".to_owned();
+        let mut console = Console::new(token, Arc::clone(&store), metrics, effective)
+            .with_approvals(ApprovalKey::new(APPROVALS));
         if let Some(operators) = operators {
             console = console.with_operators(operators);
         }

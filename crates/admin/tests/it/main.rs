@@ -7,6 +7,7 @@
     reason = "a test that cannot go on ends here"
 )]
 
+mod approvals;
 mod client;
 mod keys;
 mod open;

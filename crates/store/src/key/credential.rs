@@ -150,7 +150,8 @@ pub(super) fn is_well_formed(text: &str) -> bool {
     body.iter().skip(PREFIX.len()).all(u8::is_ascii_alphanumeric) && sum == checksum(body)
 }
 
-fn push_random(text: &mut String, count: usize) -> Result<(), StoreError> {
+/// Appends so many random characters of base62.
+pub(crate) fn push_random(text: &mut String, count: usize) -> Result<(), StoreError> {
     let end = text.len().saturating_add(count);
     let mut pool = Secret::new([0u8; 64]);
     while text.len() < end {

@@ -10,6 +10,7 @@ mod record;
 use async_trait::async_trait;
 use portcullis_core::{KeyId, Secret};
 
+pub(crate) use credential::push_random;
 pub use credential::{AuthError, KeyHash, Pepper};
 pub use keyring::Keyring;
 pub use record::{KeyRecord, KeyTable, NewKey, StoredKey};

@@ -8,6 +8,7 @@
 
 mod address;
 mod alerts;
+mod approvals;
 mod audit;
 mod kept;
 mod keys;

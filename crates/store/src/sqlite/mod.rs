@@ -7,6 +7,7 @@
 //! back. Since the log commits by the batch, this costs one sync of the disk per batch, not per request.
 
 mod alerts;
+mod approvals;
 mod audit;
 mod kept;
 mod keys;

@@ -9,6 +9,11 @@ use portcullis_store::{
     Sealed, Store, StoreError, UsageBatch, UsageDelta, UsageTotals, open, verify,
 };
 
+use crate::approvals::{
+    a_grant_is_used_once, a_key_cannot_pile_them_up, of_many_claims_one_wins,
+    only_what_is_pending_is_decided_and_once, what_is_asked_is_found_again, what_is_over_is_forgotten,
+    who_asks_again_gets_the_same,
+};
 use crate::samples::{NOW, Place, record, request};
 use crate::server::Server;
 
@@ -49,6 +54,13 @@ stores!(
     sealed_texts_are_kept_for_their_time,
     usage_adds_up,
     an_alert_is_raised_once,
+    what_is_asked_is_found_again,
+    a_grant_is_used_once,
+    of_many_claims_one_wins,
+    only_what_is_pending_is_decided_and_once,
+    who_asks_again_gets_the_same,
+    a_key_cannot_pile_them_up,
+    what_is_over_is_forgotten,
     meters_take_up_where_they_left_off,
     audit_records_are_found_again,
     an_audit_batch_is_written_whole_or_not_at_all,

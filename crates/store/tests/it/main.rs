@@ -8,6 +8,7 @@
     reason = "a test that fails should stop where it fails; clippy knows only functions marked as tests"
 )]
 
+mod approvals;
 mod audit_log;
 mod conformance;
 mod files;
