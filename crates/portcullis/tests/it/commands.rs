@@ -130,7 +130,7 @@ fn a_file_that_is_not_there_is_an_error_and_none_at_all_is_not() {
         .env("OPENAI_API_KEY", "x")
         .output()
         .unwrap();
-    assert!(Ran(keyed).code(0).out().contains("1 upstreams"));
+    assert!(Ran(keyed).code(0).out().contains("1 upstream, "));
 }
 
 #[test]
@@ -151,6 +151,7 @@ fn check(path: &Path) -> Ran {
         "GEMINI_API_KEY",
         "PORTCULLIS_ADMIN_TOKEN",
         "REDIS_PASSWORD",
+        "CONSOLE_SECRET",
     ] {
         command.env(name, "x");
     }
