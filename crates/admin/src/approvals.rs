@@ -8,16 +8,17 @@ mod shown;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use portcullis_store::{Approval, ApprovalState};
 
-use crate::Console;
-use crate::api::approvals::{OPERATOR, decide, is_genuine};
+use crate::api::approvals::{decide, is_genuine};
 use crate::clock::now_ms;
 use crate::error::ApiError;
 use crate::page::{ago, page};
+use crate::{Console, Who};
 use shown::{Visible, arguments};
 
 /// How many are listed, of those that are pending and of all.
@@ -65,17 +66,25 @@ pub(crate) async fn list(State(console): State<Arc<Console>>) -> Result<Response
 }
 
 /// The button that grants.
-pub(crate) async fn grant(State(console): State<Arc<Console>>, Path(id): Path<String>) -> Response {
-    pressed(&console, &id, true).await
+pub(crate) async fn grant(
+    State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+) -> Response {
+    pressed(&console, &who, &id, true).await
 }
 
 /// The button that denies.
-pub(crate) async fn deny(State(console): State<Arc<Console>>, Path(id): Path<String>) -> Response {
-    pressed(&console, &id, false).await
+pub(crate) async fn deny(
+    State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+) -> Response {
+    pressed(&console, &who, &id, false).await
 }
 
-async fn pressed(console: &Console, id: &str, granted: bool) -> Response {
-    match decide(console, id, granted, OPERATOR).await {
+async fn pressed(console: &Console, who: &Who, id: &str, granted: bool) -> Response {
+    match decide(console, id, granted, who.name()).await {
         Ok(_) => Redirect::to("/approvals").into_response(),
         Err(error) => {
             let told = format!(

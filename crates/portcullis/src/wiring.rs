@@ -271,6 +271,7 @@ impl Running {
             kept: Kept::sealed_with(secret_for(&secrets, "stored conversations")?),
             turns: portcullis_proxy::Turns::default(),
             repeats: Repeats::default(),
+            approvals: ApprovalKey::new(secret_for(&secrets, "approvals")?),
             identity: Identity::default(),
         });
         if config.settings.upstreams.is_empty() {

@@ -13,8 +13,10 @@ use portcullis_policy::Mode;
 use portcullis_policy::tools::{
     Answer, CallVerdict, Conversation, Evidence, Offered, Reason, ToolPolicy, Turn, Unknown, judge, may_offer,
 };
+use portcullis_store::Approval;
 use serde_json::Value;
 
+use crate::approvals::Approving;
 use crate::record::Record;
 
 /// A tool policy by its name.
@@ -55,6 +57,7 @@ pub(crate) struct ToolGuard {
     evidence: Evidence,
     who: Arc<Principal>,
     enforces: bool,
+    approving: Approving,
 }
 
 impl ToolGuard {
@@ -65,7 +68,7 @@ impl ToolGuard {
         mode: Mode,
         exchange: &dyn Exchange,
         reading: &Reading,
-        goes_on: bool,
+        (goes_on, approving): (bool, Approving),
     ) -> Arc<ToolGuard> {
         // What the provider keeps is not here to be looked at: it is taken for untrusted, and it vouches for nothing.
         let conversation = Conversation {
@@ -77,6 +80,7 @@ impl ToolGuard {
             evidence: Evidence::new(Arc::clone(&named.policy), conversation),
             who: Arc::clone(who),
             enforces: mode == Mode::Enforce,
+            approving,
         })
     }
 
@@ -138,6 +142,8 @@ pub(crate) struct Calls {
     judged: Vec<Judged>,
     /// Tools of the calls that go through.
     made: Vec<String>,
+    /// What a person is to be asked, and is not kept yet.
+    asked: Vec<Approval>,
 }
 
 /// A call that was judged. What is said of it again is the same call.
@@ -153,6 +159,7 @@ impl Calls {
             guard,
             judged: Vec::new(),
             made: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -165,13 +172,27 @@ impl Calls {
         if let Some(known) = known {
             return known.told.clone();
         }
-        let verdict = match read(arguments) {
-            Some(value) => judge(&self.guard.evidence, &self.guard.who, tool, &value, &self.made),
+        let value = read(arguments);
+        let verdict = match &value {
+            Some(value) => judge(&self.guard.evidence, &self.guard.who, tool, value, &self.made),
             None => unreadable(),
         };
-        note(&self.guard, tool, &verdict, record);
-        let passes = verdict.answer == Answer::Allow || !self.guard.enforces;
-        let told = (!passes).then(|| Arc::from(told(tool, &verdict)));
+        let asks = value.filter(|_| verdict.answer == Answer::Ask && self.guard.enforces);
+        let agreed = asks
+            .as_ref()
+            .is_some_and(|value| self.guard.approving.has(tool, value));
+        note(&self.guard, tool, &verdict, agreed, record);
+        let passes = verdict.answer == Answer::Allow || !self.guard.enforces || agreed;
+        let told = (!passes).then(|| {
+            let asked = asks.and_then(|value| {
+                self.guard
+                    .approving
+                    .ask(tool, &value, arguments, &verdict.reasons)
+            });
+            let told = told(tool, &verdict, asked.as_ref().map(|asked| asked.id.as_str()));
+            self.asked.extend(asked);
+            Arc::from(told)
+        });
         if passes {
             self.made.push(tool.to_owned());
         }
@@ -181,6 +202,11 @@ impl Calls {
             told: told.clone(),
         });
         told
+    }
+
+    /// What a person is to be asked. It is to be kept before what is told of it leaves.
+    pub fn take_asked(&mut self) -> Vec<Approval> {
+        std::mem::take(&mut self.asked)
     }
 
     /// Judges the calls that a body holds whole: those that may not go through, with what is told.
@@ -238,11 +264,11 @@ fn unreadable() -> CallVerdict {
 }
 
 /// Records why a call does not simply go through.
-fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, record: &mut Record) {
+fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, agreed: bool, record: &mut Record) {
     let tool: String = tool.chars().take(100).collect();
     for reason in &verdict.reasons {
         let action = match reason.answer {
-            _ if !guard.enforces => Action::Flag,
+            _ if !guard.enforces || agreed => Action::Flag,
             Answer::Allow => Action::Flag,
             Answer::Ask | Answer::Sanitise | Answer::Deny => Action::Block,
         };
@@ -259,11 +285,14 @@ fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, record: &mut Recor
             },
             span: Span::new(0, 0),
             action,
-            rule: format!("tools.{}: {}", guard.name, reason.answer.name()),
+            rule: match agreed {
+                true => format!("tools.{}: granted", guard.name),
+                false => format!("tools.{}: {}", guard.name, reason.answer.name()),
+            },
             late: false,
         });
     }
-    if verdict.answer != Answer::Allow {
+    if verdict.answer != Answer::Allow && !agreed {
         let decision = if guard.enforces {
             Decision::Redact
         } else {
@@ -274,7 +303,7 @@ fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, record: &mut Recor
 }
 
 /// What stands in the place of a call: for the model, that it can go on, and for the client. Whatever strangers wrote is not repeated.
-fn told(tool: &str, verdict: &CallVerdict) -> String {
+fn told(tool: &str, verdict: &CallVerdict, approval: Option<&str>) -> String {
     let tool: String = tool
         .chars()
         .filter(|char| char.is_alphanumeric() || "_-.:".contains(*char))
@@ -293,9 +322,12 @@ fn told(tool: &str, verdict: &CallVerdict) -> String {
     }
     let why = whys.join("; ");
     match verdict.answer {
-        Answer::Ask => format!(
-            "[approval_required] The call of `{tool}` waits for a person's approval: {why}. It was not made. Go on without it where that is possible, or ask the user."
-        ),
+        Answer::Ask => {
+            let id = approval.map_or(String::new(), |id| format!(" ({id})"));
+            format!(
+                "[approval_required] The call of `{tool}` waits for a person's approval{id}: {why}. It was not made. Go on without it where that is possible, or ask the user."
+            )
+        }
         _ => format!(
             "[tool_call_denied] The call of `{tool}` was not let through: {why}. Do not try it again in another form; go on with what the user asked for."
         ),

@@ -21,6 +21,8 @@ use thiserror::Error;
 use crate::calls::NamedToolPolicy;
 use crate::group_limit::GroupLimit;
 use crate::identity::Issuers;
+use portcullis_store::ApprovalKey;
+
 use crate::levels::Standing;
 use crate::resource::Resource;
 use crate::turns::Turns;
@@ -49,6 +51,8 @@ pub struct Services {
     pub kept: Kept,
     /// What was asked of late.
     pub repeats: Repeats,
+    /// The key that signs what persons are asked about tool calls.
+    pub approvals: ApprovalKey,
     /// Who waits for a place.
     pub turns: Turns,
     /// What is known of those who come.

@@ -4,6 +4,7 @@
 //! builds one in a few lines. `pipeline.rs` is the map of what happens to a request.
 
 mod alerts;
+mod approvals;
 mod body;
 mod calls;
 mod door;

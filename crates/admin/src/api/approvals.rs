@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use portcullis_store::{Approval, ApprovalState, Decided, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Console;
 use crate::clock::now_ms;
 use crate::error::ApiError;
-
-/// Who is said to have decided: whoever has the admin token.
-pub(crate) const OPERATOR: &str = "operator";
+use crate::{Console, Who};
 
 /// How many are shown where nobody says, and at most.
 const LIMIT: u32 = 100;
@@ -84,18 +81,20 @@ pub(crate) async fn one(
 /// Lets the call be made, once.
 pub(crate) async fn grant(
     State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let decided = decide(&console, &id, true, OPERATOR).await?;
+    let decided = decide(&console, &id, true, who.name()).await?;
     Ok(Json(shown(&console, &decided)))
 }
 
 /// Does not.
 pub(crate) async fn deny(
     State(console): State<Arc<Console>>,
+    Extension(who): Extension<Who>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let decided = decide(&console, &id, false, OPERATOR).await?;
+    let decided = decide(&console, &id, false, who.name()).await?;
     Ok(Json(shown(&console, &decided)))
 }
 

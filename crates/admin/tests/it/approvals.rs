@@ -76,7 +76,7 @@ async fn an_approval_is_decided_once() {
     let granted = granted.json();
     assert_eq!(
         (&granted["state"], &granted["decided_by"]),
-        (&"granted".into(), &"operator".into())
+        (&"granted".into(), &"admin token".into())
     );
     for deed in ["/grant", "/deny"] {
         let again = admin.ask("POST", &at(deed), "").await;

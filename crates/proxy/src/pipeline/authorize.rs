@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use portcullis_core::{Direction, Located, UninspectableKind};
-use portcullis_dialect::{Document, Edit, Reading, apply, quoted};
+use portcullis_dialect::{Document, EXTENSION, Edit, Reading, apply, quoted};
 use portcullis_policy::{Denial, Facts, decide};
 
 use super::forward::retries;
@@ -16,6 +16,7 @@ use super::parse::Asked;
 use super::permit::{permit_endpoint, permit_use};
 use super::sandbox::sandbox;
 use super::terms::Terms;
+use crate::approvals::Approving;
 use crate::calls::ToolGuard;
 use crate::enforce;
 use crate::marks::Marks;
@@ -190,7 +191,7 @@ pub(super) async fn authorize(
     }
     permit_use(gw, &asked, reading.document(), record)?;
     judge_outside(&asked, &outside, record)?;
-    let calls = tools(gw, &asked, &reading, record)?;
+    let calls = tools(gw, &asked, &reading, record).await?;
     let terms = Terms::of(&asked.guard, asked.exchange, reading.document())?;
     let bound_to = owned_state(gw, &asked).await?;
     let mailboxes = asks_for_mailboxes(reading.document());
@@ -253,7 +254,7 @@ pub(super) async fn authorize(
 }
 
 /// What the tool calls of the reply will be judged by, where a model answers; and whether the tools may be offered at all.
-fn tools(
+async fn tools(
     gw: &Gateway,
     asked: &Asked,
     reading: &Reading,
@@ -266,6 +267,9 @@ fn tools(
         return Ok(None);
     }
     let named = gw.tools(&asked.standing);
+    let in_body = document.str_at(&[EXTENSION, "approval"]);
+    let brought = in_body.or(asked.approval.as_deref());
+    let approving = Approving::new(&gw.services, &asked.principal, &record.audit.request_id, brought).await?;
     let goes_on = asked
         .call
         .state
@@ -277,7 +281,7 @@ fn tools(
         profile.mode,
         asked.exchange,
         reading,
-        goes_on,
+        (goes_on, approving),
     );
     if let Some((rule, tool)) = guard.refuses_offer(&asked.exchange.offers(document)) {
         record.audit.denied_by.push(rule);

@@ -25,6 +25,7 @@ use super::settle::{Account, End};
 use super::stream::Guarded;
 use super::terms::{Fit, Terms};
 use super::unmark::unmarked;
+use crate::approvals::{kept, renamed};
 use crate::body::BodyError;
 use crate::calls::{Calls, ToolGuard};
 use crate::enforce;
@@ -368,7 +369,7 @@ async fn buffered(
         Some(short) => Bytes::from(short),
         None => apply(document.bytes(), edits),
     };
-    let bytes = without_denied(behind, bytes, record)?;
+    let bytes = without_denied(gw, behind, bytes, record).await?;
     let Some(terms) = &behind.terms else {
         return Ok(Told::completed(bytes, Fit::default()));
     };
@@ -382,12 +383,18 @@ async fn buffered(
 }
 
 /// The reply as the client would get it, without the tool calls that may not go through.
-fn without_denied(behind: &Behind, bytes: Bytes, record: &mut Record) -> Result<Bytes, Refusal> {
+async fn without_denied(
+    gw: &Gateway,
+    behind: &Behind,
+    bytes: Bytes,
+    record: &mut Record,
+) -> Result<Bytes, Refusal> {
     let Some(guard) = &behind.calls else {
         return Ok(bytes);
     };
     let reply = Document::read(bytes.clone()).map_err(|_| Refusal::Unreadable)?;
-    let denied = Calls::new(Arc::clone(guard)).whole(behind.exchange, Which::Reply, &reply, record);
+    let mut calls = Calls::new(Arc::clone(guard));
+    let denied = calls.whole(behind.exchange, Which::Reply, &reply, record);
     if denied.is_empty() {
         return Ok(bytes);
     }
@@ -399,7 +406,8 @@ fn without_denied(behind: &Behind, bytes: Bytes, record: &mut Record) -> Result<
     if acts(&read).saturating_add(denied.len()) != acts(&reply) {
         return Err(Refusal::Content);
     }
-    Ok(left)
+    let other = kept(Arc::clone(&gw.services), calls.take_asked()).await;
+    Ok(renamed(left, &other))
 }
 
 /// Judges the texts of a whole reply: the edits that it needs, and whether it is refused for its content.

@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub body: usize,
     /// Headers and query for the upstream, picked from an allow-list.
     pub passed: headers::Passed,
+    /// The approval that the client names in a header.
+    pub approval: Option<String>,
 }
 
 /// A request whose body has been read.
@@ -47,6 +49,8 @@ impl Parsed {
 pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) -> Result<Parsed, Refusal> {
     let (received, standing, guard, places) = request.into_parts();
     let exchange = received.exchange;
+    let approval = received.head.headers.get("x-portcullis-approval");
+    let approval = approval.and_then(|id| id.to_str().ok()).map(str::to_owned);
     let passed = headers::pick(&received.head, exchange)?;
     let max_body = gw
         .request_limit(&standing, &[])
@@ -83,6 +87,7 @@ pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) 
         call,
         body,
         passed,
+        approval,
     };
     Ok(Parsed { asked, document })
 }

@@ -37,9 +37,13 @@ use tokio::time::Sleep;
 use self::engine::{Engine, Instructions, Stop};
 use super::deliver::{Behind, WITHHELD, remember};
 use super::settle::{Account, End};
+use crate::approvals::{kept, renamed};
 use crate::metrics::Held;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
+
+/// What keeps what is asked: the ids that were told, each with the one to tell instead.
+type Asking = Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send>>;
 
 /// The body of a streamed reply.
 pub(crate) struct Guarded {
@@ -49,6 +53,10 @@ pub(crate) struct Guarded {
     account: Account,
     record: Record,
     ready: VecDeque<Bytes>,
+    /// What persons are asked is being kept: nothing that tells of it leaves before.
+    asking: Option<Asking>,
+    /// Ids of what was asked before, in the place of new ones.
+    asked: Vec<(String, String)>,
     /// Fires when the upstream has been silent for too long.
     idle: Pin<Box<Sleep>>,
     heard: Instant,
@@ -102,6 +110,8 @@ impl Guarded {
             account,
             record,
             ready: VecDeque::new(),
+            asking: None,
+            asked: Vec::new(),
             idle,
             heard: Instant::now(),
             until,
@@ -123,8 +133,9 @@ impl Guarded {
 
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         loop {
+            ready!(self.poll_asking(cx));
             if let Some(bytes) = self.ready.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                return Poll::Ready(Some(Ok(Frame::data(renamed(bytes, &self.asked)))));
             }
             let Some(upstream) = &mut self.upstream else {
                 self.end();
@@ -162,6 +173,21 @@ impl Guarded {
                 }
             }
         }
+    }
+
+    /// Ready when all that persons are asked is kept.
+    fn poll_asking(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let asked = self.engine.take_asked();
+        if !asked.is_empty() {
+            let services = Arc::clone(&self.gateway.services);
+            self.asking = Some(Box::pin(kept(services, asked)));
+        }
+        if let Some(asking) = &mut self.asking {
+            let known = ready!(asking.as_mut().poll(cx));
+            self.asking = None;
+            self.asked.extend(known);
+        }
+        Poll::Ready(())
     }
 
     /// Ready when the upstream has been silent for the whole of the idle time.

@@ -173,6 +173,7 @@ impl Bench {
             kept: Kept::sealed_with(KEPT_KEY),
             turns: portcullis_proxy::Turns::default(),
             repeats: Repeats::default(),
+            approvals: portcullis_store::ApprovalKey::new([9; 32]),
             identity: Identity::default(),
         });
         let mut settings = plan.settings;
@@ -218,6 +219,7 @@ impl Bench {
             kept: Kept::sealed_with(kept_key),
             turns: portcullis_proxy::Turns::default(),
             repeats: Repeats::default(),
+            approvals: portcullis_store::ApprovalKey::new([9; 32]),
             identity: Identity::default(),
         };
         self.server

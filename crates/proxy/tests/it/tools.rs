@@ -6,6 +6,7 @@ use portcullis_core::{Decision, Family};
 use portcullis_policy::tools::{Answer as Judged, ToolPolicy, Unknown};
 use portcullis_policy::{Mode, Profile};
 use portcullis_proxy::{NamedToolPolicy, Settings};
+use portcullis_store::{ApprovalKey, ApprovalState};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -377,4 +378,114 @@ async fn a_tool_that_may_not_be_called_may_not_be_offered() {
             assert!(bench.received().is_empty(), "{}", talk.path);
         }
     }
+}
+
+/// The id of the approval that a reply tells of.
+fn approval(text: &str) -> String {
+    let at = text
+        .find("(apr_")
+        .unwrap_or_else(|| panic!("no approval in {text}"));
+    text[at + 1..].split(')').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_agrees_to_one_call_once() {
+    let key = ApprovalKey::new([9; 32]);
+    for talk in talks() {
+        let bench = bench(flags()).await;
+        let id = approval(talk.ask(&bench, false, Vec::new()).await.text());
+        // Whoever asks the same again gets the same approval, in a stream too.
+        let streamed = talk.ask(&bench, true, vec![talk.stream()]).await;
+        assert_eq!(approval(streamed.text()), id);
+        let asked = bench.store.approval(&id, now_ms()).await.unwrap().unwrap();
+        assert!(key.is_asked(&asked) && asked.tool == "send_email" && asked.reasons[0].rule == "flow.origin");
+        assert!(asked.reasons[0].why.contains("from"), "{:?}", asked.reasons);
+        let mut again = Talk {
+            request: talk.request.clone(),
+            reply: talk.reply.clone(),
+            events: talk.events.clone(),
+            path: talk.path,
+        };
+        again.request["portcullis"] = json!({"approval": id});
+        // Not yet.
+        check(&again, &again.ask(&bench, false, Vec::new()).await, "undecided");
+        let signature = key.grant(&asked, "ann").unwrap();
+        bench
+            .store
+            .decide_approval(&id, "ann", Some(signature), now_ms())
+            .await
+            .unwrap();
+        // Without it, nothing changes; with it the reply is as the model gave it, once.
+        check(&talk, &talk.ask(&bench, false, Vec::new()).await, "not brought");
+        let granted = again.ask(&bench, true, vec![again.stream()]).await;
+        assert_eq!(granted.text(), std::str::from_utf8(&again.stream()).unwrap());
+        assert!(
+            bench
+                .record(&granted)
+                .await
+                .findings
+                .iter()
+                .any(|found| found.rule.ends_with(": granted"))
+        );
+        let used = again.ask(&bench, false, Vec::new()).await;
+        check(&again, &used, "used");
+        assert_ne!(approval(used.text()), id);
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_is_not_used_is_given_back_and_one_without_signature_is_none() {
+    let bench = bench(flags()).await;
+    let key = ApprovalKey::new([9; 32]);
+    let talk = chat();
+    let id = approval(talk.ask(&bench, false, Vec::new()).await.text());
+    let asked = bench.store.approval(&id, now_ms()).await.unwrap().unwrap();
+    bench
+        .store
+        .decide_approval(&id, "ann", Some(key.grant(&asked, "ann").unwrap()), now_ms())
+        .await
+        .unwrap();
+    let mut other = chat();
+    other.request["portcullis"] = json!({"approval": id});
+    other.reply["choices"][0]["message"] =
+        json!({"role": "assistant", "content": "No need to.", "refusal": null});
+    assert_eq!(
+        other.ask(&bench, false, Vec::new()).await.text(),
+        other.reply.to_string()
+    );
+    let mut state = ApprovalState::Used;
+    for _ in 0..100 {
+        state = bench.store.approval(&id, now_ms()).await.unwrap().unwrap().state;
+        if state == ApprovalState::Granted {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(state, ApprovalState::Granted);
+    // Somebody else's key, and a hand in the database.
+    let forged = approval(
+        gemini()
+            .ask(
+                &Bench::with(Plan {
+                    profile: flags(),
+                    ..Plan::default()
+                })
+                .await,
+                false,
+                Vec::new(),
+            )
+            .await
+            .text(),
+    );
+    assert_ne!(forged, id);
+    let mut brings = chat();
+    brings.request["portcullis"] = json!({"approval": forged});
+    check(&brings, &brings.ask(&bench, false, Vec::new()).await, "unknown");
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    u64::try_from(since.as_millis()).unwrap()
 }

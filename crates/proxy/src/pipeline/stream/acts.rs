@@ -8,6 +8,8 @@ use portcullis_core::Lane;
 use portcullis_dialect::{Act, Altered, Body, DeniedLane, Document, Edit, Exchange, apply, lanes};
 
 use super::engine::Stop;
+use portcullis_store::Approval;
+
 use crate::calls::{Calls, ToolGuard, written};
 use crate::record::Record;
 
@@ -173,6 +175,11 @@ impl Acts {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What a person is to be asked before what is told of it leaves.
+    pub fn take_asked(&mut self) -> Vec<Approval> {
+        self.calls.as_mut().map(Calls::take_asked).unwrap_or_default()
     }
 
     /// Whether events have to be looked at before they leave.

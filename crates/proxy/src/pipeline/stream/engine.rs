@@ -18,7 +18,7 @@ use portcullis_dialect::{
 };
 use portcullis_inspect::Window;
 use portcullis_policy::{Facts, Hold, Verdict, decide};
-use portcullis_store::Sealed;
+use portcullis_store::{Approval, Sealed};
 
 use super::super::deliver::restore;
 use super::super::inserted::Inserted;
@@ -173,6 +173,11 @@ impl Engine {
     /// State that the provider says it stored, not yet taken.
     pub fn take_stored(&mut self) -> Vec<StateRef> {
         std::mem::take(&mut self.stored)
+    }
+
+    /// What a person is to be asked before what was pushed leaves.
+    pub fn take_asked(&mut self) -> Vec<Approval> {
+        self.acts.take_asked()
     }
 
     /// The last events of a stream that is cut here.

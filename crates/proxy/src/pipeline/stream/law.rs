@@ -62,6 +62,7 @@ impl Bench {
             kept: Kept::default(),
             turns: Turns::default(),
             repeats: Repeats::default(),
+            approvals: portcullis_store::ApprovalKey::new([9; 32]),
             identity: crate::Identity::default(),
         };
         let strict = Profile {

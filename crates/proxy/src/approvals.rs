@@ -1,0 +1,168 @@
+//! Calls that wait for a person: what is asked of one, and the grant that a client brings back. Who decides, and how, is the operators' side's
+//! affair.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use portcullis_core::{Principal, RequestId};
+use portcullis_policy::tools::Reason;
+use portcullis_store::{Approval, ApprovalReason, ApprovalState, Asking, canonical_json};
+use serde_json::Value;
+
+use crate::Refusal;
+use crate::gateway::Services;
+use crate::record::now_ms;
+
+/// How long a person has to decide, and a grant to be used, milliseconds.
+const LASTS_MS: u64 = 3_600_000;
+
+/// Who asks, for one request.
+pub(crate) struct Approving {
+    services: Arc<Services>,
+    who: Arc<Principal>,
+    request: RequestId,
+    granted: Option<Granted>,
+}
+
+/// A grant that the client brought. It is taken when the request comes, so that no other can use it, and given back if the call was
+/// not made.
+struct Granted {
+    services: Arc<Services>,
+    approval: Approval,
+    used: AtomicBool,
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        if self.used.load(Ordering::Acquire) {
+            return;
+        }
+        let (services, id) = (Arc::clone(&self.services), self.approval.id.clone());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = services.store.release_approval(&id, now_ms()).await {
+                    tracing::error!(%error, %id, "a grant that was not used could not be given back");
+                }
+            });
+        }
+    }
+}
+
+impl Approving {
+    /// Takes the grant that a request names, if it is one of this key's.
+    pub async fn new(
+        services: &Arc<Services>,
+        who: &Arc<Principal>,
+        request: &RequestId,
+        named: Option<&str>,
+    ) -> Result<Approving, Refusal> {
+        let granted = match named {
+            Some(id) => taken(services, who, id).await?,
+            None => None,
+        };
+        Ok(Approving {
+            services: Arc::clone(services),
+            who: Arc::clone(who),
+            request: request.clone(),
+            granted,
+        })
+    }
+
+    fn binding(&self, tool: &str, arguments: &Value) -> Option<[u8; 32]> {
+        let canonical = canonical_json(arguments).ok()?;
+        self.services
+            .approvals
+            .binding(&self.who.key, tool, &canonical)
+            .ok()
+    }
+
+    /// Whether a person agreed to this very call. A grant is good for one.
+    pub fn has(&self, tool: &str, arguments: &Value) -> bool {
+        let Some(granted) = &self.granted else {
+            return false;
+        };
+        self.binding(tool, arguments) == Some(granted.approval.binding)
+            && !granted.used.swap(true, Ordering::AcqRel)
+    }
+
+    /// What a person is asked about a call. `None` where nobody could decide about it: it is too large to be looked at.
+    pub fn ask(&self, tool: &str, arguments: &Value, written: &str, reasons: &[Reason]) -> Option<Approval> {
+        let now = now_ms();
+        let asking = Asking {
+            key: self.who.key.clone(),
+            key_name: self.who.name.clone(),
+            team: self.who.team.clone(),
+            tool: tool.to_owned(),
+            arguments: written.as_bytes().to_vec(),
+            binding: self.binding(tool, arguments)?,
+            reasons: reasons
+                .iter()
+                .map(|reason| ApprovalReason {
+                    rule: reason.rule.to_owned(),
+                    path: reason.path.clone(),
+                    value: reason.value.clone(),
+                    why: reason.why.clone(),
+                })
+                .collect(),
+            request_id: self.request.clone(),
+            created_ms: now,
+            expires_ms: now.saturating_add(LASTS_MS),
+        };
+        let asked = self.services.approvals.ask(asking);
+        asked
+            .inspect_err(|error| tracing::warn!(%error, "a call cannot be put before a person"))
+            .ok()
+    }
+}
+
+async fn taken(services: &Arc<Services>, who: &Arc<Principal>, id: &str) -> Result<Option<Granted>, Refusal> {
+    let unavailable = |error| {
+        tracing::error!(%error, "approvals cannot be looked up");
+        Refusal::Unavailable("approvals cannot be looked up")
+    };
+    let known = services.store.approval(id, now_ms()).await.map_err(unavailable)?;
+    // Somebody else's, one that is not granted and one that does not exist are the same: none.
+    let Some(known) = known.filter(|known| known.key == who.key && known.state == ApprovalState::Granted)
+    else {
+        return Ok(None);
+    };
+    let claimed = services
+        .store
+        .claim_approval(id, &who.key, &known.binding, now_ms());
+    let claimed = claimed.await.map_err(unavailable)?;
+    // What was not granted with the key was granted by a hand in the database.
+    let granted = claimed.filter(|approval| services.approvals.is_granted(approval));
+    Ok(granted.map(|approval| Granted {
+        services: Arc::clone(services),
+        approval,
+        used: AtomicBool::new(false),
+    }))
+}
+
+/// Keeps what is asked; the ids that are told, each with the one that is to be told in its place: what was asked before has one already.
+pub(crate) async fn kept(services: Arc<Services>, asked: Vec<Approval>) -> Vec<(String, String)> {
+    let mut other = Vec::new();
+    for approval in asked {
+        let id = approval.id.clone();
+        match services.store.ask_approval(approval, now_ms()).await {
+            Ok(kept) if kept.id != id => other.push((id, kept.id)),
+            Ok(_) => {}
+            // The call is not made all the same; its id leads nowhere.
+            Err(error) => tracing::error!(%error, %id, "what a person is to be asked could not be kept"),
+        }
+    }
+    other
+}
+
+/// A text with ids in the place of others. All ids are of one length.
+pub(crate) fn renamed(bytes: Bytes, ids: &[(String, String)]) -> Bytes {
+    let mut text = match std::str::from_utf8(&bytes) {
+        Ok(text) if ids.iter().any(|(id, _)| text.contains(id.as_str())) => text.to_owned(),
+        _ => return bytes,
+    };
+    for (id, other) in ids {
+        text = text.replace(id.as_str(), other);
+    }
+    Bytes::from(text)
+}
