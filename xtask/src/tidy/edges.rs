@@ -61,7 +61,14 @@ static ROOMS: &[Room] = &[
     Room {
         name: "policy",
         ours: &["core"],
-        others: Others::Only(&["cedar-policy", "miette", "serde", "serde_json", "thiserror"]),
+        others: Others::Only(&[
+            "cedar-policy",
+            "miette",
+            "serde",
+            "serde_json",
+            "sqlparser",
+            "thiserror",
+        ]),
         pure: true,
     },
     Room {
