@@ -22,5 +22,6 @@ mod serve;
 #[path = "../../../store/tests/it/server.rs"]
 mod server;
 mod shared;
+mod sql_guard;
 mod standin;
 mod tls;

@@ -628,7 +628,7 @@ impl Judge<'_> {
     }
 }
 
-fn plain_wildcard(options: &WildcardAdditionalOptions) -> Result<(), Refused> {
+pub(super) fn plain_wildcard(options: &WildcardAdditionalOptions) -> Result<(), Refused> {
     let WildcardAdditionalOptions {
         wildcard_token: _,
         opt_ilike,

@@ -12,7 +12,7 @@ use super::super::Refused;
 use super::StatementKind;
 use super::judge::{Judge, Target, unsupported};
 use super::literal::Dialect;
-use super::query::absent;
+use super::query::{absent, plain_wildcard};
 use super::table::{Condition, Found, TableRule};
 
 impl<'a> Judge<'a> {
@@ -441,7 +441,16 @@ impl<'a> Judge<'a> {
                 judge.expression(expr)?;
                 judge.named(alias)
             }
-            _ => Err(unsupported("a wildcard in RETURNING")),
+            SelectItem::Wildcard(options) => {
+                plain_wildcard(options)?;
+                let columns = judge.target.as_ref().map(|target| target.columns.clone());
+                judge.list(&columns.unwrap_or_default(), |judge, column| {
+                    let quoted = judge.dialect.quote(column);
+                    judge.put(&quoted);
+                    Ok(())
+                })
+            }
+            _ => Err(unsupported("a qualified wildcard in RETURNING")),
         })
     }
 }
