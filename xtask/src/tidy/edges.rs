@@ -92,6 +92,12 @@ static ROOMS: &[Room] = &[
         pure: false,
     },
     Room {
+        name: "database",
+        ours: &["policy"],
+        others: Others::Not(&["axum", "clap", "hyper", "redis", "regex-automata"]),
+        pure: false,
+    },
+    Room {
         name: "proxy",
         ours: &["core", "dialect", "inspect", "policy", "schema", "store"],
         others: Others::Not(&[
@@ -114,7 +120,7 @@ static ROOMS: &[Room] = &[
     Room {
         name: "portcullis",
         ours: &[
-            "core", "dialect", "inspect", "policy", "schema", "store", "proxy", "admin",
+            "core", "dialect", "inspect", "policy", "schema", "store", "database", "proxy", "admin",
         ],
         others: Others::Not(&[
             "aho-corasick",

@@ -12,6 +12,7 @@ mod demo;
 mod eval;
 mod gateway;
 mod idp;
+mod mcp_sql;
 mod policy;
 #[path = "../../../store/tests/it/redis.rs"]
 mod redis;

@@ -198,6 +198,19 @@ impl SqlRule {
         self.tables.find(schema, name).ok().map(|found| found.rule)
     }
 
+    /// The table that a name means: its schema and name as the database has them, and its rule.
+    ///
+    /// # Errors
+    /// If it may not be used.
+    pub fn resolve(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<(Option<String>, String, &TableRule), Refused> {
+        let found = self.tables.find(schema, name)?;
+        Ok((found.schema, found.name, found.rule))
+    }
+
     /// Judges a statement and writes it anew.
     ///
     /// # Errors
