@@ -274,8 +274,7 @@ mod tests {
     async fn a_statement_ends_in_time() {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = sqlite(folder.path(), &["select"]);
-        let endless =
-            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+        let endless = "WITH RECURSIVE pc_common_1(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM pc_common_1) SELECT count(*) FROM pc_common_1";
         let came = sqlite.run(endless.to_owned(), false).await;
         assert_eq!(came, Err(DatabaseError::Late(Duration::from_millis(200))));
         assert!(

@@ -3,10 +3,17 @@
 //! Every kind reads the value as the tool's own parser would, in the strictest sense that both share, and refuses what it cannot read.
 //! It does not know who calls, which tool it is or where the value came from, and reaches nothing: no file, no name service, no clock.
 
+pub mod amount;
+pub mod email;
+pub mod path;
+pub mod plain;
+pub mod shell;
 pub mod sql;
+pub mod url;
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Characters of a reason, at most: it goes to a model and into a record, and holds words of whoever wrote the argument.
@@ -62,6 +69,41 @@ pub trait ArgumentRule {
     /// # Errors
     /// Why it may not be used.
     fn check(&self, value: &Value) -> Result<Checked, Refused>;
+}
+
+/// A rule of any kind, as a policy writes it: `path: { roots: [docs] }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Argument {
+    /// A statement of SQL.
+    Sql(sql::SqlRule),
+    /// A command.
+    Shell(shell::ShellRule),
+    /// A path of a file.
+    Path(path::PathRule),
+    /// A URL.
+    Url(url::UrlRule),
+    /// Recipients of an e-mail.
+    Email(email::EmailRule),
+    /// An amount.
+    Amount(amount::AmountRule),
+    /// A plain value.
+    Plain(plain::PlainRule),
+}
+
+impl ArgumentRule for Argument {
+    fn check(&self, value: &Value) -> Result<Checked, Refused> {
+        let rule: &dyn ArgumentRule = match self {
+            Argument::Sql(rule) => rule,
+            Argument::Shell(rule) => rule,
+            Argument::Path(rule) => rule,
+            Argument::Url(rule) => rule,
+            Argument::Email(rule) => rule,
+            Argument::Amount(rule) => rule,
+            Argument::Plain(rule) => rule,
+        };
+        rule.check(value)
+    }
 }
 
 /// What is wrong with a rule itself, as a phrase for the operator.

@@ -6,6 +6,7 @@
 //! Besides, nothing that holds a marker may come out, and nothing forbidden may change.
 
 mod grammar;
+mod words;
 
 use std::collections::BTreeMap;
 
