@@ -5,6 +5,7 @@
 //! by an operator's policies.
 
 pub mod access;
+pub mod arguments;
 mod decide;
 mod profile;
 pub mod rules;

@@ -68,6 +68,7 @@ static ROOMS: &[Room] = &[
             "schemars",
             "serde",
             "serde_json",
+            "sqlparser",
             "thiserror",
             "unicode-normalization",
         ]),
@@ -94,6 +95,12 @@ static ROOMS: &[Room] = &[
         pure: false,
     },
     Room {
+        name: "database",
+        ours: &["policy"],
+        others: Others::Not(&["axum", "clap", "hyper", "redis", "regex-automata"]),
+        pure: false,
+    },
+    Room {
         name: "proxy",
         ours: &["core", "dialect", "inspect", "policy", "schema", "store"],
         others: Others::Not(&[
@@ -116,7 +123,7 @@ static ROOMS: &[Room] = &[
     Room {
         name: "portcullis",
         ours: &[
-            "core", "dialect", "inspect", "policy", "schema", "store", "proxy", "admin",
+            "core", "dialect", "inspect", "policy", "schema", "store", "database", "proxy", "admin",
         ],
         others: Others::Not(&[
             "aho-corasick",

@@ -10,6 +10,12 @@ const MARKS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME")];
 /// Ends of type names that say nothing about what the type is.
 const EMPTY_NAMES: &[&str] = &["Manager", "Handler", "Helper", "Helpers", "Util", "Utils"];
 
+/// Methods whose names another crate's trait gives: the file and the line.
+const FORCED: &[(&str, &str)] = &[(
+    "crates/database/src/server.rs",
+    concat!("fn ", "get_info(&self) -> ServerConfig {"),
+)];
+
 /// No unfinished marks, no `get_` functions, no names that say nothing.
 pub fn check(tree: &Tree) -> Vec<Complaint> {
     let mut complaints = Vec::new();
@@ -23,7 +29,9 @@ pub fn check(tree: &Tree) -> Vec<Complaint> {
             if let Some(mark) = MARKS.iter().find(|mark| line.contains(*mark)) {
                 complain(format!("{mark}: finish it or file an issue"));
             }
-            if file.path.ends_with(".rs") && line.contains(concat!("fn ", "get_")) {
+            // The name of a method of somebody else's trait is theirs.
+            let forced = FORCED.contains(&(file.path.as_str(), line.trim()));
+            if file.path.ends_with(".rs") && line.contains(concat!("fn ", "get_")) && !forced {
                 complain("a reader is named after what it returns, without `get_`".to_owned());
             }
             if let Some(name) =

@@ -11,6 +11,7 @@ mod explain;
 mod init;
 mod key;
 mod log;
+mod mcp_sql;
 mod out;
 mod policy;
 mod progress;
@@ -69,6 +70,8 @@ enum Command {
     /// Try the policies of who may do what
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Offer a database to a model under a policy, as a server of the Model Context Protocol
+    McpSql(mcp_sql::Args),
     /// List what is looked for
     Detectors(detectors::Args),
     /// Print completions for a shell
@@ -117,6 +120,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Explain(args) => explain::run(args, &cli.source()),
         Command::Audit(command) => audit::run(command, &cli.source()),
         Command::Policy(command) => policy::run(command, &cli.source()),
+        Command::McpSql(args) => mcp_sql::run(args),
         Command::Detectors(args) => detectors::run(args, &cli.source()),
         Command::Completions(args) => completions::run(args),
         Command::Docs(args) => docs::run(args),

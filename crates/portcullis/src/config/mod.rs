@@ -27,7 +27,7 @@ mod validate;
 
 pub use built::{Admin, Config};
 pub use environment::variables;
-pub use forms::{Duration, EndpointPattern, Pattern, Spending};
+pub use forms::{Duration, EndpointPattern, Pattern, Size, Spending};
 pub use identity::warnings;
 pub use load::{ConfigError, Credentials, FILE_NAME, Source, load, read};
 pub use policies::{files_in, read_all as read_policies, validated as validated_policies};
@@ -38,4 +38,4 @@ pub use raw_rule::RawRule;
 pub use schema::{resolve, schema, words};
 pub use text::{FORMATS, Form, FormEntry, form};
 pub use tools::of_text as tool_policy;
-pub use tree::parse as parse_yaml;
+pub use tree::{Node, parse as parse_yaml};

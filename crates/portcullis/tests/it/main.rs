@@ -12,6 +12,7 @@ mod demo;
 mod eval;
 mod gateway;
 mod idp;
+mod mcp_sql;
 mod operators;
 mod policy;
 #[path = "../../../store/tests/it/redis.rs"]
@@ -23,6 +24,7 @@ mod serve;
 #[path = "../../../store/tests/it/server.rs"]
 mod server;
 mod shared;
+mod sql_guard;
 mod standin;
 mod stores;
 mod tls;
