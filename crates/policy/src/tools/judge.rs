@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use portcullis_core::{Glob, Principal};
 use serde_json::Value as Json;
 
+use crate::arguments::{ArgumentRule, Checked, Refused};
+
 use super::evidence::{Evidence, Origins, Whence};
 use super::folded::Folded;
 use super::rule::{
@@ -55,6 +57,7 @@ pub fn judge(
 ) -> CallVerdict {
     let mut call = Call::new(evidence, tool, arguments);
     call.standing(who, beside);
+    call.arguments(arguments);
     if call.rule.is_none() {
         call.unknown();
     }
@@ -239,6 +242,26 @@ impl<'e> Call<'e> {
             if let Some(first) = before.find(|name| sequence.after.iter().any(|glob| glob.matches(name))) {
                 let why = format!("{tool} may not be called after {first}");
                 self.because("tool.sequence", sequence.answer, None, None, why);
+            }
+        }
+    }
+
+    /// What arguments may be by their kind. One that is missing is the tool's own affair.
+    fn arguments(&mut self, arguments: &Json) {
+        let Some(rule) = self.rule else { return };
+        for (path, argument) in &rule.arguments {
+            for value in at(arguments, path) {
+                let refused = match argument.check(value) {
+                    Ok(Checked::Passed) => continue,
+                    // What is sent must be what was judged, and a reply's arguments are not rewritten: the model may send them so.
+                    Ok(Checked::Rewritten(form)) => {
+                        Refused::new("tool.form", format!("only in this form: {form}"))
+                    }
+                    Err(refused) => refused,
+                };
+                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let why = format!("{path}: {}", refused.why);
+                self.because(refused.rule, Answer::Deny, Some((path, &shown)), None, why);
             }
         }
     }
@@ -502,6 +525,23 @@ impl<'e> Call<'e> {
         );
         self.because("flow.trifecta", answer, None, None, why);
     }
+}
+
+/// The values at a path: `a.b`, and `[]` for every item of a list.
+fn at<'v>(value: &'v Json, path: &str) -> Vec<&'v Json> {
+    let mut found = vec![value];
+    for step in path.split('.') {
+        let (name, lists) = step.split_once("[]").map_or((step, 0), |(name, rest)| {
+            (name, rest.matches("[]").count().saturating_add(1))
+        });
+        if !name.is_empty() {
+            found = found.into_iter().filter_map(|value| value.get(name)).collect();
+        }
+        for _ in 0..lists {
+            found = found.into_iter().filter_map(Json::as_array).flatten().collect();
+        }
+    }
+    found
 }
 
 impl Principals {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::sort::Sort;
+use crate::arguments::Argument;
 
 /// What a key's tools may do.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -119,6 +120,10 @@ pub struct ToolRule {
     pub answer: Option<Answer>,
     /// Who may call it; everybody whose key has this policy, where it is not said.
     pub principals: Option<Principals>,
+    /// What arguments may be, by path, each judged by a parser of its kind: `query: { sql: { dialect: postgres, tables: [orders] } }`. Kinds
+    /// are `sql`, `shell`, `path`, `url`, `email`, `amount` and `plain`. What does not parse is denied.
+    #[schemars(schema_with = "free")]
+    pub arguments: BTreeMap<String, Argument>,
     /// Arguments that decide who or what is touched, by path (`recipients[]`, `target.id`), each with its sort or with a rule; derived
     /// from the names of arguments where nothing is said. `{}` says that there are none.
     pub sinks: Option<BTreeMap<String, Sink>>,
@@ -131,6 +136,11 @@ pub struct ToolRule {
     pub quota: Option<u32>,
     /// What becomes of a value that comes from nowhere it may come from.
     pub otherwise: Option<Answer>,
+}
+
+/// Rules of arguments are checked by their own readers.
+fn free(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "format": "json_schema" })
 }
 
 /// Who may call a tool: whoever is in one of these lists. Names may be patterns.
