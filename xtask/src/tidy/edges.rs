@@ -64,10 +64,12 @@ static ROOMS: &[Room] = &[
         others: Others::Only(&[
             "cedar-policy",
             "miette",
+            "regex-automata",
             "serde",
             "serde_json",
             "sqlparser",
             "thiserror",
+            "url",
         ]),
         pure: true,
     },
