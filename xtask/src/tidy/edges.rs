@@ -64,6 +64,7 @@ static ROOMS: &[Room] = &[
         others: Others::Only(&[
             "cedar-policy",
             "miette",
+            "regex-automata",
             "saphyr-parser",
             "schemars",
             "serde",
@@ -71,6 +72,7 @@ static ROOMS: &[Room] = &[
             "sqlparser",
             "thiserror",
             "unicode-normalization",
+            "url",
         ]),
         pure: true,
     },

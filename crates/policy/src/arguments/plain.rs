@@ -54,20 +54,10 @@ impl TryFrom<Written> for PlainRule {
         let pattern = match &written.pattern {
             None => None,
             Some(pattern) => {
-                let config = Regex::config()
-                    .nfa_size_limit(Some(PATTERN))
-                    .onepass_size_limit(Some(PATTERN));
-                let built = Regex::builder()
-                    .configure(config)
-                    .syntax(syntax::Config::new().nest_limit(50))
-                    // On its own first: a `)` would end the group that holds it.
-                    .build(pattern)
-                    .and_then(|_| {
-                        Regex::builder()
-                            .configure(Regex::config().nfa_size_limit(Some(PATTERN)))
-                            .build(&format!(r"(?:{pattern})\z"))
-                    });
-                Some(built.map_err(|error| WrongRule(format!("pattern: {error}")))?)
+                // On its own first: a `)` would end the group that holds it.
+                let whole = format!(r"(?:{pattern})\z");
+                compiled(pattern)?;
+                Some(compiled(&whole)?)
             }
         };
         let one_of = match (written.one_of, written.constant) {
@@ -84,6 +74,17 @@ impl TryFrom<Written> for PlainRule {
             lines: written.lines,
         })
     }
+}
+
+fn compiled(pattern: &str) -> Result<Regex, WrongRule> {
+    let config = Regex::config()
+        .nfa_size_limit(Some(PATTERN))
+        .onepass_size_limit(Some(PATTERN));
+    Regex::builder()
+        .configure(config)
+        .syntax(syntax::Config::new().nest_limit(50))
+        .build(pattern)
+        .map_err(|error| WrongRule(format!("pattern: {error}")))
 }
 
 impl ArgumentRule for PlainRule {
@@ -126,7 +127,7 @@ impl PlainRule {
         }
         if text
             .chars()
-            .any(|letter| !is_plain(letter) && !(self.lines && matches!(letter, '\n' | '\t')))
+            .any(|letter| !(is_plain(letter) || self.lines && matches!(letter, '\n' | '\t')))
         {
             return Err(Refused::new(
                 "plain.characters",

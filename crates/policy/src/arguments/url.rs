@@ -269,7 +269,7 @@ fn is_local(name: &str) -> bool {
         "cluster",
     ];
     let ends = |end: &&str| name == *end || name.strip_suffix(*end).is_some_and(|start| start.ends_with('.'));
-    !name.contains('.') || name.ends_with('.') || name.starts_with('.') || ENDS.iter().any(|end| ends(&end))
+    !name.contains('.') || name.ends_with('.') || name.starts_with('.') || ENDS.iter().any(ends)
 }
 
 /// Whether an address is of no public network: private, local, shared, reserved, multicast, or one that holds such an address.

@@ -139,7 +139,7 @@ fn every_case_of_every_rule() {
     let mut files: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        // Cases of tools have a folder and a harness of their own.
+        // Tools and arguments have harnesses of their own.
         .filter(|path| path.is_file())
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
