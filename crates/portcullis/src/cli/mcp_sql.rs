@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_example_is_read() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/mcp-sql.yaml");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/databases/shop.yaml");
         for dialect in [Dialect::Postgres, Dialect::Sqlite] {
             let policy = read(&path, dialect).unwrap();
             assert_eq!(policy.bounds.rows, 200);

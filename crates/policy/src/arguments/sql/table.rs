@@ -91,10 +91,11 @@ impl TableRule {
         let listed = self.write.as_ref().or(self.columns.as_ref());
         listed.is_some_and(|columns| columns.iter().any(|name| name == column))
             && !self.mask.contains_key(column)
-            && !self
-                .condition
-                .as_ref()
-                .is_some_and(|condition| condition.names.contains(column))
+            && !self.condition.as_ref().is_some_and(|condition| {
+                let mut names = condition.names.iter();
+                // Letters' case apart: there are databases in which it makes no other column.
+                names.any(|name| name.eq_ignore_ascii_case(column))
+            })
     }
 
     fn read(dialect: Dialect, name: &str, value: &Value, salted: bool) -> Result<TableRule, WrongRule> {

@@ -16,11 +16,15 @@ use super::query::{absent, plain_wildcard};
 use super::table::{Condition, Found, TableRule};
 
 impl<'a> Judge<'a> {
-    /// Whether a name is that of the table that is written to.
+    /// Whether a name may be that of the table that is written to, on any server: some MySQL servers fold the names of tables, and which letters
+    /// beyond ASCII are one is theirs to say.
     pub fn is_target(&self, table: &str) -> bool {
-        self.target
-            .as_ref()
-            .is_some_and(|target| self.dialect.same(&target.alias, table))
+        let same = |target: &Target| match self.dialect {
+            Dialect::Postgres => target.alias == table,
+            Dialect::Sqlite => target.alias.eq_ignore_ascii_case(table),
+            Dialect::Mysql => target.alias.eq_ignore_ascii_case(table) || !table.is_ascii(),
+        };
+        self.target.as_ref().is_some_and(same)
     }
 
     /// Whether a column may be named: always in a query, where what may not be read is not there.
