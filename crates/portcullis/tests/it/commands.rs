@@ -76,7 +76,7 @@ fn check_tells_everything_with_its_place() {
     let folder = Folder::new();
     folder.write(
         "bad.yaml",
-        "listen: localhost\nprofiles:\n  default:\n    pii: { input: msk }\n    secert: {}\ntools: {}\n\
+        "listen: localhost\nprofiles:\n  default:\n    pii: { input: msk }\n    secert: {}\nmcp: {}\n\
          upstreams:\n  a: { dialect: openai, url: http://127.0.0.1:1, key: env:NOWHERE }\n",
     );
     let ran = folder.run(&["check", "bad.yaml"]).code(1);
@@ -92,7 +92,7 @@ fn check_tells_everything_with_its_place() {
             "bad.yaml:5:5: profiles.default.secert: ",
             "did you mean `secrets`?",
         ),
-        ("bad.yaml:6:1: tools: ", "not in this version"),
+        ("bad.yaml:6:1: mcp: ", "not in this version"),
         ("bad.yaml:8:3: upstreams: ", "models"),
         ("bad.yaml:8:55: upstreams.a.key: ", "NOWHERE is not set"),
     ]) {
@@ -311,7 +311,7 @@ fn a_key_that_cannot_be_meant_is_refused() {
     let folder = Folder::new();
     for (args, code, says) in [
         (&["--profile", "nowhere"][..], 1, "there is no profile"),
-        (&["--tools", "crm"], 1, "not in this version"),
+        (&["--tools", "crm"], 1, "there is no tool policy `crm`"),
         (&["--budget", "5 EUR/day"], 2, "USD"),
         (&["--expires", "soon"], 2, "length of time"),
         (&["--rpm", "0"], 2, "0"),
