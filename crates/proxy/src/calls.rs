@@ -61,18 +61,19 @@ pub(crate) struct ToolGuard {
 }
 
 impl ToolGuard {
-    /// The guard of the reply to a request. `goes_on` says that it goes on with a conversation that the provider keeps.
+    /// The guard of the reply to a request. `unseen` says that the model reads what is not in
+    /// the request: a conversation that the provider keeps, what its own tools find.
     pub fn of(
         named: &NamedToolPolicy,
         who: &Arc<Principal>,
         mode: Mode,
         exchange: &dyn Exchange,
         reading: &Reading,
-        (goes_on, approving): (bool, Approving),
+        (unseen, approving): (bool, Approving),
     ) -> Arc<ToolGuard> {
-        // What the provider keeps is not here to be looked at: it is taken for untrusted, and it vouches for nothing.
+        // What is not here to be looked at is taken for untrusted, and it vouches for nothing.
         let conversation = Conversation {
-            tainted: goes_on,
+            tainted: unseen,
             ..conversation(exchange, reading)
         };
         Arc::new(ToolGuard {
@@ -172,7 +173,7 @@ impl Calls {
         if let Some(known) = known {
             return known.told.clone();
         }
-        let value = read(arguments);
+        let value = read(arguments, self.guard.evidence.takes_text(tool));
         let verdict = match &value {
             Some(value) => judge(&self.guard.evidence, &self.guard.who, tool, value, &self.made),
             None => unreadable(),
@@ -236,17 +237,19 @@ pub(crate) fn written(document: &Document, arguments: NodeId) -> &str {
     }
 }
 
-/// Arguments as a value. What another parser could read otherwise is none; a free text is the one argument of a tool that takes such.
-fn read(arguments: &str) -> Option<Value> {
+/// Arguments as a value. What another parser could read otherwise is none; a free text is the one argument of a tool that takes such, and
+/// of no other: whoever is patient with what is nearly JSON would read something else in it.
+fn read(arguments: &str, takes_text: bool) -> Option<Value> {
     let trimmed = arguments.trim();
     if trimmed.is_empty() {
         return Some(Value::Object(serde_json::Map::new()));
     }
-    if !trimmed.starts_with(['{', '[']) {
-        return Some(serde_json::json!({ "input": arguments }));
+    let strict = Document::read(Bytes::copy_from_slice(trimmed.as_bytes()));
+    match strict.ok().and_then(|_| serde_json::from_str(trimmed).ok()) {
+        Some(value @ (Value::Object(_) | Value::Array(_))) => Some(value),
+        _ if takes_text => Some(serde_json::json!({ "input": arguments })),
+        _ => None,
     }
-    Document::read(Bytes::copy_from_slice(trimmed.as_bytes())).ok()?;
-    serde_json::from_str(trimmed).ok()
 }
 
 fn unreadable() -> CallVerdict {

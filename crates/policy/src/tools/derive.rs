@@ -26,14 +26,23 @@ pub struct Derived {
 /// How deep a schema of arguments is looked into.
 const MAX_DEPTH: usize = 6;
 
-/// Derives the rule of a tool from its name and, where the client offers it, the schema of its arguments.
+/// Derives the rule of a tool from its name, where the client offers it the schema of its arguments, and the arguments of a call: a model
+/// may give some that no schema names.
 #[must_use]
-pub fn tool(name: &str, offered: Option<&Offered>) -> Derived {
+pub fn tool(name: &str, offered: Option<&Offered>, given: &[(String, String)]) -> Derived {
     let mut fields = Fields::default();
     if let Some(offered) = offered {
         fields.walk("", &offered.schema, &offered.schema, 0);
     }
-    let does = does(name);
+    for (path, _) in given {
+        fields.given(path);
+    }
+    let orders = fields.orders;
+    let does = match does(name) {
+        // Whoever may write the statement or the command writes more than what reads.
+        Does::Reads if orders => Does::Writes,
+        does => does,
+    };
     let class = match does {
         Does::Reads if fields.sinks.values().any(|sink| sink.rule().sort == Sort::Url) => Class::Fetch,
         Does::Reads => Class::Read,
@@ -89,6 +98,8 @@ const COMMANDS: &[&str] = &[
 struct Fields {
     sinks: BTreeMap<String, Sink>,
     content: Vec<String>,
+    /// Whether an argument is a program: a command, a statement, code.
+    orders: bool,
 }
 
 impl Fields {
@@ -134,13 +145,30 @@ impl Fields {
         if !is_plain {
             return;
         }
+        self.add(path, &key, sort);
+    }
+
+    fn add(&mut self, path: &str, key: &str, sort: Option<Sort>) {
         match sort {
             Some(sort) => {
+                self.orders |= sort == Sort::Text;
                 self.sinks.insert(path.to_owned(), Sink::Sort(sort));
             }
-            None if is_content(&key) => self.content.push(path.to_owned()),
+            None if is_content(key) && !self.content.iter().any(|known| known == path) => {
+                self.content.push(path.to_owned());
+            }
             None => {}
         }
+    }
+
+    /// An argument that a call gives.
+    fn given(&mut self, path: &str) {
+        if self.sinks.contains_key(path) {
+            return;
+        }
+        let name = path.trim_end_matches("[]").rsplit('.').next().unwrap_or(path);
+        let key = words(name.trim_end_matches("[]")).join("_");
+        self.add(path, &key, sort_of(&key));
     }
 }
 
@@ -233,12 +261,35 @@ fn sort_of(key: &str) -> Option<Sort> {
     ]) || key == "name"
     {
         Some(Sort::Name)
+    } else if PROGRAMS.contains(&key) || key.ends_with("_command") || key.ends_with("_sql") {
+        // Nothing is more powerful: it is the user's own words or it is asked about.
+        Some(Sort::Text)
     } else if ends(&["path", "filepath", "directory", "dir", "folder"]) {
         Some(Sort::Path)
     } else {
         None
     }
 }
+
+/// Arguments that are programs: whoever writes one decides everything.
+const PROGRAMS: &[&str] = &[
+    "command",
+    "commands",
+    "cmd",
+    "code",
+    "source_code",
+    "python_code",
+    "script",
+    "sql",
+    "sql_query",
+    "statement",
+    "statements",
+    "argv",
+    "shell",
+    "bash",
+    "program",
+    "expression",
+];
 
 fn is_content(key: &str) -> bool {
     let last = key.rsplit('_').next().unwrap_or(key);
@@ -269,25 +320,42 @@ fn is_content(key: &str) -> bool {
     .contains(&last)
 }
 
+/// Words of tools that tell the time or do sums: where a name has no other, nobody else writes what they return.
+const CLOCK: &[&str] = &[
+    "get",
+    "current",
+    "the",
+    "today",
+    "todays",
+    "now",
+    "day",
+    "date",
+    "time",
+    "datetime",
+    "clock",
+    "timezone",
+    "zone",
+    "weekday",
+    "week",
+    "month",
+    "year",
+    "utc",
+    "local",
+    "system",
+    "calculator",
+    "calculate",
+    "compute",
+];
+
 /// What results of a tool without a rule are worth.
 #[must_use]
 pub fn results(name: &str) -> ResultRule {
     let words = words(name);
-    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
     ResultRule {
         trusted: BTreeMap::new(),
         known: BTreeMap::new(),
         located_by: None,
-        harmless: has(&[
-            "day",
-            "date",
-            "time",
-            "now",
-            "clock",
-            "calculator",
-            "calculate",
-            "timezone",
-        ]) && !has(&["calendar", "events", "schedule"]),
+        harmless: !words.is_empty() && words.iter().all(|word| CLOCK.contains(&word.as_str())),
         private: None,
     }
 }
@@ -374,7 +442,7 @@ mod tests {
             about: String::new(),
             schema: serde_json::from_str(schema).unwrap(),
         };
-        tool(name, Some(&offered))
+        tool(name, Some(&offered), &[])
     }
 
     #[test]
@@ -387,7 +455,7 @@ mod tests {
             ("search_and_delete", Class::Write, Impact::High),
             ("add_or_remove_user", Class::Write, Impact::Irreversible),
         ] {
-            let derived = tool(name, None);
+            let derived = tool(name, None, &[]);
             assert_eq!((derived.class, derived.impact), (class, impact), "{name}");
         }
     }
@@ -417,6 +485,32 @@ mod tests {
             ]
         );
         assert_eq!(derived.content, ["subject", "body"]);
+    }
+
+    #[test]
+    fn a_program_is_written_and_arguments_that_no_schema_names_count() {
+        let derived = offered("query_database", r#"{"properties": {"sql": {"type": "string"}}}"#);
+        assert_eq!((derived.class, derived.impact), (Class::Write, Impact::High));
+        let given = [
+            ("to[]".to_owned(), String::new()),
+            ("action.command[]".to_owned(), String::new()),
+        ];
+        let derived = tool("forward", None, &given);
+        let sorts: Vec<_> = derived.sinks.values().map(|sink| sink.rule().sort).collect();
+        assert_eq!(sorts, [Sort::Text, Sort::Party]);
+    }
+
+    #[test]
+    fn only_a_clock_is_harmless() {
+        for (name, harmless) in [
+            ("get_current_day", true),
+            ("calculate", true),
+            ("get_time_entries", false),
+            ("get_day_calendar_events", false),
+            ("", false),
+        ] {
+            assert_eq!(results(name).harmless, harmless, "{name}");
+        }
     }
 
     #[test]

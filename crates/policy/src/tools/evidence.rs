@@ -249,18 +249,26 @@ impl Evidence {
         self.calls.iter().map(|call| call.tool.as_str())
     }
 
-    /// The rule for a tool, if a rule names it, and what is derived of it.
+    /// The rule for a tool, if a rule names it, and what is derived of it and of the arguments that a call gives.
     #[must_use]
-    pub fn rule(&self, tool: &str) -> (Option<&ToolRule>, Derived) {
+    pub fn rule(&self, tool: &str, given: &[(String, String)]) -> (Option<&ToolRule>, Derived) {
         let offered = self.offered.iter().find(|offered| offered.name == tool);
         (
             named(&self.policy.tools, tool).map(|(_, rule)| rule),
-            derive::tool(tool, offered),
+            derive::tool(tool, offered, given),
         )
     }
 
+    /// Whether a tool takes a free text in the place of named arguments: it is offered, and without a schema of them.
+    #[must_use]
+    pub fn takes_text(&self, tool: &str) -> bool {
+        self.offered
+            .iter()
+            .any(|offered| offered.name == tool && !offered.schema.is_object())
+    }
+
     fn class(&self, tool: &str) -> Class {
-        let (rule, derived) = self.rule(tool);
+        let (rule, derived) = self.rule(tool, &[]);
         rule.and_then(|rule| rule.class).unwrap_or(derived.class)
     }
 

@@ -61,6 +61,7 @@ pub fn judge(
     if call.rule.is_none() {
         call.unknown();
     }
+    call.shape(arguments);
     if call.class != Class::Read && evidence.is_tainted() && call.fixed.is_none() {
         call.flow();
     }
@@ -100,6 +101,7 @@ impl Reason {
             "flow.mentioned" => format!("`{path}` is named by a text that others wrote, and not by the user"),
             "flow.unnamed" => format!("it cannot be undone, and the user did not name `{path}`"),
             "flow.intent" => "the user's last message does not ask for it".to_owned(),
+            "flow.text" => "it takes a free text, which could do anything".to_owned(),
             "flow.content" => {
                 format!("`{path}` carries a link, an address or a number that is not the user's")
             }
@@ -161,7 +163,8 @@ struct Call<'e> {
 
 impl<'e> Call<'e> {
     fn new(evidence: &'e Evidence, tool: &'e str, arguments: &Json) -> Call<'e> {
-        let (rule, derived) = evidence.rule(tool);
+        let values = structure::values(arguments);
+        let (rule, derived) = evidence.rule(tool, &values);
         let class = rule.and_then(|rule| rule.class).unwrap_or(derived.class);
         Call {
             evidence,
@@ -174,7 +177,7 @@ impl<'e> Call<'e> {
                 .and_then(|rule| rule.content.clone())
                 .unwrap_or(derived.content),
             rule,
-            values: structure::values(arguments),
+            values,
             reasons: Vec::new(),
             named: false,
         }
@@ -262,6 +265,24 @@ impl<'e> Call<'e> {
                 let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let why = format!("{path}: {}", refused.why);
                 self.because(refused.rule, Answer::Deny, Some((path, &shown)), None, why);
+            }
+        }
+    }
+
+    /// Arguments that have no names: nobody can tell which of them decides what. A free text, where a tool takes one, is for a person.
+    fn shape(&mut self, arguments: &Json) {
+        let is_named = arguments.is_null() || arguments.is_object();
+        let ruled = self.rule.is_some_and(|rule| !rule.arguments.is_empty());
+        let matters = self.class != Class::Read && self.evidence.is_tainted();
+        if !is_named && (ruled || matters) {
+            let why = format!("the arguments of {} have no names", self.tool);
+            self.because("tool.arguments", Answer::Deny, None, None, why);
+        } else if matters && self.fixed.is_none() && self.evidence.takes_text(self.tool) {
+            let is_settled = self.rule.is_some_and(|rule| rule.sinks.is_some());
+            let free = self.values.iter().find(|(path, _)| path == "input").cloned();
+            if let Some((path, text)) = free.filter(|_| !is_settled) {
+                let why = format!("{} takes a free text, which could do anything", self.tool);
+                self.because("flow.text", Answer::Ask, Some((&path, &text)), None, why);
             }
         }
     }

@@ -8,6 +8,7 @@ mod derive;
 mod evidence;
 mod folded;
 mod judge;
+mod once;
 mod rule;
 mod sort;
 mod structure;

@@ -7,6 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::Value as Json;
 
 use super::folded::Folded;
+use super::once;
 
 /// Deeper than this, a result is a text.
 const MAX_DEPTH: usize = 32;
@@ -97,7 +98,10 @@ fn collect(path: &str, value: &Json, depth: usize, out: &mut Vec<(String, String
             }
         }
         Json::String(text) => match serde_json::from_str(text.trim()) {
-            Ok(inner @ (Json::Object(_) | Json::Array(_))) => collect(path, &inner, deeper, out),
+            // What other readers could read otherwise is no list of values but one text, which is nobody's.
+            Ok(inner @ (Json::Object(_) | Json::Array(_))) if once::is_read_one_way(text) => {
+                collect(path, &inner, deeper, out);
+            }
             _ => out.push((path.to_owned(), text.clone())),
         },
         Json::Number(number) => out.push((path.to_owned(), number.to_string())),
@@ -396,6 +400,8 @@ mod tests {
         let arguments = serde_json::json!({"to": {"a@b.c": true}, "cc": "[\"d@e.f\"]"});
         let pair = |path: &str, text: &str| (path.to_owned(), text.to_owned());
         assert_eq!(values(&arguments), [pair("to.*", "a@b.c"), pair("cc[]", "d@e.f")]);
+        let twice = r#"{"a": "x", "a": "y"}"#;
+        assert_eq!(values(&serde_json::json!({ "to": twice })), [pair("to", twice)]);
     }
 
     #[test]

@@ -270,20 +270,28 @@ async fn tools(
     let in_body = document.str_at(&[EXTENSION, "approval"]);
     let brought = in_body.or(asked.approval.as_deref());
     let approving = Approving::new(&gw.services, &asked.principal, &record.audit.request_id, brought).await?;
-    let goes_on = asked
-        .call
-        .state
-        .iter()
-        .any(|state| matches!(state.kind, "response" | "conversation"));
+    let offers = asked.exchange.offers(document);
+    // Stored state, what the provider's own tools find, and what nobody here can read: any of it may hold a stranger's words.
+    let unseen = !asked.call.state.is_empty()
+        || offers.iter().any(|offer| offer.provided)
+        || reading.uninspectable().iter().any(|content| {
+            matches!(
+                content.kind,
+                UninspectableKind::Image
+                    | UninspectableKind::Audio
+                    | UninspectableKind::Video
+                    | UninspectableKind::File
+            )
+        });
     let guard = ToolGuard::of(
         &named,
         &asked.principal,
         profile.mode,
         asked.exchange,
         reading,
-        (goes_on, approving),
+        (unseen, approving),
     );
-    if let Some((rule, tool)) = guard.refuses_offer(&asked.exchange.offers(document)) {
+    if let Some((rule, tool)) = guard.refuses_offer(&offers) {
         record.audit.denied_by.push(rule);
         return Err(Refusal::ForbiddenTool(tool));
     }

@@ -380,6 +380,74 @@ async fn a_tool_that_may_not_be_called_may_not_be_offered() {
     }
 }
 
+/// What is called where nothing in the request is a stranger's, but the model may have read something that is not in it.
+#[tokio::test]
+async fn what_the_gateway_cannot_see_is_a_strangers() {
+    let bench = bench(flags()).await;
+    let plain = json!([{"role": "user", "content": "What is for lunch? It is in my mails."}]);
+    let picture = json!([{"role": "user", "content": [{"type": "text", "text": "What is for lunch?"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/menu.png"}}]}]);
+    for (messages, tool, unseen) in [
+        (&plain, json!(null), false),
+        (&plain, json!({"type": "web_search"}), true),
+        (&picture, json!(null), true),
+    ] {
+        let mut talk = chat();
+        talk.request["messages"] = messages.clone();
+        if !tool.is_null() {
+            talk.request["tools"].as_array_mut().unwrap().push(tool);
+        }
+        let answer = talk.ask(&bench, false, Vec::new()).await;
+        assert_eq!(answer.text().contains(MALLORY), !unseen, "{}", answer.text());
+    }
+    let mut stored = responses();
+    stored.request["input"] = json!("Send it");
+    stored.request["previous_response_id"] = json!("resp_0");
+    let store = &bench.store;
+    store
+        .remember_owned("response", "resp_0", &bench.key_id, "openai", None, 1)
+        .await
+        .unwrap();
+    check(&stored, &stored.ask(&bench, false, Vec::new()).await, "stored");
+}
+
+#[tokio::test]
+async fn arguments_that_are_not_quite_json_are_not_let_through() {
+    let bench = bench(flags()).await;
+    let twice = format!(r#"{{"recipients": ["a@b.example"], "recipients": ["{MALLORY}"]}}"#);
+    for arguments in [
+        format!("```json\n{}", sending()),
+        format!("{} trailing", sending()),
+        twice,
+        format!(r#"["{MALLORY}"]"#),
+    ] {
+        let mut talk = chat();
+        let asked = talk
+            .request
+            .to_string()
+            .replace("What is for lunch?", "Send it to all.");
+        talk.request = serde_json::from_str(&asked).unwrap();
+        talk.reply["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = json!(arguments);
+        let answer = talk.ask(&bench, false, Vec::new()).await;
+        assert!(!answer.text().contains(MALLORY), "{}", answer.text());
+        assert!(answer.text().contains("[tool_call_denied]"), "{}", answer.text());
+    }
+    // Gemini's arguments in pieces have no names that anybody here could read.
+    let mut talk = gemini();
+    let pieces = json!([{"jsonPath": "$.recipients[0]", "stringValue": MALLORY}]);
+    talk.events = vec![
+        json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [
+        {"functionCall": {"name": "send_email", "partialArgs": pieces}}]}}]}),
+    ];
+    let asked = talk
+        .request
+        .to_string()
+        .replace("What is for lunch?", "Send it to all.");
+    talk.request = serde_json::from_str(&asked).unwrap();
+    let answer = talk.ask(&bench, true, vec![talk.stream()]).await;
+    assert!(!answer.text().contains(MALLORY), "{}", answer.text());
+}
+
 /// The id of the approval that a reply tells of.
 fn approval(text: &str) -> String {
     let at = text

@@ -101,10 +101,14 @@ impl Acts {
             return Ok(None);
         }
         let denied: Vec<_> = denied.iter().map(|(node, told)| (*node, told.as_ref())).collect();
-        Ok(Some(apply(
-            changed.bytes(),
-            exchange.deny(Body::Event, &changed, &denied),
-        )))
+        let left = apply(changed.bytes(), exchange.deny(Body::Event, &changed, &denied));
+        // A call that could not be taken out takes the stream with it.
+        let read = Document::read(left.clone()).map_err(|_| Stop::Unreadable)?;
+        let acts = |document| exchange.acts(Body::Event, document).len();
+        if acts(&read).saturating_add(denied.len()) != acts(&changed) {
+            return Err(Stop::Content);
+        }
+        Ok(Some(left))
     }
 
     /// A tool may be named in pieces, and again.
