@@ -3,8 +3,10 @@
 //! The scripts are in `tests/sdk`. `cargo xtask test` makes the Python environment that they run in; without it these
 //! tests fail and say so: they are never skipped.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use portcullis::standin::{Received, Standin};
 
@@ -142,4 +144,47 @@ async fn anthropic_through_the_gateway() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gemini_through_the_gateway() {
     through_the_gateway("gemini_client.py").await;
+}
+
+/// A model of the tests' own, ended when dropped.
+struct Obedient(Child, SocketAddr);
+
+impl Obedient {
+    fn started() -> Obedient {
+        let mut child = Command::new(python())
+            .arg("-B")
+            .arg(root().join("tests/sdk/tools_model.py"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut port)
+            .unwrap();
+        let port: u16 = port.trim().parse().unwrap();
+        Obedient(child, SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+}
+
+impl Drop for Obedient {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_tool_result_asks_for_is_not_called_by_any_client() {
+    let model = Obedient::started();
+    let address = model.1;
+    let gateway = tokio::task::spawn_blocking(move || Gateway::before(address, UPSTREAM_KEY))
+        .await
+        .unwrap();
+    let key = gateway.key("agent", &[]);
+    run(
+        "tools_client.py",
+        gateway.url.clone(),
+        vec![("PORTCULLIS_TEST_KEY", key)],
+    )
+    .await;
 }
