@@ -94,7 +94,7 @@ def responses(stream):
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Answers(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
@@ -121,6 +121,6 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
 
-server = Server(("127.0.0.1", 0), Handler)
+server = Server(("127.0.0.1", 0), Answers)
 print(server.server_address[1], flush=True)
 server.serve_forever()
