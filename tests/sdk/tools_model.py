@@ -3,9 +3,9 @@
 It prints its port and answers until its end. What a call asks for is named once, here.
 """
 
-import http.server
 import json
 import socketserver
+import wsgiref.simple_server
 
 STRANGER = "mallory7731"
 CALLS = [
@@ -94,33 +94,25 @@ def responses(stream):
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        stream = bool(asked.get("stream")) or "stream" in self.path
-        kinds = {"chat": chat, "messages": messages, "enerateContent": generate, "responses": responses}
-        reply = next(kind for word, kind in kinds.items() if word in self.path)(stream)
-        text = json.dumps(reply)
-        if stream:
-            frames = ((f"event: {event['type']}\n" if "type" in event else "") + f"data: {json.dumps(event)}\n\n" for event in reply)
-            text = "".join(frames) + ("data: [DONE]\n\n" if "chat" in self.path else "")
-        body = text.encode()
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream" if stream else "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+def answer(environ, start):
+    asked = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    path = environ["PATH_INFO"]
+    stream = bool(asked.get("stream")) or "stream" in path
+    kinds = {"chat": chat, "messages": messages, "enerateContent": generate, "responses": responses}
+    reply = next(kind for word, kind in kinds.items() if word in path)(stream)
+    text = json.dumps(reply)
+    if stream:
+        name = lambda event: f"event: {event['type']}\n" if "type" in event else ""  # noqa: E731
+        text = "".join(f"{name(event)}data: {json.dumps(event)}\n\n" for event in reply)
+        text += "data: [DONE]\n\n" if "chat" in path else ""
+    start("200 OK", [("content-type", "text/event-stream" if stream else "application/json")])
+    return [text.encode()]
 
 
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
     daemon_threads = True
 
 
-server = Server(("127.0.0.1", 0), Answers)
+server = wsgiref.simple_server.make_server("127.0.0.1", 0, answer, server_class=Server)
 print(server.server_address[1], flush=True)
 server.serve_forever()
