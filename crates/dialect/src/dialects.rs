@@ -3,9 +3,11 @@
 mod anthropic;
 mod gemini;
 mod guard;
+mod mcp;
 mod openai;
 
 pub use guard::Guard;
+pub use mcp::{Mcp, McpErrors};
 
 use crate::exchange::{Api, Dialect};
 

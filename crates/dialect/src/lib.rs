@@ -16,7 +16,7 @@ mod sse;
 mod tools;
 
 pub use allowance::Allowance;
-pub use dialects::{DIALECTS, Guard, dialect};
+pub use dialects::{DIALECTS, Guard, Mcp, McpErrors, dialect};
 pub use exchange::{
     About, Api, Body, Call, Cut, Dialect, Ends, Exchange, Failure, Method, Progress, Stage, StateRef, find,
     find_as, lanes,

@@ -62,6 +62,9 @@ pub enum StoreError {
     /// A key has asked as often as it may without being told.
     #[error("key {0} waits for too many approvals already")]
     TooManyApprovals(String),
+    /// A server says something else of its tools each time.
+    #[error("server {0} has described its tools in too many ways already")]
+    TooManyPins(String),
     /// Nobody could read what is asked.
     #[error("the arguments of the call, or the reasons to ask, are too large for a person to decide about")]
     ApprovalTooLarge,

@@ -16,6 +16,7 @@ mod kept;
 mod key;
 mod meter;
 mod owned;
+mod pin;
 mod postgres;
 mod sqlite;
 mod usage;
@@ -42,16 +43,35 @@ pub use meter::{
     SharedError, SharedSettings, Standing,
 };
 pub use owned::{Owned, OwnedStore};
+pub use pin::{MOST_PINNED, MOST_PINS, Pin, PinKind, PinState, PinStore, PinWhy, Sighting};
 pub use usage::{UsageBatch, UsageDelta, UsageHour, UsageStore, UsageTotals};
 
 /// Everything the gateway keeps. The parts are traits of their own, beside the types that they speak of.
 pub trait Store:
-    KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + ApprovalStore + AuditStore + Send + Sync
+    KeyStore
+    + OwnedStore
+    + KeptStore
+    + UsageStore
+    + AlertStore
+    + ApprovalStore
+    + PinStore
+    + AuditStore
+    + Send
+    + Sync
 {
 }
 
 impl<
-    T: KeyStore + OwnedStore + KeptStore + UsageStore + AlertStore + ApprovalStore + AuditStore + Send + Sync,
+    T: KeyStore
+        + OwnedStore
+        + KeptStore
+        + UsageStore
+        + AlertStore
+        + ApprovalStore
+        + PinStore
+        + AuditStore
+        + Send
+        + Sync,
 > Store for T
 {
 }

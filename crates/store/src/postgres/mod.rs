@@ -13,6 +13,7 @@ mod audit;
 mod kept;
 mod keys;
 mod owned;
+mod pins;
 mod schema;
 mod usage;
 

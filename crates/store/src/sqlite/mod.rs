@@ -12,6 +12,7 @@ mod audit;
 mod kept;
 mod keys;
 mod owned;
+mod pins;
 mod schema;
 mod usage;
 mod worker;

@@ -14,6 +14,11 @@ use crate::approvals::{
     only_what_is_pending_is_decided_and_once, what_is_asked_is_found_again, what_is_over_is_forgotten,
     who_asks_again_gets_the_same,
 };
+use crate::pins::{
+    a_name_belongs_to_the_first_server, a_server_cannot_fill_the_disk, an_operator_decides_and_decides_again,
+    first_words_are_accepted_and_others_held, of_many_first_words_one_is_accepted,
+    what_was_found_in_does_not_come_by_in_other_words,
+};
 use crate::samples::{NOW, Place, record, request};
 use crate::server::Server;
 
@@ -54,6 +59,12 @@ stores!(
     sealed_texts_are_kept_for_their_time,
     usage_adds_up,
     an_alert_is_raised_once,
+    a_name_belongs_to_the_first_server,
+    a_server_cannot_fill_the_disk,
+    an_operator_decides_and_decides_again,
+    first_words_are_accepted_and_others_held,
+    of_many_first_words_one_is_accepted,
+    what_was_found_in_does_not_come_by_in_other_words,
     what_is_asked_is_found_again,
     a_grant_is_used_once,
     of_many_claims_one_wins,

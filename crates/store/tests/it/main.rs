@@ -12,6 +12,7 @@ mod approvals;
 mod audit_log;
 mod conformance;
 mod files;
+mod pins;
 mod replicas;
 mod samples;
 mod server;
