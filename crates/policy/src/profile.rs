@@ -397,6 +397,21 @@ impl Profile {
             .unwrap_or_else(|| self.says("otherwise", Action::Flag))
     }
 
+    /// The profile as it holds between a client and a server of tools. Masking is for what goes to a model and comes back from it: here
+    /// nothing comes back, so a credential that would be masked is replaced for good, and personal data that would be is recorded, since
+    /// a tool that sends a mail needs its address.
+    #[must_use]
+    pub fn at_tools(&self) -> Profile {
+        let mut profile = self.clone();
+        if profile.secrets.input == Action::Mask {
+            profile.secrets.input = Action::Redact;
+        }
+        if profile.pii.input == Action::Mask {
+            profile.pii.input = Action::Flag;
+        }
+        profile
+    }
+
     /// What the settings say about content that cannot be read, before [`Profile::mode`] is applied to it.
     #[must_use]
     pub fn ruling_on_uninspectable(&self, kind: UninspectableKind) -> Ruling {

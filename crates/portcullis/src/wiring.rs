@@ -12,7 +12,7 @@ use portcullis_admin::{Console, Token};
 use portcullis_core::Secret;
 use portcullis_inspect::{Inspector, Source};
 use portcullis_proxy::{
-    Client, Door, Gateway, Identity, Kept, Metrics, Repeats, Server, Services, raise_alerts,
+    Client, Door, Gateway, Identity, Kept, Mcp, Metrics, Repeats, Server, Services, raise_alerts,
 };
 use portcullis_store::{
     ApprovalKey, AuditLog, Keyring, Meters, OutOfReach, SharedSettings, SigningKey, Store,
@@ -273,6 +273,7 @@ impl Running {
             repeats: Repeats::default(),
             approvals: ApprovalKey::new(secret_for(&secrets, "approvals")?),
             identity: Identity::default(),
+            mcp: Mcp::default(),
         });
         if config.settings.upstreams.is_empty() {
             tracing::warn!(

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use portcullis_core::{Principal, RequestId};
 use portcullis_policy::tools::Reason;
-use portcullis_store::{Approval, ApprovalReason, ApprovalState, Asking, canonical_json};
+use portcullis_store::{Approval, ApprovalReason, ApprovalState, Asking, StoreError, canonical_json};
 use serde_json::Value;
 
 use crate::Refusal;
@@ -16,6 +17,29 @@ use crate::record::now_ms;
 
 /// How long a person has to decide, and a grant to be used, milliseconds.
 const LASTS_MS: u64 = 3_600_000;
+
+/// How often it is looked whether a person who is waited for has decided.
+const LOOKS_EVERY: Duration = Duration::from_millis(400);
+
+/// A person's agreement to a call that is made here and now. It is given back where the call is not made after all.
+pub(crate) struct Agreed(Granted);
+
+impl Agreed {
+    /// The call is made: it is used up.
+    pub fn is_used(&self) {
+        self.0.used.store(true, Ordering::Release);
+    }
+}
+
+/// What became of a question.
+pub(crate) enum Put {
+    /// A person has agreed.
+    Agreed(Agreed),
+    /// It stands there under that id, undecided or denied.
+    Asked(String),
+    /// It could not be kept.
+    Nowhere,
+}
 
 /// Who asks, for one request.
 pub(crate) struct Approving {
@@ -86,6 +110,67 @@ impl Approving {
             && !granted.used.swap(true, Ordering::AcqRel)
     }
 
+    /// A person's agreement to this very call, which the client brought, for a call that is made here.
+    pub fn agreed(&self, tool: &str, arguments: &Value) -> Option<Agreed> {
+        let granted = self.granted.as_ref()?;
+        self.has(tool, arguments).then(|| {
+            Agreed(Granted {
+                services: Arc::clone(&granted.services),
+                approval: granted.approval.clone(),
+                used: AtomicBool::new(false),
+            })
+        })
+    }
+
+    /// Remembers that a call was let through in a reply.
+    pub fn vet(&self, tool: &str, arguments: &Value) {
+        if let Some(sum) = self.binding("", arguments) {
+            self.services.mcp.vetted.put(sum, tool, now_ms());
+        }
+    }
+
+    /// Whether a call of a server's tool was let through in a reply, just now and to the same key.
+    pub fn was_vetted(&self, server: &str, tool: &str, arguments: &Value) -> bool {
+        let sum = self.binding("", arguments);
+        sum.is_some_and(|sum| self.services.mcp.vetted.take(&sum, server, tool, now_ms()))
+    }
+
+    /// Keeps a question, and takes the agreement if there is one by the time that is given.
+    pub async fn put(&self, asked: Approval, patience: Duration) -> Put {
+        let began = Instant::now();
+        let store = &self.services.store;
+        let failed =
+            |error: StoreError| tracing::error!(%error, "what a person is to be asked could not be kept");
+        let mut kept = match store.ask_approval(asked, now_ms()).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                failed(error);
+                return Put::Nowhere;
+            }
+        };
+        loop {
+            let waits = kept.state == ApprovalState::Pending && began.elapsed() < patience;
+            if kept.state == ApprovalState::Granted {
+                return match claimed(&self.services, &self.who, &kept).await {
+                    Ok(Some(granted)) => Put::Agreed(Agreed(granted)),
+                    _ => Put::Asked(kept.id),
+                };
+            }
+            if !waits {
+                return Put::Asked(kept.id);
+            }
+            tokio::time::sleep(LOOKS_EVERY.min(patience.saturating_sub(began.elapsed()))).await;
+            match store.approval(&kept.id, now_ms()).await {
+                Ok(Some(now)) => kept = now,
+                Ok(None) => return Put::Nowhere,
+                Err(error) => {
+                    failed(error);
+                    return Put::Asked(kept.id);
+                }
+            }
+        }
+    }
+
     /// What a person is asked about a call. `None` where nobody could decide about it: it is too large to be looked at.
     pub fn ask(&self, tool: &str, arguments: &Value, written: &str, reasons: &[Reason]) -> Option<Approval> {
         let now = now_ms();
@@ -127,10 +212,19 @@ async fn taken(services: &Arc<Services>, who: &Arc<Principal>, id: &str) -> Resu
     else {
         return Ok(None);
     };
+    claimed(services, who, &known).await.map_err(unavailable)
+}
+
+/// Takes a grant, if nobody else did.
+async fn claimed(
+    services: &Arc<Services>,
+    who: &Principal,
+    known: &Approval,
+) -> Result<Option<Granted>, StoreError> {
     let claimed = services
         .store
-        .claim_approval(id, &who.key, &known.binding, now_ms());
-    let claimed = claimed.await.map_err(unavailable)?;
+        .claim_approval(&known.id, &who.key, &known.binding, now_ms())
+        .await?;
     // What was not granted with the key was granted by a hand in the database.
     let granted = claimed.filter(|approval| services.approvals.is_granted(approval));
     Ok(granted.map(|approval| Granted {

@@ -2,7 +2,8 @@
 //! its arguments are whole, as the client would get them, and before anything of it has left.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use portcullis_core::{
@@ -16,7 +17,7 @@ use portcullis_policy::tools::{
 use portcullis_store::Approval;
 use serde_json::Value;
 
-use crate::approvals::Approving;
+use crate::approvals::{Agreed, Approving, Put};
 use crate::record::Record;
 
 /// A tool policy by its name.
@@ -58,6 +59,8 @@ pub(crate) struct ToolGuard {
     who: Arc<Principal>,
     enforces: bool,
     approving: Approving,
+    /// The server that the calls are made at, where they are not given to a client but made.
+    at: Option<Arc<str>>,
 }
 
 impl ToolGuard {
@@ -82,7 +85,80 @@ impl ToolGuard {
             who: Arc::clone(who),
             enforces: mode == Mode::Enforce,
             approving,
+            at: None,
         })
+    }
+
+    /// The guard of calls that are made at a server of tools, with what the session with it has shown.
+    pub fn at(
+        server: &Arc<str>,
+        named: &NamedToolPolicy,
+        (who, mode): (&Arc<Principal>, Mode),
+        conversation: Conversation,
+        approving: Approving,
+    ) -> Arc<ToolGuard> {
+        Arc::new(ToolGuard {
+            name: Arc::clone(&named.name),
+            evidence: Evidence::new(Arc::clone(&named.policy), conversation),
+            who: Arc::clone(who),
+            enforces: mode == Mode::Enforce,
+            approving,
+            at: Some(Arc::clone(server)),
+        })
+    }
+
+    /// What is decided about a call. Where it comes from is not asked again of one that was judged in the reply that asked for it: there the
+    /// whole conversation was before the judge.
+    fn verdict(&self, tool: &str, value: Option<&Value>, made: &[String]) -> CallVerdict {
+        let Some(value) = value else {
+            return unreadable();
+        };
+        let mut verdict = judge(&self.evidence, &self.who, tool, value, made);
+        let is_flow = |reason: &Reason| reason.rule.starts_with("flow.");
+        let Some(server) = self.at.as_deref() else {
+            return verdict;
+        };
+        if verdict.reasons.iter().any(is_flow) && self.approving.was_vetted(server, tool, value) {
+            verdict.reasons.retain(|reason| !is_flow(reason));
+            let strictest = verdict.reasons.iter().map(|reason| reason.answer).max();
+            verdict.answer = strictest.unwrap_or(Answer::Allow);
+        }
+        verdict
+    }
+
+    /// Settles a call that is made at a server: nothing where it may be made, else what is told in its place. A person who is asked may be
+    /// waited for.
+    pub async fn settle(
+        &self,
+        tool: &str,
+        arguments: &str,
+        patience: Duration,
+        record: &Mutex<Record>,
+    ) -> Result<Option<Agreed>, String> {
+        let value = read(arguments, self.evidence.takes_text(tool));
+        let verdict = self.verdict(tool, value.as_ref(), &[]);
+        let server = self.at.as_deref().unwrap_or_default();
+        let named = format!("{server}/{tool}");
+        let (mut agreed, mut asked) = (None, None);
+        if let (Answer::Ask, true, Some(value)) = (verdict.answer, self.enforces, &value) {
+            agreed = self.approving.agreed(&named, value);
+            if agreed.is_none()
+                && let Some(approval) = self.approving.ask(&named, value, arguments, &verdict.reasons)
+            {
+                asked = Some(approval.id.clone());
+                match self.approving.put(approval, patience).await {
+                    Put::Agreed(grant) => agreed = Some(grant),
+                    Put::Asked(id) => asked = Some(id),
+                    Put::Nowhere => {}
+                }
+            }
+        }
+        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        note(self, tool, &verdict, agreed.is_some(), &mut record);
+        if verdict.answer == Answer::Allow || !self.enforces || agreed.is_some() {
+            return Ok(agreed);
+        }
+        Err(told(tool, &verdict, asked.as_deref()))
     }
 
     /// The tool of a request that may not be offered, if there is one: what says so, and its name.
@@ -174,28 +250,25 @@ impl Calls {
             return known.told.clone();
         }
         let value = read(arguments, self.guard.evidence.takes_text(tool));
-        let verdict = match &value {
-            Some(value) => judge(&self.guard.evidence, &self.guard.who, tool, value, &self.made),
-            None => unreadable(),
-        };
-        let asks = value.filter(|_| verdict.answer == Answer::Ask && self.guard.enforces);
-        let agreed = asks
+        let verdict = self.guard.verdict(tool, value.as_ref(), &self.made);
+        let asks = value
             .as_ref()
-            .is_some_and(|value| self.guard.approving.has(tool, value));
+            .filter(|_| verdict.answer == Answer::Ask && self.guard.enforces);
+        let agreed = asks.is_some_and(|value| self.guard.approving.has(tool, value));
         note(&self.guard, tool, &verdict, agreed, record);
         let passes = verdict.answer == Answer::Allow || !self.guard.enforces || agreed;
         let told = (!passes).then(|| {
-            let asked = asks.and_then(|value| {
-                self.guard
-                    .approving
-                    .ask(tool, &value, arguments, &verdict.reasons)
-            });
+            let asked =
+                asks.and_then(|value| self.guard.approving.ask(tool, value, arguments, &verdict.reasons));
             let told = told(tool, &verdict, asked.as_ref().map(|asked| asked.id.as_str()));
             self.asked.extend(asked);
             Arc::from(told)
         });
         if passes {
             self.made.push(tool.to_owned());
+            if let (true, Some(value)) = (self.guard.enforces, &value) {
+                self.guard.approving.vet(tool, value);
+            }
         }
         self.judged.push(Judged {
             tool: tool.to_owned(),

@@ -27,7 +27,8 @@ use crate::levels::Standing;
 use crate::resource::Resource;
 use crate::turns::Turns;
 use crate::{
-    CertificatePattern, Client, Groups, GuessLimit, Identity, JwtIssuer, Kept, Metrics, OwnPrompt, Repeats,
+    CertificatePattern, Client, Groups, GuessLimit, Identity, JwtIssuer, Kept, Mcp, McpServer, Metrics,
+    OwnPrompt, Refusal, Repeats,
 };
 
 /// What lives as long as the process: state, connections, counters. A reload keeps them.
@@ -53,6 +54,8 @@ pub struct Services {
     pub repeats: Repeats,
     /// The key that signs what persons are asked about tool calls.
     pub approvals: ApprovalKey,
+    /// Sessions with servers of tools.
+    pub mcp: Mcp,
     /// Who waits for a place.
     pub turns: Turns,
     /// What is known of those who come.
@@ -216,6 +219,8 @@ pub struct Settings {
     pub groups: Groups,
     /// Tool policies by name; the one named `default` is that of keys that name none.
     pub tools: Vec<NamedToolPolicy>,
+    /// Servers of tools.
+    pub mcp: Vec<McpServer>,
     /// Policies that must permit what is asked, if there are any.
     pub access: Option<Arc<Access>>,
     /// Limits of groups.
@@ -265,6 +270,9 @@ pub struct Gateway {
     pub(crate) prompts: HashMap<String, OwnPrompt>,
     pub(crate) groups: Groups,
     tools: HashMap<String, NamedToolPolicy>,
+    pub(crate) mcp: HashMap<Arc<str>, Arc<McpServer>>,
+    /// Profiles as they hold for texts from and to servers of tools.
+    guards_at: HashMap<String, Arc<Guard>>,
     pub(crate) access: Option<Arc<Access>>,
     pub(crate) limits: Vec<GroupLimit>,
     pub(crate) certificates: Vec<CertificateRule>,
@@ -475,10 +483,16 @@ impl Gateway {
                 return Err(SettingsError::NoPrompt(profile.name.to_string(), name.clone()));
             }
         }
-        let mut profiles: HashMap<String, Arc<Guard>> = HashMap::new();
+        let (mut profiles, mut guards_at) = (HashMap::new(), HashMap::new());
         let default = [Profile::default()];
         for profile in default.into_iter().chain(settings.profiles) {
             let name = profile.name.to_string();
+            if !settings.mcp.is_empty() {
+                guards_at.insert(
+                    name.clone(),
+                    Arc::new(Guard::new(profile.at_tools(), &inspector)?),
+                );
+            }
             profiles.insert(name, Arc::new(Guard::new(profile, &inspector)?));
         }
         let max_body = if settings.max_body == 0 {
@@ -503,6 +517,12 @@ impl Gateway {
                 .into_iter()
                 .map(|named| (named.name.to_string(), named))
                 .collect(),
+            mcp: settings
+                .mcp
+                .into_iter()
+                .map(|server| (Arc::clone(&server.name), Arc::new(server)))
+                .collect(),
+            guards_at,
             access: settings.access,
             limits: settings.limits,
             certificates: settings.certificates,
@@ -517,7 +537,25 @@ impl Gateway {
 
     /// The tool policy that applies to one of this standing.
     pub(crate) fn tools(&self, standing: &Standing) -> NamedToolPolicy {
-        match standing.tools() {
+        self.tools_named(standing.tools())
+    }
+
+    /// The tool policy that applies to the tools of a server: the server's own, else that of whoever calls.
+    pub(crate) fn tools_at(&self, server: &McpServer, standing: &Standing) -> NamedToolPolicy {
+        self.tools_named(server.tools.as_deref().or_else(|| standing.tools()))
+    }
+
+    /// The rules for texts from and to a server.
+    pub(crate) fn guard_at(&self, server: &McpServer, standing: &Standing) -> Result<Arc<Guard>, Refusal> {
+        let profile = server.profile.as_deref().unwrap_or_else(|| standing.profile());
+        let guard = self.guards_at.get(profile).cloned();
+        guard.ok_or(Refusal::Unavailable(
+            "the profile of this server is not configured",
+        ))
+    }
+
+    fn tools_named(&self, name: Option<&str>) -> NamedToolPolicy {
+        match name {
             Some(name) => self
                 .tools
                 .get(name)

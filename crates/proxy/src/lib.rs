@@ -17,6 +17,7 @@ mod kept;
 mod levels;
 mod marks;
 mod masks;
+mod mcp;
 mod metrics;
 mod models;
 mod pipeline;
@@ -39,12 +40,14 @@ pub use gateway::{
     Upstream,
 };
 pub use group_limit::GroupLimit;
+pub use http::{HeaderMap, HeaderName, HeaderValue};
 pub use identity::{
     Algorithm, Claims, Denied, GuessLimit, Guesses, Identity, JwtIssuer, KeySources, Mapping, Shown, Terms,
     TokenError, is_safe, subject_id,
 };
 pub use kept::Kept;
 pub use levels::{Group, Groups};
+pub use mcp::{Asks, Mcp, McpServer, Reach};
 pub use metrics::Metrics;
 pub use prompts::{OwnPrompt, secrets_in};
 pub use refusal::{Code, Refusal};

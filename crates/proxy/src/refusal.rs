@@ -52,6 +52,9 @@ pub enum Refusal {
     /// No such endpoint.
     #[error("There is no such endpoint here. What has no dialect is refused, never passed through.")]
     UnknownEndpoint,
+    /// A session with a server of tools that is not there, or not this key's: which it is is not told.
+    #[error("There is no such session. Begin a new one.")]
+    NoSession,
     /// No such model.
     #[error("No model of that name is configured for this API.")]
     UnknownModel,
@@ -132,7 +135,7 @@ impl Refusal {
             | Refusal::ForbiddenState
             | Refusal::ForbiddenTrust
             | Refusal::ForbiddenTool(_) => (403, "forbidden"),
-            Refusal::UnknownEndpoint => (404, "unknown_endpoint"),
+            Refusal::UnknownEndpoint | Refusal::NoSession => (404, "unknown_endpoint"),
             Refusal::UnknownModel => (404, "unknown_model"),
             Refusal::Malformed(_)
             | Refusal::Invalid(_)

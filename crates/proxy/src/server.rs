@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::door::{Door, Peer};
-use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, guard, walk};
+use crate::mcp::mcp;
+use crate::pipeline::{Received, Reply, ReplyBody, deliver, dialect_of, guard, message, walk};
 use crate::record::Record;
 use crate::resource::WELL_KNOWN;
 use crate::{Gateway, Refusal};
@@ -126,6 +127,8 @@ pub async fn serve(
         });
     }
     server.draining.store(true, Ordering::Relaxed);
+    // Streams that wait for what a server of tools may tell would wait for as long as they are let.
+    server.gateway().services.mcp.close();
     drop(door);
     if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the grace period ended");
@@ -217,6 +220,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closi
     };
     let decision = match (&record, reply.body()) {
         (Some(record), _) => record.audit.decision,
+        (None, ReplyBody::Answered(answer)) => answer.decision(),
         (None, ReplyBody::Attended(stream)) => stream.decision().unwrap_or(portcullis_core::Decision::Block),
         (None, ReplyBody::Whole(_)) => portcullis_core::Decision::Block,
     };
@@ -235,7 +239,9 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closi
     }
     headers.insert("x-portcullis-decision", HeaderValue::from_static(decision.name()));
     reply.body_mut().attend(gateway.timeouts.client);
-    if let ReplyBody::Attended(attended) = reply.body_mut() {
+    if let ReplyBody::Answered(answer) = reply.body_mut() {
+        answer.hold(active);
+    } else if let ReplyBody::Attended(attended) = reply.body_mut() {
         attended.hold(active);
         // Over HTTP/2 there may be other replies on the connection, and what it holds of this one is bounded.
         if version < Version::HTTP_2 {
@@ -258,6 +264,10 @@ async fn run(
     let received = Received::new(peer, head, body, open)?;
     if received.is_guard() {
         return guard(gateway, received, open).await;
+    }
+    if received.is_message() {
+        let message = message(gateway, received, open).await?;
+        return mcp(gateway, message, record).await;
     }
     let total = gateway.timeouts.total;
     let forwarded = walk(gateway, received, open).await?;

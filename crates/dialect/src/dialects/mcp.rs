@@ -33,6 +33,12 @@ impl Mcp {
         Some((way, server))
     }
 
+    /// Whether an endpoint is one of this protocol.
+    #[must_use]
+    pub fn is(exchange: &dyn Exchange) -> bool {
+        exchange.id().starts_with("mcp.")
+    }
+
     /// Whether a path is one of this protocol.
     #[must_use]
     pub fn is_path(path: &str) -> bool {

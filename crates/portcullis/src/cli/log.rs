@@ -19,7 +19,12 @@ pub enum Kind {
 
 /// Starts logging.
 pub fn start(filter: Option<&str>, kind: Kind) -> Result<(), Failure> {
-    let otherwise = if kind == Kind::Service { "info" } else { "warn" };
+    // The protocol's SDK logs every message of every server as it begins: words of strangers, and long ones.
+    let otherwise = if kind == Kind::Service {
+        "info,rmcp=warn"
+    } else {
+        "warn"
+    };
     let filter = match filter {
         Some(text) => EnvFilter::try_new(text).map_err(|error| Failure::said(format!("--log: {error}")))?,
         None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(otherwise)),

@@ -2,10 +2,7 @@
 //! the one mistake a gateway must not make, so each is refused with its name.
 
 /// Paths, in which `*` stands for any name, and what would be configured there.
-const ABSENT: &[(&str, &str)] = &[
-    ("mcp", "gateways to MCP servers"),
-    ("limits[].for.profile", "limits for a profile"),
-];
+const ABSENT: &[(&str, &str)] = &[("limits[].for.profile", "limits for a profile")];
 
 /// What would be configured at `path`, if this version does not have it.
 #[must_use]
@@ -40,7 +37,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        assert!(feature("mcp").is_some());
+        assert!(feature("mcp").is_none());
         assert!(feature("profiles.strict.system_prompt.canary").is_none());
         assert!(feature("limits[3].for.profile").is_some());
         assert!(feature("limits[3].for.team").is_none());

@@ -20,7 +20,7 @@ use super::raw_profile::RawProfile;
 use super::rules::own_rules;
 use super::text::Text;
 use super::tools::own_policies;
-use super::{credential, identity, operators, policies, schemas};
+use super::{credential, identity, mcp, operators, policies, schemas};
 use crate::operators::OperatorSettings;
 use crate::tls::{TlsFiles, authorities_in};
 use crate::wiring::head_file;
@@ -129,6 +129,7 @@ impl Config {
                     .collect::<Result<_, _>>()?,
                 prompts: own_prompts(raw, folder)?,
                 tools: own_policies(raw, folder)?,
+                mcp: mcp::servers(raw, folder, fetch)?,
                 groups: built_groups(raw),
                 access: policies::access(raw, folder)?,
                 limits: raw.limits.iter().map(built_limit).collect(),

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use portcullis_core::Glob;
 
-use super::credential;
 use super::forms::{PemFile, Reference};
 use super::problem::{Problem, nearest};
 use super::text::Form;
 use super::tree::{Node, Value};
+use super::{credential, mcp};
 use crate::tls::authorities_in;
 
 /// Names that point nowhere, and settings that say nothing.
@@ -21,6 +21,7 @@ pub fn references(root: &Node) -> Vec<Problem> {
     limits(root, &mut problems);
     canaries(root, &mut problems);
     authorities(root, &mut problems);
+    problems.extend(mcp::check(root));
     problems
 }
 
@@ -107,7 +108,7 @@ fn covers(first: &Node, second: &Node) -> bool {
 fn levels(root: &Node, problems: &mut Vec<Problem>) {
     let (orgs, mut profiles, tools) = (names(root, "orgs"), names(root, "profiles"), names(root, "tools"));
     profiles.push("default");
-    for section in ["orgs", "teams", "users"] {
+    for section in ["orgs", "teams", "users", "mcp"] {
         for entry in root.child(section).map(Node::entries).unwrap_or_default() {
             for (member, what, known) in [
                 ("profile", "profile", &profiles),
@@ -195,6 +196,20 @@ pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
         let key = entry.node.child("key")?;
         Some((format!("upstreams.{}.key", entry.key), key))
     });
+    let servers = root.child("mcp").map(Node::entries).unwrap_or_default();
+    let of_servers = servers.iter().flat_map(|entry| {
+        let key = entry
+            .node
+            .child("key")
+            .map(|key| (format!("mcp.{}.key", entry.key), key));
+        let named = ["headers", "env"].into_iter().flat_map(move |section| {
+            let inner = entry.node.child(section).map(Node::entries).unwrap_or_default();
+            inner
+                .iter()
+                .map(move |one| (format!("mcp.{}.{section}.{}", entry.key, one.key), &one.node))
+        });
+        key.into_iter().chain(named)
+    });
     let authorities = root.child("shared_ca").and_then(|node| {
         let file = PemFile::read(node.text()?).ok()?;
         let problem = authorities_in(&folder.join(file.0)).err()?;
@@ -204,6 +219,7 @@ pub fn credentials(root: &Node, folder: &Path) -> Vec<Problem> {
         .into_iter()
         .chain(secret)
         .chain(keys)
+        .chain(of_servers)
         .filter_map(|(path, node)| {
             let reference = Reference::read(node.text()?).ok()?;
             let problem = credential::fetch(&reference, folder).err()?;

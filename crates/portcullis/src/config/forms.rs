@@ -52,6 +52,35 @@ impl Form for Reference {
     }
 }
 
+/// A value, or where it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// It itself.
+    Text(String),
+    /// Where it is found.
+    Reference(Reference),
+}
+
+impl Form for Given {
+    const NAME: &'static str = "value";
+    const ABOUT: &'static str = "a value, or where it is found: `info`, `env:NAME`, `file:PATH`";
+
+    fn read(text: &str) -> Result<Given, String> {
+        match text.starts_with("env:") || text.starts_with("file:") {
+            true => Reference::read(text).map(Given::Reference),
+            false => Ok(Given::Text(text.to_owned())),
+        }
+    }
+
+    fn shown(written: &str) -> Cow<'_, str> {
+        // It is meant to be no credential; nobody knows.
+        match Given::read(written) {
+            Ok(Given::Text(_)) => Cow::Borrowed("…"),
+            _ => Cow::Borrowed(written),
+        }
+    }
+}
+
 /// A file that holds a signing key, made if it is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile(pub PathBuf);

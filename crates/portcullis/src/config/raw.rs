@@ -11,6 +11,7 @@ use super::forms::{
     PemFile, PiiType, Reference, Shared, Size, Spending, StateUrl,
 };
 use super::raw_identity::{RawIdentity, RawOidc, RawRight, RawTls};
+use super::raw_mcp::RawMcp;
 use super::raw_profile::RawProfile;
 use super::raw_rule::RawRule;
 use super::text::{Form, Text};
@@ -74,6 +75,9 @@ pub struct Raw {
     /// policy of those that name none. Without any, one is derived from the tools themselves.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, RawTools>,
+    /// Servers of tools (Model Context Protocol), by a name of your own: clients reach each at `/mcp/NAME`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp: BTreeMap<String, RawMcp>,
     /// Rules of your own, beside the built-in ones. What they find is acted upon as a profile says of their family.
     pub rules: Vec<RawRule>,
     /// Files with rules of your own: TOML, a `[[rule]]` block each with the settings of `rules`, and
@@ -401,6 +405,7 @@ impl Default for Raw {
             profiles: BTreeMap::new(),
             prompts: BTreeMap::new(),
             tools: BTreeMap::new(),
+            mcp: BTreeMap::new(),
             rules: Vec::new(),
             rules_files: Vec::new(),
             audit: RawAudit::default(),

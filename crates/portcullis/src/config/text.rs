@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
-    AuditContent, CertificateName, Duration, EndpointPattern, HostPattern, HttpUrl, KeyFile, Listen,
+    AuditContent, CertificateName, Duration, EndpointPattern, Given, HostPattern, HttpUrl, KeyFile, Listen,
     NamePattern, NetworkBlock, OutOfReach, Pattern, PemFile, PiiType, Reference, Shared, Size, Spending,
     StateUrl,
 };
@@ -120,6 +120,7 @@ const fn entry<F: Form>() -> FormEntry {
 pub static FORMATS: &[FormEntry] = &[
     entry::<Listen>(),
     entry::<Reference>(),
+    entry::<Given>(),
     entry::<KeyFile>(),
     entry::<PemFile>(),
     entry::<CertificateName>(),

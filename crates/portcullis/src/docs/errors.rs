@@ -39,6 +39,7 @@ static ALL: &[Refusal] = &[
     Refusal::ForbiddenPrompt,
     Refusal::ForbiddenUnprompted,
     Refusal::UnknownEndpoint,
+    Refusal::NoSession,
     Refusal::UnknownModel,
     Refusal::Invalid("what is wrong"),
     Refusal::TooManyTexts(1000),
@@ -78,6 +79,7 @@ const fn case(refusal: &Refusal) -> &'static str {
             "no place for the prompt that the key's profile puts before every conversation"
         }
         Refusal::UnknownEndpoint => "unknown path",
+        Refusal::NoSession => "a session with a server of tools that is over, or another key's",
         Refusal::UnknownModel => "no route for the model in this API",
         Refusal::Malformed(_) | Refusal::Invalid(_) => {
             "the body is malformed, ambiguous (duplicate keys) or too deep"

@@ -1,11 +1,12 @@
 //! One reading: the body as exactly one JSON value, under caps. What was parsed here is what is sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use portcullis_core::Principal;
-use portcullis_dialect::{Call, Document, Exchange, Method};
+use portcullis_dialect::{Call, Document, Exchange, Mcp, Method};
 
 use super::admit::Admitted;
 use crate::door::Peer;
@@ -32,6 +33,16 @@ pub(crate) struct Asked {
     pub passed: headers::Passed,
     /// The approval that the client names in a header.
     pub approval: Option<String>,
+}
+
+impl Asked {
+    /// The path of the endpoint, as lists and policies name it.
+    pub fn path(&self) -> Cow<'static, str> {
+        match self.parameters.first() {
+            Some(server) if Mcp::is(self.exchange) => Cow::Owned(format!("/mcp/{server}")),
+            _ => Cow::Borrowed(self.exchange.path()),
+        }
+    }
 }
 
 /// A request whose body has been read.

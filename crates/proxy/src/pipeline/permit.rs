@@ -3,7 +3,7 @@
 //! What refused is for the record; the client is told that it may not, and no more.
 
 use portcullis_core::Principal;
-use portcullis_dialect::{Document, Exchange};
+use portcullis_dialect::{Document, Exchange, Mcp};
 use portcullis_policy::access::{Access, Act, Circumstances, Question, Resource, Subject, SubjectKind};
 
 use super::parse::Asked;
@@ -18,11 +18,12 @@ pub(super) fn permit_endpoint(
     document: &Document,
     record: &mut Record,
 ) -> Result<(), Refusal> {
-    if let Some(setting) = asked.standing.denies_endpoint(asked.exchange.path()) {
+    if let Some(setting) = asked.standing.denies_endpoint(&asked.path()) {
         record.audit.denied_by.push(setting);
         return Err(Refusal::ForbiddenEndpoint);
     }
-    let resource = endpoint(asked.exchange);
+    let path = asked.path();
+    let resource = endpoint(asked.exchange, &path);
     let about = circumstances(asked, Some(document));
     asked_of(gw, asked, Act::UseEndpoint, resource, about, record).ok_or(Refusal::ForbiddenEndpoint)
 }
@@ -58,7 +59,8 @@ pub(super) fn permit_use(
         None => {}
     }
     if asked.call.system_prompt {
-        let resource = endpoint(asked.exchange);
+        let path = asked.path();
+        let resource = endpoint(asked.exchange, &path);
         asked_of(gw, asked, Act::SendSystemPrompt, resource, about, record)
             .ok_or(Refusal::ForbiddenSystemPrompt)?;
     }
@@ -122,15 +124,14 @@ fn asked_of(
     answer.permitted.then_some(())
 }
 
-fn endpoint(exchange: &'static dyn Exchange) -> Resource<'static> {
-    let is_guard = exchange.id() == portcullis_dialect::Guard.id();
+fn endpoint<'p>(exchange: &'static dyn Exchange, path: &'p str) -> Resource<'p> {
     Resource::Endpoint {
-        path: exchange.path(),
+        path,
         method: exchange.method().name(),
-        dialect: if is_guard {
-            "portcullis"
-        } else {
-            exchange.api().name()
+        dialect: match exchange.id() {
+            id if id == portcullis_dialect::Guard.id() => "portcullis",
+            _ if Mcp::is(exchange) => "mcp",
+            _ => exchange.api().name(),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use hyper::body::Incoming;
-use portcullis_dialect::{Api, Dialect, Exchange, Guard, dialect, find_as};
+use portcullis_dialect::{Api, Dialect, Exchange, Guard, Mcp, McpErrors, dialect, find_as};
 
 use crate::Refusal;
 use crate::door::Peer;
@@ -23,6 +23,11 @@ impl Received {
         self.exchange.id() == Guard.id()
     }
 
+    /// Whether it is a message to a server of tools.
+    pub fn is_message(&self) -> bool {
+        Mcp::is(self.exchange)
+    }
+
     pub fn new(peer: Peer, head: Parts, body: Incoming, record: &mut Record) -> Result<Received, Refusal> {
         if head.method == http::Method::POST && head.uri.path() == Guard.path() {
             record.audit.dialect = Some("portcullis".to_owned());
@@ -30,6 +35,18 @@ impl Received {
             return Ok(Received {
                 exchange: &Guard,
                 parameters: Vec::new(),
+                peer,
+                head,
+                body,
+            });
+        }
+        if let Some((exchange, server)) = Mcp::find(head.method.as_str(), head.uri.path()) {
+            record.audit.dialect = Some("mcp".to_owned());
+            record.audit.endpoint = format!("{} /mcp/{server}", exchange.method().name());
+            let parameters = vec![server.to_owned()];
+            return Ok(Received {
+                exchange,
+                parameters,
                 peer,
                 head,
                 body,
@@ -71,6 +88,9 @@ fn named(head: &Parts) -> Option<Api> {
 /// The dialect in which to refuse a request, even one without an endpoint.
 pub(crate) fn dialect_of(head: &Parts) -> &'static dyn Dialect {
     let path = head.uri.path();
+    if Mcp::is_path(path) {
+        return &McpErrors;
+    }
     // Gemini's endpoints stand under either version; the verb behind a colon is theirs alone.
     let by_path = if path.starts_with("/v1beta/") || (path.starts_with("/v1/models/") && path.contains(':')) {
         Some(Api::Gemini)

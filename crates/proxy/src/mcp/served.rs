@@ -1,0 +1,579 @@
+//! The server that a client sees: the gateway. Every method that exists here is in this file, and each asks the one authoriser first; one that
+//! is not here does not exist.
+#![allow(
+    deprecated,
+    reason = "the revisions that clients and servers speak today have what the newest one has dropped"
+)]
+
+use std::sync::{Arc, Mutex};
+
+use portcullis_core::{Decision, RecordedFinding};
+use portcullis_policy::Mode;
+use portcullis_policy::tools::{Offered, may_offer};
+use portcullis_store::PinKind;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequest,
+    CompleteRequestParams, CompleteResult, ContentBlock, DiscoverResult, GetPromptRequest,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
+    ListPromptsRequest, ListPromptsResult, ListResourceTemplatesRequest, ListResourceTemplatesResult,
+    ListResourcesRequest, ListResourcesResult, ListToolsRequest, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, ServerResult, SetLevelRequest, SetLevelRequestParams, SubscribeRequest,
+    SubscribeRequestParams, Tool, UnsubscribeRequest, UnsubscribeRequestParams,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::link::{Link, refused};
+use super::look::{Seen, look};
+use super::pins::{Given, noted, shown};
+use super::{McpServer, lock};
+use crate::approvals::Approving;
+use crate::calls::ToolGuard;
+use crate::gateway::Guard;
+use crate::levels::Standing;
+use crate::record::Record;
+use crate::{Gateway, Refusal};
+
+/// Tools of a server that are looked at, at most.
+const MOST_TOOLS: usize = 2000;
+/// Where the gateway's own words on a result stand.
+const META: &str = "portcullis";
+
+/// Who sends a message, and by which rules it is answered. It travels with the message.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub gateway: Arc<Gateway>,
+    pub server: Arc<McpServer>,
+    pub standing: Arc<Standing>,
+    pub guard: Arc<Guard>,
+    pub record: Arc<Mutex<Record>>,
+    /// An approval that the client names in a header.
+    pub approval: Option<String>,
+}
+
+impl Caller {
+    fn of(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        // INVARIANT: nothing comes here but through the entrance, which puts it there.
+        let parts = context.extensions.get::<::http::request::Parts>();
+        let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
+        caller.cloned().ok_or_else(|| refused(&Refusal::Unauthenticated))
+    }
+
+    fn look<T: Serialize + DeserializeOwned>(&self, method: &str, said: &T) -> Result<Seen<T>, Refusal> {
+        look(&self.gateway, &self.guard, method, said, &mut lock(&self.record))
+    }
+
+    fn notes(&self) -> impl Fn(RecordedFinding, Decision) + '_ {
+        |finding, decision| noted(&mut lock(&self.record), finding, decision)
+    }
+
+    /// Whether a tool may be seen and called at all, before anything of a call is known.
+    fn may(&self, tool: &str) -> Result<(), String> {
+        let named = self.gateway.tools_at(&self.server, &self.standing);
+        may_offer(&named.policy, &self.standing.principal, tool, false)
+            .map_err(|why| format!("tools.{}.{tool}: {why}", named.name))
+    }
+}
+
+/// One client's server: of a session, or of one request of a client that keeps none.
+#[derive(Default)]
+pub(super) struct Served(OnceCell<Arc<Link>>);
+
+type Context = RequestContext<RoleServer>;
+
+impl Served {
+    /// Who asks, and the connection to the server.
+    async fn begin(&self, context: &Context) -> Result<(Caller, Arc<Link>), ErrorData> {
+        let caller = Caller::of(context)?;
+        let link = match self.0.get() {
+            Some(link) => Arc::clone(link),
+            None => super::entrance::shared(&caller).await?,
+        };
+        if !link.is_open() {
+            return Err(refused(&Refusal::Upstream("the server of tools has gone")));
+        }
+        Ok((caller, link))
+    }
+
+    async fn about(&self, caller: &Caller, link: &Link) -> Result<ServerConfig, ErrorData> {
+        let about = link.about();
+        let mut able = ServerCapabilities::default();
+        let mut itself = Implementation::new(caller.server.name.to_string(), "");
+        let mut instructions = None;
+        if let Some(about) = about {
+            // What the gateway does not know it does not hand on: extensions, experiments, tasks.
+            able.tools.clone_from(&about.capabilities.tools);
+            able.prompts.clone_from(&about.capabilities.prompts);
+            able.resources.clone_from(&about.capabilities.resources);
+            able.completions.clone_from(&about.capabilities.completions);
+            able.logging.clone_from(&about.capabilities.logging);
+            if let Some(said) = &about.server_info
+                && let Ok(read) = caller.look("initialize", said)
+            {
+                itself = read.value;
+            }
+            if let Some(said) = &about.instructions {
+                instructions = self
+                    .instructions(caller, said)
+                    .await
+                    .map_err(|why| refused(&why))?;
+            }
+        }
+        let mut config = ServerConfig::new(able).with_server_info(itself);
+        config.instructions = instructions;
+        Ok(config)
+    }
+
+    async fn instructions(&self, caller: &Caller, said: &String) -> Result<Option<String>, Refusal> {
+        let read = caller.look("initialize", said);
+        let definition = Value::from(said.as_str());
+        let given = [Given {
+            kind: PinKind::Instructions,
+            name: "",
+            definition: &definition,
+            passes: read.is_ok(),
+        }];
+        let at = (caller.server.as_ref(), caller.guard.as_ref());
+        let shown = shown(&caller.gateway, at, &given, caller.notes()).await?;
+        let read = read.map_or_else(|_| said.clone(), |read| read.value);
+        Ok((shown.first() == Some(&true)).then_some(read))
+    }
+
+    /// The definitions of a page that may be shown.
+    async fn definitions<T: Serialize + DeserializeOwned + Clone>(
+        &self,
+        caller: &Caller,
+        (kind, method): (PinKind, &str),
+        all: Vec<T>,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<Vec<T>, ErrorData> {
+        let looked: Vec<(T, Value, bool)> = all
+            .into_iter()
+            .map(|one| {
+                let definition = serde_json::to_value(&one).unwrap_or_default();
+                match caller.look(method, &one) {
+                    Ok(read) => (read.value, definition, true),
+                    Err(_) => (one, definition, false),
+                }
+            })
+            .collect();
+        let given: Vec<Given<'_>> = looked
+            .iter()
+            .map(|(one, definition, passes)| Given {
+                kind,
+                name: name(one),
+                definition,
+                passes: *passes,
+            })
+            .collect();
+        let at = (caller.server.as_ref(), caller.guard.as_ref());
+        let shown = shown(&caller.gateway, at, &given, caller.notes()).await;
+        let shown = shown.map_err(|why| refused(&why))?;
+        let kept = looked.into_iter().zip(shown).filter(|(_, shown)| *shown);
+        Ok(kept.map(|((one, ..), _)| one).collect())
+    }
+
+    /// One page of tools, those of it that the caller may see.
+    async fn tools(
+        &self,
+        (caller, link): (&Caller, &Link),
+        context: &Context,
+        page: Option<PaginatedRequestParams>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let is_first = page.as_ref().is_none_or(|page| page.cursor.is_none());
+        let mut request = ListToolsRequest::default();
+        request.params = page;
+        let ServerResult::ListToolsResult(mut page) = link.ask(caller, context, request).await? else {
+            return Err(unexpected());
+        };
+        let tools = std::mem::take(&mut page.tools);
+        let shown = self
+            .definitions(caller, (PinKind::Tool, "tools/list"), tools, |tool| &tool.name)
+            .await?;
+        page.tools = shown
+            .into_iter()
+            .filter(|tool| caller.may(&tool.name).is_ok())
+            .take(MOST_TOOLS)
+            .collect();
+        page.meta = None;
+        link.lists(page.tools.iter().map(offered).collect(), is_first);
+        Ok(page)
+    }
+
+    /// All tools that may be shown: what a session has not listed yet is listed for it.
+    async fn known(
+        &self,
+        caller: &Caller,
+        link: &Link,
+        context: &Context,
+    ) -> Result<Vec<Offered>, ErrorData> {
+        if let Some(known) = link.tools() {
+            return Ok(known);
+        }
+        let mut page = None;
+        loop {
+            let listed = self.tools((caller, link), context, page).await?;
+            let known = link.tools().unwrap_or_default();
+            match listed.next_cursor {
+                Some(cursor) if known.len() < MOST_TOOLS => {
+                    page = Some(PaginatedRequestParams::default().with_cursor(Some(cursor)));
+                }
+                _ => return Ok(known),
+            }
+        }
+    }
+
+    /// Judges a call; what is told in its place, where it may not be made.
+    async fn judged(
+        &self,
+        (caller, link): (&Caller, &Link),
+        context: &Context,
+        request: &CallToolRequestParams,
+    ) -> Result<Result<(), String>, ErrorData> {
+        let tool = request.name.as_ref();
+        let known = self.known(caller, link, context).await?;
+        let enforces = caller.guard.profile.mode == Mode::Enforce;
+        // One that is not shown and one that does not exist are the same: none.
+        if !known.iter().any(|offered| offered.name == tool) {
+            if let Err(rule) = caller.may(tool) {
+                lock(&caller.record).audit.denied_by.push(rule);
+            }
+            return Err(ErrorData::invalid_params(
+                format!("There is no tool of that name here: {}", plain(tool)),
+                None,
+            ));
+        }
+        if caller.guard.profile.danger_tools_unchecked {
+            return Ok(Ok(()));
+        }
+        let who = &caller.standing.principal;
+        let request_id = lock(&caller.record).audit.request_id.clone();
+        let brought = request
+            .meta
+            .as_ref()
+            .and_then(|meta| meta.get("portcullis/approval"))
+            .and_then(Value::as_str)
+            .or(caller.approval.as_deref());
+        let services = &caller.gateway.services;
+        let approving = Approving::new(services, who, &request_id, brought).await;
+        let approving = approving.map_err(|why| refused(&why))?;
+        let named = caller.gateway.tools_at(&caller.server, &caller.standing);
+        let mode = if enforces { Mode::Enforce } else { Mode::Observe };
+        let conversation = link.history.conversation(known);
+        let guard = ToolGuard::at(&caller.server.name, &named, (who, mode), conversation, approving);
+        let arguments = serde_json::to_string(&request.arguments).unwrap_or_default();
+        let arguments = if request.arguments.is_none() {
+            ""
+        } else {
+            &arguments
+        };
+        let settled = guard
+            .settle(tool, arguments, caller.server.wait, &caller.record)
+            .await;
+        Ok(settled.map(|agreed| {
+            if let Some(agreed) = agreed {
+                agreed.is_used();
+            }
+        }))
+    }
+}
+
+impl ServerHandler for Served {
+    /// What may be asked for at all, whatever server is behind: what [`Served::about`] tells is less.
+    fn get_info(&self) -> ServerConfig {
+        let able = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_resources()
+            .build();
+        ServerConfig::new(able).with_server_info(Implementation::new("portcullis", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: Context,
+    ) -> Result<InitializeResult, ErrorData> {
+        let caller = Caller::of(&context)?;
+        context.peer.set_peer_info(request.clone());
+        let link = Arc::new(Link::open(&caller, Some(&request.capabilities)).await?);
+        *lock(&link.client.listens) = Some(context.peer.clone());
+        let mut about = self.about(&caller, &link).await?;
+        about.protocol_version = self.negotiate_initialize(&request)?.protocol_version;
+        if self.0.set(link).is_err() {
+            return Err(ErrorData::invalid_request("the session has begun already", None));
+        }
+        Ok(about)
+    }
+
+    async fn discover(&self, context: Context) -> Result<DiscoverResult, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        let about = self.about(&caller, &link).await?;
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, about))
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        self.tools((&caller, &link), &context, request).await
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        if let Err(told) = self.judged((&caller, &link), &context, &request).await? {
+            return Ok(CallToolResult::error(vec![ContentBlock::text(told)]).into());
+        }
+        let tool = request.name.to_string();
+        let arguments = request.arguments.clone().map_or(Value::Null, Value::Object);
+        let asked = CallToolRequest::new(without_meta(request));
+        let ServerResult::CallToolResult(result) = link.ask(&caller, &context, asked).await? else {
+            return Err(unexpected());
+        };
+        let read = match caller.look("tools/call", &result) {
+            Ok(read) => read,
+            Err(why) => {
+                link.history.unread();
+                let told = format!("[withheld] The call of `{}` was made. {why}", plain(&tool));
+                return Ok(CallToolResult::error(vec![ContentBlock::text(told)]).into());
+            }
+        };
+        let mut result = read.value;
+        if read.unread {
+            link.history.unread();
+        }
+        link.history.called(&tool, arguments, words(&result));
+        let mut meta = MetaObject::new();
+        meta.insert(
+            META.to_owned(),
+            json!({"origin": "untrusted", "source": format!("mcp:{}/{tool}", caller.server.name)}),
+        );
+        result.meta = Some(meta);
+        Ok(result.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        let mut asked = ListPromptsRequest::default();
+        asked.params = request;
+        let ServerResult::ListPromptsResult(mut page) = link.ask(&caller, &context, asked).await? else {
+            return Err(unexpected());
+        };
+        let prompts = std::mem::take(&mut page.prompts);
+        page.prompts = self
+            .definitions(&caller, (PinKind::Prompt, "prompts/list"), prompts, |prompt| {
+                &prompt.name
+            })
+            .await?;
+        page.meta = None;
+        Ok(page)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        let ServerResult::GetPromptResult(result) = link
+            .ask(&caller, &context, GetPromptRequest::new(request))
+            .await?
+        else {
+            return Err(unexpected());
+        };
+        let read = caller.look("prompts/get", &result).map_err(|why| refused(&why))?;
+        link.history.read("prompts/get", words(&read.value));
+        if read.unread {
+            link.history.unread();
+        }
+        Ok(read.value.into())
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        let mut asked = ListResourcesRequest::default();
+        asked.params = request;
+        let ServerResult::ListResourcesResult(mut page) = link.ask(&caller, &context, asked).await? else {
+            return Err(unexpected());
+        };
+        // Which resources there are changes with every file: each is read, none is pinned.
+        let all = std::mem::take(&mut page.resources).into_iter();
+        let read = all.filter_map(|one| caller.look("resources/list", &one).ok());
+        page.resources = read.map(|read| read.value).collect();
+        page.meta = None;
+        Ok(page)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        let mut asked = ListResourceTemplatesRequest::default();
+        asked.params = request;
+        let ServerResult::ListResourceTemplatesResult(mut page) = link.ask(&caller, &context, asked).await?
+        else {
+            return Err(unexpected());
+        };
+        let all = std::mem::take(&mut page.resource_templates).into_iter();
+        let read = all.filter_map(|one| caller.look("resources/templates/list", &one).ok());
+        page.resource_templates = read.map(|read| read.value).collect();
+        page.meta = None;
+        Ok(page)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        let ServerResult::ReadResourceResult(result) = link
+            .ask(&caller, &context, ReadResourceRequest::new(request))
+            .await?
+        else {
+            return Err(unexpected());
+        };
+        let read = caller
+            .look("resources/read", &result)
+            .map_err(|why| refused(&why))?;
+        link.history.read("resources/read", words(&read.value));
+        if read.unread {
+            link.history.unread();
+        }
+        Ok(read.value.into())
+    }
+
+    async fn subscribe(&self, request: SubscribeRequestParams, context: Context) -> Result<(), ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        lock(&link.client.wanted).insert(request.uri.clone());
+        link.ask(&caller, &context, SubscribeRequest::new(request))
+            .await?;
+        Ok(())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        lock(&link.client.wanted).remove(&request.uri);
+        link.ask(&caller, &context, UnsubscribeRequest::new(request))
+            .await?;
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: Context,
+    ) -> Result<CompleteResult, ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        let ServerResult::CompleteResult(result) =
+            link.ask(&caller, &context, CompleteRequest::new(request)).await?
+        else {
+            return Err(unexpected());
+        };
+        let read = caller.look("completion/complete", &result);
+        Ok(read.map_err(|why| refused(&why))?.value)
+    }
+
+    async fn set_level(&self, request: SetLevelRequestParams, context: Context) -> Result<(), ErrorData> {
+        let (caller, link) = self.begin(&context).await?;
+        link.ask(&caller, &context, SetLevelRequest::new(request)).await?;
+        Ok(())
+    }
+}
+
+fn unexpected() -> ErrorData {
+    refused(&Refusal::Unreadable)
+}
+
+fn offered(tool: &Tool) -> Offered {
+    Offered {
+        name: tool.name.to_string(),
+        about: tool.description.as_deref().unwrap_or_default().to_owned(),
+        schema: Value::Object(tool.input_schema.as_ref().clone()),
+    }
+}
+
+/// A request with nothing about the client in it: what is not needed for the call stays here.
+fn without_meta(mut request: CallToolRequestParams) -> CallToolRequestParams {
+    request.meta = None;
+    request
+}
+
+/// A name as it can be told: whatever a stranger wrote is not repeated.
+fn plain(tool: &str) -> String {
+    let plain = tool
+        .chars()
+        .filter(|char| char.is_ascii_alphanumeric() || "_-.:/".contains(*char));
+    plain.take(64).collect()
+}
+
+/// The texts of a result, as a model reads them.
+fn words<T: Serialize>(result: &T) -> Vec<String> {
+    let value = serde_json::to_value(result).unwrap_or_default();
+    let mut texts = Vec::new();
+    let structured = value.get("structuredContent").filter(|value| !value.is_null());
+    texts.extend(structured.map(Value::to_string));
+    let lists = ["content", "contents", "messages"]
+        .into_iter()
+        .filter_map(|key| value.get(key)?.as_array());
+    for block in lists.flatten() {
+        let inner = block.get("content").unwrap_or(block);
+        let text = inner.get("text").or_else(|| inner.get("resource")?.get("text"));
+        let is_packed = |inner: &Value| inner.get("data").is_some() || inner.get("blob").is_some();
+        match text.and_then(Value::as_str) {
+            // The same once more, for clients that do not know structured content.
+            Some(text) if structured.is_some() && serde_json::from_str(text).ok().as_ref() == structured => {}
+            Some(text) => texts.push(text.to_owned()),
+            None if is_packed(inner) || inner.get("resource").is_some_and(is_packed) => {}
+            // A link, or something that this does not know: all of it is words of the server's.
+            None => texts.push(inner.to_string()),
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_a_result_is_remembered_once() {
+        let all = words(&json!({"structuredContent": {"a": 1}, "content": [
+            {"type": "text", "text": "{\"a\": 1}"}, {"type": "text", "text": "more"},
+            {"type": "image", "data": "aGk=", "mimeType": "image/png"},
+            {"type": "resource", "resource": {"uri": "u:1", "text": "inner"}},
+            {"type": "resource_link", "uri": "u:2", "name": "linked"}]}));
+        assert_eq!(all.len(), 4, "{all:?}");
+        assert_eq!(all[..3], [r#"{"a":1}"#, "more", "inner"]);
+        assert!(all[3].contains("linked"));
+        assert_eq!(words(&json!({"contents": [{"uri": "u", "text": "t"}]})), ["t"]);
+        let prompt = json!({"messages": [{"role": "user", "content": {"type": "text", "text": "p"}}]});
+        assert_eq!(words(&prompt), ["p"]);
+    }
+}
