@@ -175,6 +175,7 @@ impl Bench {
             repeats: Repeats::default(),
             approvals: portcullis_store::ApprovalKey::new([9; 32]),
             identity: Identity::default(),
+            mcp: portcullis_proxy::Mcp::default(),
         });
         let mut settings = plan.settings;
         settings.profiles.push(plan.profile);
@@ -221,6 +222,7 @@ impl Bench {
             repeats: Repeats::default(),
             approvals: portcullis_store::ApprovalKey::new([9; 32]),
             identity: Identity::default(),
+            mcp: portcullis_proxy::Mcp::default(),
         };
         self.server
             .swap(Gateway::new(settings, inspector(), Arc::new(services)).unwrap());

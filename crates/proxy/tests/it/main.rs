@@ -18,6 +18,7 @@ mod dressed;
 mod limits;
 mod links;
 mod matrix;
+mod mcp;
 mod own_prompts;
 mod principals;
 mod prompts;
