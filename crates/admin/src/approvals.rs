@@ -18,8 +18,9 @@ use crate::api::approvals::{decide, is_genuine};
 use crate::clock::now_ms;
 use crate::error::ApiError;
 use crate::page::{ago, page};
+use crate::visible::Visible;
 use crate::{Console, Who};
-use shown::{Visible, arguments};
+use shown::arguments;
 
 /// How many are listed, of those that are pending and of all.
 const SHOWN: u32 = 50;

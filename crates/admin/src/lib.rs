@@ -14,8 +14,10 @@ mod login;
 mod openapi;
 mod operators;
 mod page;
+mod pins;
 mod routes;
 mod sessions;
+mod visible;
 
 use std::future::Future;
 use std::net::SocketAddr;

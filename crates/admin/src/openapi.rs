@@ -1,7 +1,7 @@
 //! `/openapi.json`, from the list of routes.
 
 use axum::Json;
-use portcullis_store::ApprovalState;
+use portcullis_store::{ApprovalState, PinState};
 use serde_json::{Map, Value, json};
 
 use crate::ROUTES;
@@ -40,8 +40,12 @@ fn describe() -> Value {
                     "description": "how long the old text works as well, milliseconds",
                 }));
             }
-            if (route.method, route.path) == ("get", "/api/v1/approvals") {
-                let states = ApprovalState::ALL.map(ApprovalState::name);
+            let states = match (route.method, route.path) {
+                ("get", "/api/v1/approvals") => Some(ApprovalState::ALL.map(ApprovalState::name).to_vec()),
+                ("get", "/api/v1/pins") => Some(PinState::ALL.map(PinState::name).to_vec()),
+                _ => None,
+            };
+            if let Some(states) = states {
                 let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 100 });
                 parameters.push(
                     json!({ "name": "state", "in": "query", "schema": { "type": "string", "enum": states } }),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::auth::{Peer, wrong};
 use crate::clock::now_ms;
 use crate::error::ApiError;
-use crate::{Console, Who, approvals};
+use crate::{Console, Who, approvals, pins};
 
 /// How many requests the console lists.
 const SHOWN: u32 = 50;
@@ -159,6 +159,7 @@ pub(crate) async fn console(
         records.len()
     );
     body.push_str(&approvals::tile(&console).await?);
+    body.push_str(&pins::tile(&console).await?);
     body.push_str("<h2>Requests</h2><table><tr><th>Request<th>Endpoint<th>Model<th>Key<th>Status<th>Decision<th>Found</tr>");
     for stored in &records {
         row(&mut body, &stored.record, &keys);

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::error::{self, ApiError};
-use crate::{Console, api, approvals, auth, login, openapi, page};
+use crate::{Console, api, approvals, auth, login, openapi, page, pins};
 
 /// The largest body that an operator may send, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -136,6 +136,34 @@ pub static ROUTES: &[Route] = &[
         "Do not let the call be made.",
         || post(api::approvals::deny),
     ),
+    route(
+        "get",
+        "/api/v1/pins",
+        "Definitions of tools of servers, as they were pinned; `?state=`, `?limit=` up to 200.",
+        || get(api::pins::list),
+    ),
+    route("get", "/api/v1/pins/{id}", "One of them.", || get(api::pins::one)),
+    route(
+        "post",
+        "/api/v1/pins/{id}/accept",
+        "Let models see the definition and call what it defines.",
+        || post(api::pins::accept),
+    ),
+    route(
+        "post",
+        "/api/v1/pins/{id}/reject",
+        "Do not let models see the definition.",
+        || post(api::pins::reject),
+    ),
+    route("get", "/pins", "The console's page of definitions.", || {
+        get(pins::list)
+    }),
+    route("post", "/pins/{id}/accept", "Its button that accepts.", || {
+        post(pins::accept)
+    }),
+    route("post", "/pins/{id}/reject", "Its button that rejects.", || {
+        post(pins::reject)
+    }),
     route("get", "/approvals", "The console's page of approvals.", || {
         get(approvals::list)
     }),

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod keys;
+pub(crate) mod pins;
 pub(crate) mod records;
 
 use std::sync::Arc;
@@ -18,16 +19,21 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
     let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let mut text = console.metrics();
     // A state that fails must not take the other counters with it: that is when they are looked at.
-    if let Ok(pending) = console.store.approvals_pending(now_ms()).await {
+    let mut add = |gauge: String| {
         let end = text.rfind("# EOF").unwrap_or(text.len());
-        text.insert_str(end, &gauge(pending));
+        text.insert_str(end, &gauge);
+    };
+    if let Ok(pending) = console.store.approvals_pending(now_ms()).await {
+        let about = "Calls of tools that wait for a person.";
+        add(gauge("portcullis_approvals_pending", about, pending));
+    }
+    if let Ok(held) = console.store.pins_held().await {
+        let about = "Definitions of tools that are held until an operator accepts them.";
+        add(gauge("portcullis_pins_held", about, held));
     }
     ([(header::CONTENT_TYPE, media)], text)
 }
 
-fn gauge(pending: u64) -> String {
-    format!(
-        "# HELP portcullis_approvals_pending Calls of tools that wait for a person.\n\
-         # TYPE portcullis_approvals_pending gauge\nportcullis_approvals_pending {pending}\n"
-    )
+fn gauge(name: &str, about: &str, value: u64) -> String {
+    format!("# HELP {name} {about}\n# TYPE {name} gauge\n{name} {value}\n")
 }

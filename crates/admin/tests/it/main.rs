@@ -13,3 +13,4 @@ mod keys;
 mod open;
 mod operators;
 mod pages;
+mod pins;
