@@ -10,7 +10,7 @@
 
 mod debian;
 mod generated;
-mod idp;
+mod node;
 mod postgres;
 mod redis;
 mod sdk;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         "gen" => generated::write(),
         "setup" => sdk::environment().and_then(|python| {
             println!("{}", python.display());
-            idp::environment().map(|folder| println!("{}", folder.display()))?;
+            node::environment().map(|folder| println!("{}", folder.display()))?;
             postgres::programs()?;
             redis::server()
         }),

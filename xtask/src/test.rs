@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{idp, postgres, redis, sdk, tidy};
+use crate::{node, postgres, redis, sdk, tidy};
 
 /// Runs every step.
 pub fn run() -> Result<(), String> {
@@ -41,7 +41,7 @@ pub fn run() -> Result<(), String> {
     });
     step("tidy", &mut tidy::run);
     step("client environment", &mut || sdk::environment().map(|_| ()));
-    step("identity provider", &mut || idp::environment().map(|_| ()));
+    step("Node.js programs", &mut || node::environment().map(|_| ()));
     step("PostgreSQL", &mut postgres::programs);
     step("redis", &mut redis::server);
     step("documentation tests", &mut || {

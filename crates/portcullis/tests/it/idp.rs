@@ -33,6 +33,22 @@ fn root() -> PathBuf {
         .unwrap()
 }
 
+/// A Node.js with the packages that tests need, and the folder that they are in, with a script of `tests/node` put beside them.
+pub fn node(script: &str) -> (PathBuf, PathBuf) {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |folder| root().join(folder));
+    let folder = target.join("node");
+    assert!(
+        folder.join("stamp").exists(),
+        "the packages for Node.js are missing: run `cargo xtask setup`"
+    );
+    std::fs::copy(root().join("tests/node").join(script), folder.join(script)).unwrap();
+    // The one that is installed with them; elsewhere than on Linux, the machine's own.
+    let own = ["x64", "arm64"].map(|kind| folder.join(format!("node_modules/node-linux-{kind}/bin/node")));
+    let node = own.into_iter().find(|node| node.exists());
+    (node.unwrap_or_else(|| "node".into()), folder)
+}
+
 impl Provider {
     fn start() -> Provider {
         Provider::with_console("http://127.0.0.1:1/login/oidc/callback")
@@ -40,19 +56,8 @@ impl Provider {
 
     /// One where people log in for a console that they come back to at this address.
     pub fn with_console(back: &str) -> Provider {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| root().join("target"), |folder| root().join(folder));
-        let folder = target.join("idp");
-        assert!(
-            folder.join("stamp").exists(),
-            "the identity provider is missing: run `cargo xtask setup`"
-        );
-        std::fs::copy(root().join("tests/idp/idp.mjs"), folder.join("idp.mjs")).unwrap();
-        // The one that is installed with it; elsewhere than on Linux, the machine's own.
-        let own =
-            ["x64", "arm64"].map(|kind| folder.join(format!("node_modules/node-linux-{kind}/bin/node")));
-        let node = own.into_iter().find(|node| node.exists());
-        let mut child = Command::new(node.unwrap_or_else(|| "node".into()))
+        let (node, folder) = node("idp.mjs");
+        let mut child = Command::new(node)
             .arg("idp.mjs")
             .current_dir(&folder)
             .env("IDP_CLIENT_SECRET", SECRET)

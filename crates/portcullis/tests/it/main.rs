@@ -12,6 +12,7 @@ mod demo;
 mod eval;
 mod gateway;
 mod idp;
+mod mcp;
 mod mcp_sql;
 mod operators;
 mod policy;

@@ -1,7 +1,8 @@
-//! The identity provider of the tests: `oidc-provider` at pinned versions, installed once under the target folder with the Node.js that
-//! runs it: Debian 12's is too old for it (18), and serves to install it.
+//! What the tests run in Node.js, at pinned versions: the identity provider `oidc-provider`, and of the Model Context Protocol the TypeScript
+//! client, the inspector and the reference servers. It is installed once under the target folder, with the Node.js that runs it: Debian
+//! 12's is too old (18), and serves to install it.
 //!
-//! It is remade when `tests/idp/package-lock.json` changes. What cannot be had is an error that says what to do.
+//! It is remade when `tests/node/package-lock.json` changes. What cannot be had is an error that says what to do.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,9 +14,9 @@ use crate::tree::{root, target};
 
 /// Installs it if it is missing or old; returns its folder.
 pub fn environment() -> Result<PathBuf, String> {
-    let (source, folder) = (root().join("tests/idp"), target().join("idp"));
+    let (source, folder) = (root().join("tests/node"), target().join("node"));
     let pins = fs::read(source.join("package-lock.json"))
-        .map_err(|why| format!("tests/idp/package-lock.json: {why}"))?;
+        .map_err(|why| format!("tests/node/package-lock.json: {why}"))?;
     let wanted = format!("{:016x}\n", fingerprint(&pins));
     let stamp = folder.join("stamp");
     have_node()?;
@@ -27,7 +28,7 @@ pub fn environment() -> Result<PathBuf, String> {
     }
     fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
     for name in ["package.json", "package-lock.json"] {
-        fs::copy(source.join(name), folder.join(name)).map_err(|why| format!("tests/idp/{name}: {why}"))?;
+        fs::copy(source.join(name), folder.join(name)).map_err(|why| format!("tests/node/{name}: {why}"))?;
     }
     run(Command::new("npm").current_dir(&folder).args([
         "ci",
