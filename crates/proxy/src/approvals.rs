@@ -34,7 +34,7 @@ impl Agreed {
 /// What became of a question.
 pub(crate) enum Put {
     /// A person has agreed.
-    Agreed(Agreed),
+    Agreed(Box<Agreed>),
     /// It stands there under that id, undecided or denied.
     Asked(String),
     /// It could not be kept.
@@ -152,7 +152,7 @@ impl Approving {
             let waits = kept.state == ApprovalState::Pending && began.elapsed() < patience;
             if kept.state == ApprovalState::Granted {
                 return match claimed(&self.services, &self.who, &kept).await {
-                    Ok(Some(granted)) => Put::Agreed(Agreed(granted)),
+                    Ok(Some(granted)) => Put::Agreed(Box::new(Agreed(granted))),
                     _ => Put::Asked(kept.id),
                 };
             }

@@ -147,7 +147,7 @@ impl ToolGuard {
             {
                 asked = Some(approval.id.clone());
                 match self.approving.put(approval, patience).await {
-                    Put::Agreed(grant) => agreed = Some(grant),
+                    Put::Agreed(grant) => agreed = Some(*grant),
                     Put::Asked(id) => asked = Some(id),
                     Put::Nowhere => {}
                 }

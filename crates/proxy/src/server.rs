@@ -187,9 +187,10 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closi
     let active = gateway.services.metrics.active();
     let (head, body) = request.into_parts();
     let dialect = dialect_of(&head);
+    let path = head.uri.path().to_owned();
     let mut record = match Record::open(&gateway) {
         Ok(record) => Some(record),
-        Err(refusal) => return refuse(&gateway, &refusal, dialect, "none"),
+        Err(refusal) => return refuse(&gateway, &refusal, dialect, (&path, "none")),
     };
     let request_id = record
         .as_ref()
@@ -203,7 +204,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closi
             if let Some(record) = &mut record {
                 record.refused(&refusal);
             }
-            refuse(&gateway, &refusal, dialect, &request_id)
+            refuse(&gateway, &refusal, dialect, (&path, &request_id))
         }
         Err(_) => {
             // The record keeps its first outcome, `panicked`.
@@ -214,7 +215,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closi
                 &gateway,
                 &Refusal::Unavailable("an internal error ended the request"),
                 dialect,
-                &request_id,
+                (&path, &request_id),
             )
         }
     };
@@ -281,7 +282,7 @@ fn refuse(
     gateway: &Gateway,
     refusal: &Refusal,
     dialect: &dyn portcullis_dialect::Dialect,
-    request_id: &str,
+    (path, request_id): (&str, &str),
 ) -> Reply {
     let (status, _) = refusal.wire();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -292,10 +293,7 @@ fn refuse(
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if status == StatusCode::UNAUTHORIZED {
-        let known = gateway
-            .resource
-            .as_ref()
-            .map(|resource| resource.challenge.clone());
+        let known = gateway.resource.as_ref().map(|resource| resource.challenge(path));
         let challenge = known.unwrap_or(HeaderValue::from_static("Bearer realm=\"portcullis\""));
         reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }

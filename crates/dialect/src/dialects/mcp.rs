@@ -152,7 +152,7 @@ impl Exchange for Mcp {
         if self.0 != Method::Post {
             return Ok(Call::default());
         }
-        let shape = |why: &str| Malformed::Shape(why.to_owned().into());
+        let shape = |why: &str| Malformed::Shape(why.to_owned());
         // Batches went with the first revision of the protocol; one message of several has one decision of several.
         if document.sort(document.root()) != Sort::Object {
             return Err(shape("the body must be one JSON-RPC message"));

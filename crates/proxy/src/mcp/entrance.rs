@@ -128,7 +128,10 @@ pub(crate) async fn mcp(
         decision,
         held: holds.then_some((message.asked.places, None)),
     };
-    Ok(Response::from_parts(head, ReplyBody::Answered(answered)))
+    Ok(Response::from_parts(
+        head,
+        ReplyBody::Answered(Box::new(answered)),
+    ))
 }
 
 /// A request that may not go on, answered as the protocol answers: a call of a tool by a result that a model reads.

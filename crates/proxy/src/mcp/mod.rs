@@ -106,8 +106,11 @@ pub struct Mcp {
     /// Whose each session is, by its id.
     owners: Mutex<HashMap<String, Owner>>,
     /// Links of clients that keep no session, by whose and which.
-    shared: Mutex<HashMap<(KeyId, Arc<str>), Arc<Link>>>,
+    shared: Mutex<HashMap<Place, Arc<Link>>>,
 }
+
+/// Whose, and which server.
+type Place = (KeyId, Arc<str>);
 
 /// Whose a session is. Somebody else's is none.
 struct Owner {

@@ -30,12 +30,15 @@ pub(super) struct Client {
     /// Whose requests are under way, the last one last, each with a number.
     under_way: Mutex<Vec<(u64, Caller, Peer<RoleServer>)>>,
     /// Where progress is reported, by the gateway's own token.
-    progress: Mutex<HashMap<ProgressToken, (ProgressToken, Caller, Peer<RoleServer>)>>,
+    progress: Mutex<HashMap<ProgressToken, Reported>>,
     /// Resources whose changes the client wants to know of.
     pub wanted: Mutex<HashSet<String>>,
     /// The client of a session, to tell what belongs to no request.
     pub listens: Mutex<Option<Peer<RoleServer>>>,
 }
+
+/// The client's token, and who it is.
+type Reported = (ProgressToken, Caller, Peer<RoleServer>);
 
 /// A request that is under way, until it is dropped.
 pub(super) struct UnderWay {

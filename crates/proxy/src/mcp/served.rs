@@ -18,8 +18,9 @@ use rmcp::model::{
     ListPromptsRequest, ListPromptsResult, ListResourceTemplatesRequest, ListResourceTemplatesResult,
     ListResourcesRequest, ListResourcesResult, ListToolsRequest, ListToolsResult, MetaObject,
     PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, ServerResult, SetLevelRequest, SetLevelRequestParams, SubscribeRequest,
-    SubscribeRequestParams, Tool, UnsubscribeRequest, UnsubscribeRequestParams,
+    RequestOptionalParam, ServerCapabilities, ServerConfig, ServerResult, SetLevelRequest,
+    SetLevelRequestParams, SubscribeRequest, SubscribeRequestParams, Tool, UnsubscribeRequest,
+    UnsubscribeRequestParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -186,8 +187,7 @@ impl Served {
         page: Option<PaginatedRequestParams>,
     ) -> Result<ListToolsResult, ErrorData> {
         let is_first = page.as_ref().is_none_or(|page| page.cursor.is_none());
-        let mut request = ListToolsRequest::default();
-        request.params = page;
+        let request: ListToolsRequest = paged(page);
         let ServerResult::ListToolsResult(mut page) = link.ask(caller, context, request).await? else {
             return Err(unexpected());
         };
@@ -370,8 +370,7 @@ impl ServerHandler for Served {
         context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
         let (caller, link) = self.begin(&context).await?;
-        let mut asked = ListPromptsRequest::default();
-        asked.params = request;
+        let asked: ListPromptsRequest = paged(request);
         let ServerResult::ListPromptsResult(mut page) = link.ask(&caller, &context, asked).await? else {
             return Err(unexpected());
         };
@@ -411,8 +410,7 @@ impl ServerHandler for Served {
         context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
         let (caller, link) = self.begin(&context).await?;
-        let mut asked = ListResourcesRequest::default();
-        asked.params = request;
+        let asked: ListResourcesRequest = paged(request);
         let ServerResult::ListResourcesResult(mut page) = link.ask(&caller, &context, asked).await? else {
             return Err(unexpected());
         };
@@ -430,8 +428,7 @@ impl ServerHandler for Served {
         context: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let (caller, link) = self.begin(&context).await?;
-        let mut asked = ListResourceTemplatesRequest::default();
-        asked.params = request;
+        let asked: ListResourceTemplatesRequest = paged(request);
         let ServerResult::ListResourceTemplatesResult(mut page) = link.ask(&caller, &context, asked).await?
         else {
             return Err(unexpected());
@@ -504,6 +501,16 @@ impl ServerHandler for Served {
         let (caller, link) = self.begin(&context).await?;
         link.ask(&caller, &context, SetLevelRequest::new(request)).await?;
         Ok(())
+    }
+}
+
+/// A request for one page of a list.
+fn paged<M: Default>(
+    params: Option<PaginatedRequestParams>,
+) -> RequestOptionalParam<M, PaginatedRequestParams> {
+    RequestOptionalParam {
+        params,
+        ..RequestOptionalParam::default()
     }
 }
 

@@ -66,7 +66,8 @@ impl Past {
     fn returned(&mut self, call: &str, tool: &str, texts: Vec<String>) {
         for mut text in texts {
             if text.len() > MOST_BYTES {
-                text.truncate(text.floor_char_boundary(MOST_BYTES));
+                let end = (0..=MOST_BYTES).rfind(|at| text.is_char_boundary(*at));
+                text.truncate(end.unwrap_or(0));
                 self.tainted = true;
             }
             self.add(Turn::Returned {

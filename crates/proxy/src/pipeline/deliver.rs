@@ -51,7 +51,7 @@ pub(crate) enum ReplyBody {
     /// In pieces, as its client takes them: a stream under guard, or a large reply.
     Attended(Attended),
     /// What a server of tools answers.
-    Answered(Answered),
+    Answered(Box<Answered>),
 }
 
 /// Any answer of the data plane.

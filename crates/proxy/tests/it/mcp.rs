@@ -324,6 +324,11 @@ fn kinds(record: &AuditRecord) -> Vec<&str> {
         .collect()
 }
 
+/// One that nobody ever had.
+fn credential() -> String {
+    format!("AKIA{}", "Q3EGRIFCW7DHLT5K")
+}
+
 fn letter() -> Value {
     json!({"to": "bob@acme.example", "subject": "Hi", "body": "See you."})
 }
@@ -484,10 +489,10 @@ async fn results_are_read_before_a_model_reads_them() {
         "{message}"
     );
     // Credentials are taken out; an address is what tools are for.
-    peer.says("key AKIAQ3EGRIFCW7DHLT5K of ann@acme.example");
+    peer.says(&format!("key {} of ann@acme.example", credential()));
     let (text, is_error, _) = session.call("read_mails", json!({})).await;
     assert!(
-        !is_error && text.contains("ann@acme.example") && !text.contains("AKIAQW"),
+        !is_error && text.contains("ann@acme.example") && !text.contains("AKIA"),
         "{text}"
     );
 }
@@ -725,7 +730,7 @@ async fn bad_messages_get_errors_and_reach_no_server() {
     }
     // A secret in a call does not leave, and nothing else of the call.
     let mut secret = letter();
-    secret["body"] = json!("key AKIAQ3EGRIFCW7DHLT5K");
+    secret["body"] = json!(format!("key {}", credential()));
     let (told, is_error, record) = session.call("send_email", secret).await;
     assert!(is_error && told.contains("content policy"), "{told}");
     assert_eq!(
@@ -781,8 +786,10 @@ async fn a_server_that_is_not_there_is_told_as_such() {
 #[tokio::test]
 async fn observing_changes_nothing() {
     let peer = Peer::new(&[("read_mails", "Reads."), ("send_email", POISON)]);
-    let mut profile = Profile::default();
-    profile.mode = portcullis_policy::Mode::Observe;
+    let profile = Profile {
+        mode: portcullis_policy::Mode::Observe,
+        ..Profile::default()
+    };
     let bench = bench(vec![server("mail", &peer.serve().await)], profile).await;
     let session = Session::begin(&bench, "mail").await;
     assert_eq!(session.tools().await.len(), 2);

@@ -64,6 +64,7 @@ impl Bench {
             repeats: Repeats::default(),
             approvals: portcullis_store::ApprovalKey::new([9; 32]),
             identity: crate::Identity::default(),
+            mcp: crate::Mcp::default(),
         };
         let strict = Profile {
             name: "strict".into(),
