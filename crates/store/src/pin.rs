@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use crate::StoreError;
 
 /// Definitions that are kept of one server at most: one that says something else each time must not fill the disk.
-pub const MOST_PINS: u32 = 4000;
+pub const MOST_PINS: u32 = 2000;
 /// The largest definition, in bytes.
 pub const MOST_PINNED: usize = 64 * 1024;
 /// Characters of an id behind `pin_`.

@@ -76,7 +76,7 @@ fn check_tells_everything_with_its_place() {
     let folder = Folder::new();
     folder.write(
         "bad.yaml",
-        "listen: localhost\nprofiles:\n  default:\n    pii: { input: msk }\n    secert: {}\nmcp: {}\n\
+        "listen: localhost\nprofiles:\n  default:\n    pii: { input: msk }\n    secert: {}\nlimits: [{ for: { profile: x }, rpm: 1 }]\n\
          upstreams:\n  a: { dialect: openai, url: http://127.0.0.1:1, key: env:NOWHERE }\n",
     );
     let ran = folder.run(&["check", "bad.yaml"]).code(1);
@@ -92,7 +92,7 @@ fn check_tells_everything_with_its_place() {
             "bad.yaml:5:5: profiles.default.secert: ",
             "did you mean `secrets`?",
         ),
-        ("bad.yaml:6:1: mcp: ", "not in this version"),
+        ("bad.yaml:6:19: limits[0].for.profile: ", "not in this version"),
         ("bad.yaml:8:3: upstreams: ", "models"),
         ("bad.yaml:8:55: upstreams.a.key: ", "NOWHERE is not set"),
     ]) {

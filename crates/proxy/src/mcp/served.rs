@@ -69,6 +69,11 @@ impl Caller {
         look(&self.gateway, &self.guard, method, said, &mut lock(&self.record))
     }
 
+    /// What a server says of a page of a list, besides what is listed.
+    fn page<T: Serialize + DeserializeOwned>(&self, method: &str, rest: &T) -> Result<T, ErrorData> {
+        Ok(self.look(method, rest).map_err(|why| refused(&why))?.value)
+    }
+
     fn notes(&self) -> impl Fn(RecordedFinding, Decision) + '_ {
         |finding, decision| noted(&mut lock(&self.record), finding, decision)
     }
@@ -192,6 +197,7 @@ impl Served {
             return Err(unexpected());
         };
         let tools = std::mem::take(&mut page.tools);
+        page = caller.page("tools/list", &page)?;
         let shown = self
             .definitions(caller, (PinKind::Tool, "tools/list"), tools, |tool| &tool.name)
             .await?;
@@ -375,6 +381,7 @@ impl ServerHandler for Served {
             return Err(unexpected());
         };
         let prompts = std::mem::take(&mut page.prompts);
+        page = caller.page("prompts/list", &page)?;
         page.prompts = self
             .definitions(&caller, (PinKind::Prompt, "prompts/list"), prompts, |prompt| {
                 &prompt.name
@@ -416,6 +423,7 @@ impl ServerHandler for Served {
         };
         // Which resources there are changes with every file: each is read, none is pinned.
         let all = std::mem::take(&mut page.resources).into_iter();
+        page = caller.page("resources/list", &page)?;
         let read = all.filter_map(|one| caller.look("resources/list", &one).ok());
         page.resources = read.map(|read| read.value).collect();
         page.meta = None;
@@ -434,6 +442,7 @@ impl ServerHandler for Served {
             return Err(unexpected());
         };
         let all = std::mem::take(&mut page.resource_templates).into_iter();
+        page = caller.page("resources/templates/list", &page)?;
         let read = all.filter_map(|one| caller.look("resources/templates/list", &one).ok());
         page.resource_templates = read.map(|read| read.value).collect();
         page.meta = None;

@@ -19,6 +19,7 @@ mod limits;
 mod links;
 mod matrix;
 mod mcp;
+mod mcp_coverage;
 mod own_prompts;
 mod principals;
 mod prompts;

@@ -240,14 +240,17 @@ async fn begin(
             if let Some(path) = head_file {
                 check_head_file(store, &verifying, &genesis.head.head, path).await?;
             }
-            check_end(store, &genesis.head.head).await?;
-            match store.extend_audit(first).await {
-                Ok(batch) => return Ok(batch.head),
-                // Another replica was faster.
-                Err(StoreError::AuditConflict(_)) => {
-                    store.audit_head().await?.ok_or(AuditError::NotSigned)?
-                }
-                Err(error) => return Err(error.into()),
+            match check_end(store, &genesis.head.head).await {
+                Ok(()) => match store.extend_audit(first).await {
+                    Ok(batch) => return Ok(batch.head),
+                    // Another replica was faster.
+                    Err(StoreError::AuditConflict(_)) => {
+                        store.audit_head().await?.ok_or(AuditError::NotSigned)?
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                // Another replica was faster still, and has written since; or rows stand there without a head.
+                Err(error) => store.audit_head().await?.ok_or(error)?,
             }
         }
     };
