@@ -8,6 +8,7 @@ mod derive;
 mod evidence;
 mod folded;
 mod judge;
+mod leaves;
 mod once;
 mod rule;
 mod sort;
@@ -17,7 +18,7 @@ mod verbs;
 pub use conversation::{Conversation, Offered, Turn};
 pub use derive::{Derived, Worth};
 pub use evidence::{Evidence, Origins, Whence};
-pub use folded::Folded;
+pub use folded::{Folded, FoldedText};
 pub use judge::{CallVerdict, Reason, judge, may_offer};
 pub use rule::{
     Answer, Class, From, Impact, Principals, ResultRule, Sequence, Sink, SinkRule, ToolPolicy, ToolRule,

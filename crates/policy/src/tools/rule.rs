@@ -290,7 +290,7 @@ pub(super) fn named<'m, T>(map: &'m BTreeMap<String, T>, name: &str) -> Option<(
         return Some((key, value));
     }
     map.iter()
-        .filter(|(pattern, _)| pattern.contains('*') && Glob::new(pattern.as_str()).matches(name))
+        .filter(|(pattern, _)| pattern.contains('*') && Glob::fits(pattern, name))
         .max_by_key(|(pattern, _)| pattern.len())
         .map(|(key, value)| (key.as_str(), value))
 }
