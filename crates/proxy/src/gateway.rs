@@ -142,6 +142,8 @@ pub struct CertificateRule {
     pub roles: Vec<String>,
     /// The profile that applies, if there is one for these certificates.
     pub profile: Option<String>,
+    /// The tool policy that applies, if there is one for them.
+    pub tools: Option<String>,
     /// Models that may be named; empty means all.
     pub models: Vec<Glob>,
 }
@@ -157,6 +159,7 @@ impl CertificateRule {
         principal.user.clone_from(&self.user);
         principal.roles.clone_from(&self.roles);
         principal.profile.clone_from(&self.profile);
+        principal.tools.clone_from(&self.tools);
         principal.models.clone_from(&self.models);
         principal
     }
