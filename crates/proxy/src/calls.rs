@@ -10,14 +10,15 @@ use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Origin, Principal, RecordedFinding, Severity, Span,
 };
 use portcullis_dialect::{Document, Exchange, NodeId, Offer, Reading, Sort, Step};
-use portcullis_policy::Mode;
 use portcullis_policy::tools::{
     Answer, CallVerdict, Conversation, Evidence, Offered, Reason, ToolPolicy, Turn, Unknown, judge, may_offer,
 };
+use portcullis_policy::{Mode, Profile};
 use portcullis_store::Approval;
 use serde_json::Value;
 
 use crate::approvals::{Agreed, Approving, Put};
+use crate::calling::{Calling, may_call};
 use crate::record::Record;
 
 /// A tool policy by its name.
@@ -59,6 +60,10 @@ pub(crate) struct ToolGuard {
     who: Arc<Principal>,
     enforces: bool,
     approving: Approving,
+    /// Who is asked for by the operator's policies; where calls are made at a server, that is asked before.
+    calling: Option<Calling>,
+    /// Whether the tool policy is held to, or the operator's policies alone.
+    checks: bool,
     /// The server that the calls are made at, where they are not given to a client but made.
     at: Option<Arc<str>>,
 }
@@ -68,8 +73,8 @@ impl ToolGuard {
     /// the request: a conversation that the provider keeps, what its own tools find.
     pub fn of(
         named: &NamedToolPolicy,
-        who: &Arc<Principal>,
-        mode: Mode,
+        calling: Calling,
+        profile: &Profile,
         exchange: &dyn Exchange,
         reading: &Reading,
         (unseen, approving): (bool, Approving),
@@ -82,9 +87,11 @@ impl ToolGuard {
         Arc::new(ToolGuard {
             name: Arc::clone(&named.name),
             evidence: Evidence::new(Arc::clone(&named.policy), conversation),
-            who: Arc::clone(who),
-            enforces: mode == Mode::Enforce,
+            who: Arc::clone(calling.who()),
+            enforces: profile.mode == Mode::Enforce,
             approving,
+            calling: Some(calling),
+            checks: !profile.danger_tools_unchecked,
             at: None,
         })
     }
@@ -103,6 +110,8 @@ impl ToolGuard {
             who: Arc::clone(who),
             enforces: mode == Mode::Enforce,
             approving,
+            calling: None,
+            checks: true,
             at: Some(Arc::clone(server)),
         })
     }
@@ -110,6 +119,12 @@ impl ToolGuard {
     /// What is decided about a call. Where it comes from is not asked again of one that was judged in the reply that asked for it: there the
     /// whole conversation was before the judge.
     fn verdict(&self, tool: &str, value: Option<&Value>, made: &[String]) -> CallVerdict {
+        if !self.checks {
+            return CallVerdict {
+                answer: Answer::Allow,
+                reasons: Vec::new(),
+            };
+        }
         let Some(value) = value else {
             return unreadable();
         };
@@ -124,6 +139,15 @@ impl ToolGuard {
             verdict.answer = strictest.unwrap_or(Answer::Allow);
         }
         verdict
+    }
+
+    /// What of the operator's policies denies a call; nothing where they permit it.
+    fn forbids(&self, tool: &str, arguments: &Value) -> Vec<String> {
+        let Some(calling) = self.calling.as_ref().filter(|calling| calling.has_policies()) else {
+            return Vec::new();
+        };
+        let nature = self.evidence.nature(tool, arguments);
+        may_call(calling, None, tool, nature).err().unwrap_or_default()
     }
 
     /// Settles a call that is made at a server: nothing where it may be made, else what is told in its place. A person who is asked may be
@@ -154,7 +178,13 @@ impl ToolGuard {
             }
         }
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        note(self, tool, &verdict, agreed.is_some(), &mut record);
+        note(
+            self,
+            tool,
+            &verdict,
+            (self.enforces, agreed.is_some()),
+            &mut record,
+        );
         if verdict.answer == Answer::Allow || !self.enforces || agreed.is_some() {
             return Ok(agreed);
         }
@@ -162,11 +192,15 @@ impl ToolGuard {
     }
 
     /// The tool of a request that may not be offered, if there is one: what says so, and its name.
-    pub fn refuses_offer(&self, offers: &[Offer]) -> Option<(String, String)> {
+    pub fn refuses_offer(&self, offers: &[Offer]) -> Option<(Vec<String>, String)> {
         offers.iter().find_map(|offer| {
-            let why = may_offer(self.evidence.policy(), &self.who, &offer.name, offer.provided).err()?;
             let tool: String = offer.name.chars().take(100).collect();
-            Some((format!("tools.{}.{tool}: {why}", self.name), tool))
+            let may = may_offer(self.evidence.policy(), &self.who, &offer.name, offer.provided);
+            let by = match may {
+                Err(why) if self.checks => vec![format!("tools.{}.{tool}: {why}", self.name)],
+                _ => self.forbids(&offer.name, &Value::Null),
+            };
+            (!by.is_empty()).then_some((by, tool))
         })
     }
 }
@@ -250,13 +284,23 @@ impl Calls {
             return known.told.clone();
         }
         let value = read(arguments, self.guard.evidence.takes_text(tool));
-        let verdict = self.guard.verdict(tool, value.as_ref(), &self.made);
+        let mut verdict = self.guard.verdict(tool, value.as_ref(), &self.made);
+        // As everything that these policies deny, whatever the mode of the profile is.
+        let forbidden = self.guard.forbids(tool, value.as_ref().unwrap_or(&Value::Null));
+        let enforces = self.guard.enforces || !forbidden.is_empty();
+        if !forbidden.is_empty() {
+            verdict.answer = Answer::Deny;
+            verdict
+                .reasons
+                .push(denied("tool.policy", "no policy lets it be called"));
+            record.audit.denied_by.extend(forbidden);
+        }
         let asks = value
             .as_ref()
-            .filter(|_| verdict.answer == Answer::Ask && self.guard.enforces);
+            .filter(|_| verdict.answer == Answer::Ask && enforces);
         let agreed = asks.is_some_and(|value| self.guard.approving.has(tool, value));
-        note(&self.guard, tool, &verdict, agreed, record);
-        let passes = verdict.answer == Answer::Allow || !self.guard.enforces || agreed;
+        note(&self.guard, tool, &verdict, (enforces, agreed), record);
+        let passes = verdict.answer == Answer::Allow || !enforces || agreed;
         let told = (!passes).then(|| {
             let asked =
                 asks.and_then(|value| self.guard.approving.ask(tool, value, arguments, &verdict.reasons));
@@ -329,23 +373,34 @@ fn read(arguments: &str, takes_text: bool) -> Option<Value> {
 fn unreadable() -> CallVerdict {
     CallVerdict {
         answer: Answer::Deny,
-        reasons: vec![Reason {
-            rule: "tool.arguments",
-            answer: Answer::Deny,
-            path: String::new(),
-            value: String::new(),
-            whence: None,
-            why: "its arguments cannot be read".to_owned(),
-        }],
+        reasons: vec![denied("tool.arguments", "its arguments cannot be read")],
+    }
+}
+
+/// Why a call is denied as a whole.
+fn denied(rule: &'static str, why: &str) -> Reason {
+    Reason {
+        rule,
+        answer: Answer::Deny,
+        path: String::new(),
+        value: String::new(),
+        whence: None,
+        why: why.to_owned(),
     }
 }
 
 /// Records why a call does not simply go through.
-fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, agreed: bool, record: &mut Record) {
+fn note(
+    guard: &ToolGuard,
+    tool: &str,
+    verdict: &CallVerdict,
+    (enforces, agreed): (bool, bool),
+    record: &mut Record,
+) {
     let tool: String = tool.chars().take(100).collect();
     for reason in &verdict.reasons {
         let action = match reason.answer {
-            _ if !guard.enforces || agreed => Action::Flag,
+            _ if !enforces || agreed => Action::Flag,
             Answer::Allow => Action::Flag,
             Answer::Ask | Answer::Sanitise | Answer::Deny => Action::Block,
         };
@@ -370,7 +425,7 @@ fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, agreed: bool, reco
         });
     }
     if verdict.answer != Answer::Allow && !agreed {
-        let decision = if guard.enforces {
+        let decision = if enforces {
             Decision::Redact
         } else {
             Decision::Observe

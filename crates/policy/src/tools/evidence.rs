@@ -12,7 +12,7 @@ use super::conversation::{Conversation, Offered, Turn};
 use super::derive::{self, Derived, Worth};
 use super::folded::{Folded, FoldedText};
 use super::leaves::{Leaf, Leaves, Needle};
-use super::rule::{Class, ResultRule, ToolPolicy, ToolRule, Unknown, named};
+use super::rule::{Class, Impact, ResultRule, ToolPolicy, ToolRule, Unknown, named};
 use super::sort::{Sort, Value};
 use super::structure;
 
@@ -316,6 +316,13 @@ impl Evidence {
         )
     }
 
+    /// What a tool does and how bad it is where it goes wrong, as a call with these arguments.
+    #[must_use]
+    pub fn nature(&self, tool: &str, arguments: &Json) -> (Class, Impact) {
+        let offered = self.offered.iter().find(|offered| offered.name == tool);
+        nature(&self.policy, tool, offered, arguments)
+    }
+
     /// Whether a tool takes a free text in the place of named arguments: it is offered, and without a schema of them.
     #[must_use]
     pub fn takes_text(&self, tool: &str) -> bool {
@@ -613,6 +620,28 @@ impl Evidence {
             Some(self.whence(at, result, leaf))
         })
     }
+}
+
+/// What a tool does and how bad it is where it goes wrong, by its rule, or else by its name, its schema and the arguments of a call.
+#[must_use]
+pub fn nature(
+    policy: &ToolPolicy,
+    tool: &str,
+    offered: Option<&Offered>,
+    arguments: &Json,
+) -> (Class, Impact) {
+    let rule = named(&policy.tools, tool).map(|(_, rule)| rule);
+    let written = rule.and_then(|rule| Some((rule.class?, rule.impact?)));
+    written.unwrap_or_else(|| {
+        let derived = derive::tool(tool, offered, &structure::values(arguments));
+        let of = |rule: &ToolRule| {
+            (
+                rule.class.unwrap_or(derived.class),
+                rule.impact.unwrap_or(derived.impact),
+            )
+        };
+        rule.map_or((derived.class, derived.impact), of)
+    })
 }
 
 /// Words that are states of things and name none of them.

@@ -17,7 +17,7 @@ mod verbs;
 
 pub use conversation::{Conversation, Offered, Turn};
 pub use derive::{Derived, Worth};
-pub use evidence::{Evidence, Origins, Whence};
+pub use evidence::{Evidence, Origins, Whence, nature};
 pub use folded::{Folded, FoldedText};
 pub use judge::{CallVerdict, Reason, judge, may_offer};
 pub use rule::{

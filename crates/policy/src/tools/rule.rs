@@ -94,6 +94,18 @@ pub enum Class {
     Write,
 }
 
+impl Class {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Read => "read",
+            Class::Fetch => "fetch",
+            Class::Write => "write",
+        }
+    }
+}
+
 /// How bad it is where it goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +118,19 @@ pub enum Impact {
     High,
     /// It cannot be undone: what it is done to must have been named by the user, and what is done must have been asked for.
     Irreversible,
+}
+
+impl Impact {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Impact::Low => "low",
+            Impact::Medium => "medium",
+            Impact::High => "high",
+            Impact::Irreversible => "irreversible",
+        }
+    }
 }
 
 /// What one tool may do.

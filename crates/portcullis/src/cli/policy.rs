@@ -9,6 +9,7 @@ use portcullis_core::PrincipalKind;
 use portcullis_policy::access::{
     Access, Act, Answer, Circumstances, Question, Resource, Subject, SubjectKind,
 };
+use portcullis_policy::tools::{Class, Impact, ToolPolicy, nature};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -57,6 +58,7 @@ enum Action {
     UseEndpoint,
     InvokeModel,
     SendSystemPrompt,
+    CallTool,
     ReadAdmin,
     ChangeAdmin,
 }
@@ -67,6 +69,7 @@ impl Action {
             Action::UseEndpoint => Act::UseEndpoint,
             Action::InvokeModel => Act::InvokeModel,
             Action::SendSystemPrompt => Act::SendSystemPrompt,
+            Action::CallTool => Act::CallTool,
             Action::ReadAdmin => Act::ReadAdmin,
             Action::ChangeAdmin => Act::ChangeAdmin,
         }
@@ -93,10 +96,15 @@ struct Case {
     #[serde(default)]
     principal: Who,
     action: Action,
-    /// A model, or the path of an endpoint or of the operators' side.
+    /// A model, a tool, or the path of an endpoint or of the operators' side.
     resource: String,
     /// The upstream of a model.
     upstream: Option<String>,
+    /// The server that has a tool.
+    server: Option<String>,
+    /// What a tool does, and how bad it is; where nothing is given, what its name says.
+    class: Option<Class>,
+    impact: Option<Impact>,
     /// The method of an endpoint: `POST` where none is given; of what is read on the operators' side `GET`.
     method: Option<String>,
     #[serde(default)]
@@ -236,6 +244,15 @@ impl Case {
                 name: &self.resource,
                 upstream: self.upstream.as_deref(),
             },
+            Act::CallTool => {
+                let (class, impact) = nature(&ToolPolicy::default(), &self.resource, None, &json!({}));
+                Resource::Tool {
+                    name: &self.resource,
+                    server: self.server.as_deref(),
+                    class: self.class.unwrap_or(class).name(),
+                    impact: self.impact.unwrap_or(impact).name(),
+                }
+            }
             Act::UseEndpoint | Act::SendSystemPrompt => Resource::Endpoint {
                 path: &self.resource,
                 method: method("POST"),

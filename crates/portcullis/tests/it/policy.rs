@@ -19,7 +19,7 @@ fn the_cases_of_the_example_pass() {
     let folder = Folder::new();
     let ran = folder.run(&["policy", "test", &example()]).code(0);
     assert!(
-        ran.out().contains("interns-chat") && ran.out().contains("14 cases passed"),
+        ran.out().contains("interns-chat") && ran.out().contains("18 cases passed"),
         "{}",
         ran.out()
     );
@@ -31,7 +31,7 @@ fn the_cases_of_the_example_pass() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 14);
+    assert_eq!(lines.len(), 18);
     assert!(lines.iter().all(|line| line["ok"] == true));
     assert_eq!(lines[2]["policies"], serde_json::json!(["o3-is-for-leads"]));
 }

@@ -13,10 +13,11 @@ use super::inspect_input::Inspected;
 use super::instruct::instruct;
 use super::leak::{self, Confided};
 use super::parse::Asked;
-use super::permit::{permit_endpoint, permit_use};
+use super::permit::{circumstances, permit_endpoint, permit_use};
 use super::sandbox::sandbox;
 use super::terms::Terms;
 use crate::approvals::Approving;
+use crate::calling::Calling;
 use crate::calls::ToolGuard;
 use crate::enforce;
 use crate::marks::Marks;
@@ -263,7 +264,10 @@ async fn tools(
     let profile = &asked.guard.profile;
     let document = reading.document();
     let answers = asked.exchange.allowance(document).is_some() || asked.call.retrieves;
-    if !answers || profile.danger_tools_unchecked {
+    let about = circumstances(asked, Some(document));
+    let calling = Calling::new(gw.access.as_ref(), &asked.standing, about);
+    // Who may call what is not the tool policy's: it is asked also where that is left out.
+    if !answers || (profile.danger_tools_unchecked && !calling.has_policies()) {
         return Ok(None);
     }
     let named = gw.tools(&asked.standing);
@@ -285,14 +289,14 @@ async fn tools(
         });
     let guard = ToolGuard::of(
         &named,
-        &asked.principal,
-        profile.mode,
+        calling,
+        profile,
         asked.exchange,
         reading,
         (unseen, approving),
     );
-    if let Some((rule, tool)) = guard.refuses_offer(&offers) {
-        record.audit.denied_by.push(rule);
+    if let Some((by, tool)) = guard.refuses_offer(&offers) {
+        record.audit.denied_by.extend(by);
         return Err(Refusal::ForbiddenTool(tool));
     }
     Ok(Some(guard))

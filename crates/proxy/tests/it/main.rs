@@ -12,6 +12,7 @@
 mod abuse;
 mod bench;
 mod budgets;
+mod calling;
 mod choices;
 mod coverage;
 mod dressed;
@@ -28,6 +29,7 @@ mod retries;
 mod sandbox;
 mod stored;
 mod streams;
+mod talks;
 mod tools;
 mod unread;
 mod usage;
