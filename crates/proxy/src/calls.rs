@@ -2,10 +2,12 @@
 //! its arguments are whole, as the client would get them, and before anything of it has left.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Origin, Principal, RecordedFinding, Severity, Span,
 };
@@ -247,6 +249,35 @@ fn conversation(exchange: &dyn Exchange, reading: &Reading) -> Conversation {
     }
 }
 
+/// What is done about a call of a reply.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    /// It goes through.
+    Passes,
+    /// It does not; what is told in its place.
+    Told(Arc<str>),
+    /// A person is waited for.
+    Waits,
+}
+
+/// What a person is asked while the reply is held.
+struct Question {
+    /// The call, by its place among those that were judged.
+    at: usize,
+    approval: Approval,
+    verdict: CallVerdict,
+    value: Value,
+}
+
+/// What became of a question: the person's agreement, or the id under which it stands.
+type Answered = Vec<(Question, Put)>;
+
+/// What is awaited while a reply is held.
+pub(crate) type Awaited = Pin<Box<dyn Future<Output = Answers> + Send>>;
+
+/// What persons said to the questions of a reply.
+pub(crate) struct Answers(Answered);
+
 /// The calls of one reply so far.
 pub(crate) struct Calls {
     guard: Arc<ToolGuard>,
@@ -255,13 +286,17 @@ pub(crate) struct Calls {
     made: Vec<String>,
     /// What a person is to be asked, and is not kept yet.
     asked: Vec<Approval>,
+    /// What a person is asked while the reply is held, and whom nobody is waiting for yet.
+    questions: Vec<Question>,
+    /// Until when it may be held.
+    until: Option<Instant>,
 }
 
 /// A call that was judged. What is said of it again is the same call.
 struct Judged {
     tool: String,
     arguments: String,
-    told: Option<Arc<str>>,
+    word: Word,
 }
 
 impl Calls {
@@ -271,17 +306,19 @@ impl Calls {
             judged: Vec::new(),
             made: Vec::new(),
             asked: Vec::new(),
+            questions: Vec::new(),
+            until: None,
         }
     }
 
-    /// Judges a call; what the client is told in its place, if it may not go through.
-    pub fn judge(&mut self, tool: &str, arguments: &str, record: &mut Record) -> Option<Arc<str>> {
+    /// Judges a call.
+    pub fn judge(&mut self, tool: &str, arguments: &str, record: &mut Record) -> Word {
         let known = self
             .judged
             .iter()
             .find(|known| known.tool == tool && known.arguments == arguments);
         if let Some(known) = known {
-            return known.told.clone();
+            return known.word.clone();
         }
         let value = read(arguments, self.guard.evidence.takes_text(tool));
         let mut verdict = self.guard.verdict(tool, value.as_ref(), &self.made);
@@ -299,27 +336,107 @@ impl Calls {
             .as_ref()
             .filter(|_| verdict.answer == Answer::Ask && enforces);
         let agreed = asks.is_some_and(|value| self.guard.approving.has(tool, value));
+        if let (Some(value), false) = (asks, agreed)
+            && self.may_wait()
+            && let Some(approval) = self.guard.approving.ask(tool, value, arguments, &verdict.reasons)
+        {
+            // What another call may follow is not known before somebody has decided: it is taken for made.
+            self.made.push(tool.to_owned());
+            self.questions.push(Question {
+                at: self.judged.len(),
+                approval,
+                verdict,
+                value: value.clone(),
+            });
+            return self.knows(tool, arguments, Word::Waits);
+        }
         note(&self.guard, tool, &verdict, (enforces, agreed), record);
         let passes = verdict.answer == Answer::Allow || !enforces || agreed;
-        let told = (!passes).then(|| {
-            let asked =
-                asks.and_then(|value| self.guard.approving.ask(tool, value, arguments, &verdict.reasons));
-            let told = told(tool, &verdict, asked.as_ref().map(|asked| asked.id.as_str()));
-            self.asked.extend(asked);
-            Arc::from(told)
-        });
         if passes {
             self.made.push(tool.to_owned());
             if let (true, Some(value)) = (self.guard.enforces, &value) {
                 self.guard.approving.vet(tool, value);
             }
+            return self.knows(tool, arguments, Word::Passes);
         }
+        let asked = asks.and_then(|value| self.guard.approving.ask(tool, value, arguments, &verdict.reasons));
+        let told = told(tool, &verdict, asked.as_ref().map(|asked| asked.id.as_str()));
+        self.asked.extend(asked);
+        self.knows(tool, arguments, Word::Told(Arc::from(told)))
+    }
+
+    fn knows(&mut self, tool: &str, arguments: &str, word: Word) -> Word {
         self.judged.push(Judged {
             tool: tool.to_owned(),
             arguments: arguments.to_owned(),
-            told: told.clone(),
+            word: word.clone(),
         });
-        told
+        word
+    }
+
+    /// Whether time is left to wait for a person.
+    fn may_wait(&mut self) -> bool {
+        let patience = self.guard.approving.patience();
+        let now = Instant::now();
+        let until = *self
+            .until
+            .get_or_insert_with(|| now.checked_add(patience).unwrap_or(now));
+        until > now
+    }
+
+    /// Puts the questions that there are before persons and waits for them; nothing where there are none.
+    pub fn await_persons(&mut self) -> Option<Awaited> {
+        let questions = std::mem::take(&mut self.questions);
+        if questions.is_empty() {
+            return None;
+        }
+        let guard = Arc::clone(&self.guard);
+        let patience = self.until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        Some(Box::pin(async move {
+            let asked = questions.into_iter().map(|question| async {
+                let put = guard.approving.put(question.approval.clone(), patience).await;
+                (question, put)
+            });
+            Answers(join_all(asked).await)
+        }))
+    }
+
+    /// Takes what persons said: every call that waited now goes through or does not.
+    pub fn answered(&mut self, answers: Answers, record: &mut Record) {
+        for (question, put) in answers.0 {
+            let Some(judged) = self.judged.get_mut(question.at) else {
+                continue;
+            };
+            let tool = judged.tool.clone();
+            let (agreed, id) = match put {
+                Put::Agreed(agreed) => (Some(agreed), None),
+                Put::Asked(id) => (None, Some(id)),
+                Put::Nowhere => (None, None),
+            };
+            note(
+                &self.guard,
+                &tool,
+                &question.verdict,
+                (true, agreed.is_some()),
+                record,
+            );
+            match agreed {
+                Some(agreed) => {
+                    agreed.is_used();
+                    judged.word = Word::Passes;
+                    self.guard.approving.vet(&tool, &question.value);
+                }
+                None => {
+                    let told = told(&tool, &question.verdict, id.as_deref());
+                    judged.word = Word::Told(Arc::from(told));
+                    if let Some(at) = self.made.iter().rposition(|made| *made == tool) {
+                        self.made.remove(at);
+                    }
+                }
+            }
+        }
     }
 
     /// What a person is to be asked. It is to be kept before what is told of it leaves.
@@ -340,7 +457,10 @@ impl Calls {
         whole
             .filter_map(|act| {
                 let arguments = act.arguments.map_or("", |node| written(document, node));
-                Some((act.node, self.judge(&act.name, arguments, record)?))
+                match self.judge(&act.name, arguments, record) {
+                    Word::Told(told) => Some((act.node, told)),
+                    Word::Passes | Word::Waits => None,
+                }
             })
             .collect()
     }

@@ -193,6 +193,8 @@ pub struct Timeouts {
     pub total: Duration,
     /// For a client to take the next piece of a reply.
     pub client: Duration,
+    /// For a person to decide about a call that a client waits for.
+    pub approval: Duration,
 }
 
 impl Default for Timeouts {
@@ -203,6 +205,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(120),
             total: Duration::from_secs(600),
             client: Duration::from_secs(60),
+            approval: Duration::from_secs(300),
         }
     }
 }

@@ -294,5 +294,6 @@ fn built_timeouts(raw: &RawTimeouts) -> Timeouts {
         idle: raw.idle.meaning().0,
         total: raw.total.meaning().0,
         client: raw.client.meaning().0,
+        approval: raw.approval.meaning().0,
     }
 }

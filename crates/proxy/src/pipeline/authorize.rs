@@ -1,6 +1,7 @@
 //! The decision and its obligations: may this key ask this of this model, with these texts, and what must be changed first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use portcullis_core::{Direction, Located, UninspectableKind};
@@ -273,7 +274,10 @@ async fn tools(
     let named = gw.tools(&asked.standing);
     let in_body = document.str_at(&[EXTENSION, "approval"]);
     let brought = in_body.or(asked.approval.as_deref());
-    let approving = Approving::new(&gw.services, &asked.principal, &record.audit.request_id, brought).await?;
+    let patience = patience(gw, asked, document)?;
+    let approving = Approving::new(&gw.services, &asked.principal, &record.audit.request_id, brought)
+        .await?
+        .waiting(patience);
     let offers = asked.exchange.offers(document);
     // Stored state, what the provider's own tools find, and what nobody here can read: any of it may hold a stranger's words.
     let unseen = !asked.call.state.is_empty()
@@ -300,6 +304,22 @@ async fn tools(
         return Err(Refusal::ForbiddenTool(tool));
     }
     Ok(Some(guard))
+}
+
+/// How long calls of the reply may be held for a person, as the client says and the configuration lets it.
+fn patience(gw: &Gateway, asked: &Asked, document: &Document) -> Result<Duration, Refusal> {
+    let in_body = document
+        .member(document.root(), EXTENSION)
+        .and_then(|said| document.member(said, "approval_wait"))
+        .map(|node| document.wire(node).to_owned());
+    let Some(said) = in_body.or_else(|| asked.approval_wait.clone()) else {
+        return Ok(Duration::ZERO);
+    };
+    let seconds: u32 = said
+        .trim()
+        .parse()
+        .map_err(|_| Refusal::Invalid("approval_wait and x-portcullis-approval-wait are whole seconds."))?;
+    Ok(Duration::from_secs(seconds.into()).min(gw.timeouts.approval))
 }
 
 /// Whether a schema in the request (of a tool's arguments, of the reply) wants a mailbox somewhere. A model that is held to it

@@ -16,6 +16,7 @@ mod calling;
 mod choices;
 mod coverage;
 mod dressed;
+mod held;
 mod limits;
 mod links;
 mod matrix;
