@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use portcullis_core::{
-    Action, Channel, Decision, Direction, Family, Origin, Principal, RecordedFinding, Severity, Span,
+    Action, Channel, Decision, Direction, Family, Finding, Kind, Located, Origin, Part, Principal,
+    RecordedFinding, Severity, Span,
 };
 use portcullis_dialect::{Document, Exchange, NodeId, Offer, Reading, Sort, Step};
 use portcullis_policy::tools::{
@@ -191,6 +192,44 @@ impl ToolGuard {
             return Ok(agreed);
         }
         Err(told(tool, &verdict, asked.as_deref()))
+    }
+
+    /// Values in what others wrote that no call could send anything to, where the policy of an offered tool says that the model does not
+    /// read them.
+    pub fn unusable(&self, reading: &Reading) -> Vec<Located> {
+        let sanitising = self
+            .evidence
+            .sanitising()
+            .filter(|_| self.enforces && self.checks);
+        let Some(sanitising) = sanitising else {
+            return Vec::new();
+        };
+        let is_others = |origin| matches!(origin, Origin::ToolResult | Origin::Document | Origin::Unknown);
+        let parts = reading.parts().filter(|part| is_others(part.origin));
+        let of = |part: Part<'_>| {
+            let unusable = sanitising.unusable(part.text).into_iter();
+            let located = unusable.map(|range| Located {
+                part: part.id,
+                channel: part.channel,
+                origin: part.origin,
+                finding: Finding {
+                    kind: Kind::new("flow.sanitised"),
+                    family: Family::Tool,
+                    span: Span::new(range.start, range.end),
+                    severity: Severity::Medium,
+                    score: 1.0,
+                    target: None,
+                },
+                piece: 0,
+            });
+            located.collect::<Vec<_>>()
+        };
+        parts.flat_map(of).collect()
+    }
+
+    /// The name of the tool policy.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The tool of a request that may not be offered, if there is one: what says so, and its name.

@@ -12,7 +12,7 @@ use super::conversation::{Conversation, Offered, Turn};
 use super::derive::{self, Derived, Worth};
 use super::folded::{Folded, FoldedText};
 use super::leaves::{Leaf, Leaves, Needle};
-use super::rule::{Class, Impact, ResultRule, ToolPolicy, ToolRule, Unknown, named};
+use super::rule::{Class, Impact, ResultRule, SinkRule, ToolPolicy, ToolRule, Unknown, named};
 use super::sort::{Sort, Value};
 use super::structure;
 
@@ -299,6 +299,21 @@ impl Evidence {
         self.results
             .iter()
             .any(|result| result.of.private && !result.text.trim().is_empty())
+    }
+
+    /// The tools that may be called.
+    pub(super) fn offered(&self) -> impl Iterator<Item = &str> {
+        self.offered.iter().map(|offered| offered.name.as_str())
+    }
+
+    /// Whether a value may go into a sink at all, be it after a person was asked.
+    pub(super) fn may_flow(&self, value: &Value, tool: &str, sink: &SinkRule) -> bool {
+        let origins = self.origins(value, tool);
+        let is_allowed = sink
+            .allow
+            .iter()
+            .any(|allowed| allowed.matches(value.folded().as_str()));
+        is_allowed || sink.from.iter().chain(&sink.ask).any(|from| origins.are(*from))
     }
 
     /// The tools that were called, in their order.

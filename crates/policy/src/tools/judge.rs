@@ -2,6 +2,7 @@
 //! policy in it, the call and who asks.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use portcullis_core::{Glob, Principal};
 use serde_json::Value as Json;
@@ -464,7 +465,7 @@ impl<'e> Call<'e> {
             .cloned()
             .collect();
         for (path, text) in content {
-            for value in carried(&text) {
+            for (_, value) in carried(&text) {
                 let is_known = |value: &Value| {
                     let origins = self.evidence.origins(value, self.tool);
                     value.sort() == Sort::Email && origins.trusted.is_some()
@@ -585,7 +586,7 @@ impl Principals {
 }
 
 impl Origins {
-    fn are(&self, from: From) -> bool {
+    pub(super) fn are(&self, from: From) -> bool {
         match from {
             From::User => self.user,
             From::System => self.system,
@@ -609,26 +610,43 @@ fn one_by_one(sort: Sort, text: &str) -> impl Iterator<Item = &str> {
     pieces.map(str::trim).filter(|piece| !piece.is_empty())
 }
 
-/// Links, addresses and numbers of accounts in a text.
-fn carried(text: &str) -> Vec<Value> {
-    let folded = Folded::of(text);
+/// Links, addresses and numbers of accounts in a text, and where each of them stands.
+pub(super) fn carried(text: &str) -> Vec<(Range<usize>, Value)> {
+    let is_between = |char: char| char.is_whitespace() || "<>()[]{}\"'|`\\".contains(char);
     let mut values = Vec::new();
-    for token in folded
-        .as_str()
-        .split(|char: char| char.is_whitespace() || "<>()[]{}\"'|`".contains(char))
-    {
-        let token = token.trim_matches(|char: char| ".,;:!?*".contains(char));
-        if token.contains('@') {
-            if is_address(token) {
-                values.push(Value::new(Sort::Email, token));
-            }
-        } else if is_link(token) {
-            values.push(Value::new(Sort::Url, token));
-        } else if Sort::Party.of(token) == Sort::Account && !is_date(token) {
-            values.push(Value::new(Sort::Account, token));
+    let mut at = 0usize;
+    for piece in text.split_inclusive(is_between) {
+        let begins = at;
+        at = at.saturating_add(piece.len());
+        let token = piece.trim_end_matches(is_between);
+        let ends = |char: char| ".,;:!?*".contains(char);
+        let left = token.trim_start_matches(ends);
+        let start = begins.saturating_add(token.len().saturating_sub(left.len()));
+        let token = left.trim_end_matches(ends);
+        if token.len() < 4 {
+            continue;
+        }
+        let folded = Folded::of(token);
+        // Folded, a word may be several: a bracket of another script is one, and a sentence may be glued to a link.
+        let words = folded.as_str().split(is_between);
+        for value in words.filter_map(|word| shaped(word.trim_matches(ends))) {
+            values.push((start..start.saturating_add(token.len()), value));
         }
     }
     values
+}
+
+/// What a word is by its shape, if it is a link, an address or the number of an account.
+fn shaped(token: &str) -> Option<Value> {
+    if token.contains('@') {
+        is_address(token).then(|| Value::new(Sort::Email, token))
+    } else if is_link(token) {
+        Some(Value::new(Sort::Url, token))
+    } else if Sort::Party.of(token) == Sort::Account && !is_date(token) {
+        Some(Value::new(Sort::Account, token))
+    } else {
+        None
+    }
 }
 
 fn is_address(token: &str) -> bool {

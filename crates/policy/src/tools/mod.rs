@@ -11,6 +11,7 @@ mod judge;
 mod leaves;
 mod once;
 mod rule;
+mod sanitise;
 mod sort;
 mod structure;
 mod verbs;
@@ -24,4 +25,5 @@ pub use rule::{
     Answer, Class, From, Impact, Principals, ResultRule, Sequence, Sink, SinkRule, ToolPolicy, ToolRule,
     Trifecta, Unknown,
 };
+pub use sanitise::Sanitising;
 pub use sort::{Sort, Value};

@@ -50,7 +50,8 @@ pub enum Answer {
     Allow,
     /// A person is asked.
     Ask,
-    /// What the value came from is taken out of the conversation and the model is asked once more; where that cannot be, it is denied.
+    /// Values that could go nowhere are taken out of what others wrote before the model reads it, where they are known by their shape
+    /// (addresses, links, accounts); what is used all the same is denied.
     Sanitise,
     /// It is denied.
     Deny,

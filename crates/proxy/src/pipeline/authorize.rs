@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use portcullis_core::{Direction, Located, UninspectableKind};
+use portcullis_core::{Action, Decision, Direction, Located, UninspectableKind};
 use portcullis_dialect::{Document, EXTENSION, Edit, Reading, apply, quoted};
-use portcullis_policy::{Denial, Facts, decide};
+use portcullis_policy::{Denial, Facts, RuleName, Ruling, decide};
 
 use super::forward::retries;
 use super::inserted::Inserted;
@@ -214,7 +214,11 @@ pub(super) async fn authorize(
             inserted = Inserted::earlier(recalled.inserted);
         }
     }
-    let replaced = enforce::replacements(&reading, &findings, &verdict.rulings, Some(&mut masks));
+    let (mut findings, mut rulings) = (findings, verdict.rulings);
+    if let Some(calls) = &calls {
+        sanitise(calls, &reading, &mut findings, &mut rulings, record);
+    }
+    let replaced = enforce::replacements(&reading, &findings, &rulings, Some(&mut masks));
     let sandboxed = sandbox(&asked, &reading, &replaced, !marks.is_empty())?;
     record.audit.sandboxed = sandboxed.recorded;
     marks.extend(sandboxed.marks);
@@ -304,6 +308,32 @@ async fn tools(
         return Err(Refusal::ForbiddenTool(tool));
     }
     Ok(Some(guard))
+}
+
+/// What the tool policy takes out of what others wrote, besides what detectors found.
+fn sanitise(
+    calls: &ToolGuard,
+    reading: &Reading,
+    findings: &mut Vec<Located>,
+    rulings: &mut Vec<Ruling>,
+    record: &mut Record,
+) {
+    let unusable = calls.unusable(reading);
+    if unusable.is_empty() {
+        return;
+    }
+    record.audit.decision = record.audit.decision.max(Decision::Redact);
+    let rule = format!("tools.{}: sanitise", calls.name());
+    for located in unusable {
+        record.found(Direction::Input, &located, Action::Redact, &rule, || {
+            reading.path(located.part)
+        });
+        findings.push(located);
+        rulings.push(Ruling {
+            action: Action::Redact,
+            rule: RuleName::of_key("tools"),
+        });
+    }
 }
 
 /// How long calls of the reply may be held for a person, as the client says and the configuration lets it.

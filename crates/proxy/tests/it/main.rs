@@ -28,6 +28,7 @@ mod recorded;
 mod request_limits;
 mod retries;
 mod sandbox;
+mod sanitise;
 mod stored;
 mod streams;
 mod talks;
