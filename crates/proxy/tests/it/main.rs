@@ -16,6 +16,7 @@ mod calling;
 mod choices;
 mod coverage;
 mod dressed;
+mod flows;
 mod held;
 mod limits;
 mod links;
