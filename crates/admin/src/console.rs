@@ -70,6 +70,14 @@ impl Console {
                 .is_some()
     }
 
+    /// Whether keys may be made with this tool policy.
+    pub(crate) fn has_tools(&self, name: &str) -> bool {
+        self.effective()
+            .get("tools")
+            .and_then(|all| all.get(name))
+            .is_some()
+    }
+
     /// Lets operators grant approvals, signed with this key.
     #[must_use]
     pub fn with_approvals(self, key: ApprovalKey) -> Console {

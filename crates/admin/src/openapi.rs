@@ -99,6 +99,7 @@ fn new_key() -> Value {
             "models": texts,
             "endpoints": { "type": "array", "items": { "type": "string" }, "examples": [["/v1/chat/completions"]] },
             "networks": { "type": "array", "items": { "type": "string" }, "examples": [["10.0.0.0/8"]] },
+            "tools": { "type": "string", "description": "the tool policy; that of the user, team or organisation where none is given, or `default`" },
             "rpm": count, "tpm": count, "concurrency": count,
             "budget": { "type": "string", "examples": ["5 USD/day"] },
             "expires_ms": { "type": "integer", "description": "milliseconds since 1970 UTC" },

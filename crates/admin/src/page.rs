@@ -164,7 +164,7 @@ pub(crate) async fn console(
     for stored in &records {
         row(&mut body, &stored.record, &keys);
     }
-    body.push_str("</table><h2>Keys</h2><table><tr><th>Name<th>Key<th>Organisation<th>Team<th>User<th>Profile<th>Id<th>Last used<th>State</tr>");
+    body.push_str("</table><h2>Keys</h2><table><tr><th>Name<th>Key<th>Organisation<th>Team<th>User<th>Profile<th>Tools<th>Id<th>Last used<th>State</tr>");
     for key in &keys {
         let who = &key.principal;
         let state = match (key.revoked_ms, key.is_live(now_ms())) {
@@ -174,7 +174,7 @@ pub(crate) async fn console(
         };
         let _ = write!(
             body,
-            "<tr><td>{}<td><code>{}…</code><td>{}<td>{}<td>{}<td>{}<td><code>{}</code><td>{}<td>{state}</tr>",
+            "<tr><td>{}<td><code>{}…</code><td>{}<td>{}<td>{}<td>{}<td>{}<td><code>{}</code><td>{}<td>{state}</tr>",
             Safe(&who.name),
             Safe(&key.prefix),
             Safe(who.org.as_deref().unwrap_or("–")),
@@ -184,6 +184,7 @@ pub(crate) async fn console(
                 _ => who.user.as_deref().unwrap_or("–"),
             }),
             Safe(who.profile.as_deref().unwrap_or("–")),
+            Safe(who.tools.as_deref().unwrap_or("–")),
             Safe(who.key.as_str()),
             ago(key.used_ms, now_ms())
         );

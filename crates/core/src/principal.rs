@@ -134,7 +134,13 @@ impl Glob {
     /// Whether the whole of `name` fits. Linear in the name for each `*`; case matters.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let (mut rest, mut pieces) = (name, self.0.split('*'));
+        Glob::fits(&self.0, name)
+    }
+
+    /// The same, of a pattern that is no value of its own.
+    #[must_use]
+    pub fn fits(pattern: &str, name: &str) -> bool {
+        let (mut rest, mut pieces) = (name, pattern.split('*'));
         let Some(first) = pieces.next() else {
             return name.is_empty();
         };

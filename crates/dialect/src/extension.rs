@@ -23,14 +23,18 @@ pub(crate) fn check(document: &Document, object: NodeId) -> Result<(), Malformed
             "origin" | "source" => Sort::String,
             "session" | "prompt" | "approval" if is_top => Sort::String,
             "variables" if is_top => Sort::Object,
+            "approval_wait" if is_top => Sort::Number,
             _ if is_top => {
-                return shape("` may have session, prompt, variables, approval, origin and source");
+                return shape(
+                    "` may have session, prompt, variables, approval, approval_wait, origin and source",
+                );
             }
             _ => return shape("` may have origin and source here"),
         };
         if document.sort(value) != expected {
             let kind = match expected {
                 Sort::String => "a string",
+                Sort::Number => "a number",
                 _ => "an object",
             };
             return shape(&format!(".{name}` must be {kind}"));
@@ -57,7 +61,7 @@ mod tests {
     #[test]
     fn misspelled_words_are_refused() {
         for fine in [
-            r#"{"portcullis": {"session": "s", "prompt": "p", "variables": {"a": [1]}, "approval": "x"}}"#,
+            r#"{"portcullis": {"session": "s", "prompt": "p", "variables": {"a": [1]}, "approval": "x", "approval_wait": 30}}"#,
             r#"[{"portcullis": {"origin": "untrusted", "source": "rag:1"}}]"#,
             r#"[{"portcullis": {}}]"#,
             "{}",
@@ -67,6 +71,10 @@ mod tests {
         for (wrong, says) in [
             (r#"{"portcullis": "untrusted"}"#, "must be an object"),
             (r#"{"portcullis": {"prompts": "p"}}"#, "may have session"),
+            (
+                r#"{"portcullis": {"approval_wait": "30"}}"#,
+                "`portcullis.approval_wait` must be a number",
+            ),
             (
                 r#"[{"portcullis": {"prompt": "p"}}]"#,
                 "may have origin and source here",

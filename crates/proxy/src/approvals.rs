@@ -47,6 +47,8 @@ pub(crate) struct Approving {
     who: Arc<Principal>,
     request: RequestId,
     granted: Option<Granted>,
+    /// How long a call of a reply may be held for a person to decide.
+    patience: Duration,
 }
 
 /// A grant that the client brought. It is taken when the request comes, so that no other can use it, and given back if the call was
@@ -90,7 +92,19 @@ impl Approving {
             who: Arc::clone(who),
             request: request.clone(),
             granted,
+            patience: Duration::ZERO,
         })
+    }
+
+    /// Holds calls of the reply for a person to decide.
+    #[must_use]
+    pub fn waiting(self, patience: Duration) -> Approving {
+        Approving { patience, ..self }
+    }
+
+    /// How long a call of a reply may be held for a person.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     fn binding(&self, tool: &str, arguments: &Value) -> Option<[u8; 32]> {

@@ -2,22 +2,26 @@
 //! its arguments are whole, as the client would get them, and before anything of it has left.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use portcullis_core::{
-    Action, Channel, Decision, Direction, Family, Origin, Principal, RecordedFinding, Severity, Span,
+    Action, Channel, Decision, Direction, Family, Finding, Kind, Located, Origin, Part, Principal,
+    RecordedFinding, Severity, Span,
 };
 use portcullis_dialect::{Document, Exchange, NodeId, Offer, Reading, Sort, Step};
-use portcullis_policy::Mode;
 use portcullis_policy::tools::{
     Answer, CallVerdict, Conversation, Evidence, Offered, Reason, ToolPolicy, Turn, Unknown, judge, may_offer,
 };
+use portcullis_policy::{Mode, Profile};
 use portcullis_store::Approval;
 use serde_json::Value;
 
 use crate::approvals::{Agreed, Approving, Put};
+use crate::calling::{Calling, may_call};
 use crate::record::Record;
 
 /// A tool policy by its name.
@@ -59,6 +63,10 @@ pub(crate) struct ToolGuard {
     who: Arc<Principal>,
     enforces: bool,
     approving: Approving,
+    /// Who is asked for by the operator's policies; where calls are made at a server, that is asked before.
+    calling: Option<Calling>,
+    /// Whether the tool policy is held to, or the operator's policies alone.
+    checks: bool,
     /// The server that the calls are made at, where they are not given to a client but made.
     at: Option<Arc<str>>,
 }
@@ -68,8 +76,8 @@ impl ToolGuard {
     /// the request: a conversation that the provider keeps, what its own tools find.
     pub fn of(
         named: &NamedToolPolicy,
-        who: &Arc<Principal>,
-        mode: Mode,
+        calling: Calling,
+        profile: &Profile,
         exchange: &dyn Exchange,
         reading: &Reading,
         (unseen, approving): (bool, Approving),
@@ -82,9 +90,11 @@ impl ToolGuard {
         Arc::new(ToolGuard {
             name: Arc::clone(&named.name),
             evidence: Evidence::new(Arc::clone(&named.policy), conversation),
-            who: Arc::clone(who),
-            enforces: mode == Mode::Enforce,
+            who: Arc::clone(calling.who()),
+            enforces: profile.mode == Mode::Enforce,
             approving,
+            calling: Some(calling),
+            checks: !profile.danger_tools_unchecked,
             at: None,
         })
     }
@@ -103,6 +113,8 @@ impl ToolGuard {
             who: Arc::clone(who),
             enforces: mode == Mode::Enforce,
             approving,
+            calling: None,
+            checks: true,
             at: Some(Arc::clone(server)),
         })
     }
@@ -110,6 +122,12 @@ impl ToolGuard {
     /// What is decided about a call. Where it comes from is not asked again of one that was judged in the reply that asked for it: there the
     /// whole conversation was before the judge.
     fn verdict(&self, tool: &str, value: Option<&Value>, made: &[String]) -> CallVerdict {
+        if !self.checks {
+            return CallVerdict {
+                answer: Answer::Allow,
+                reasons: Vec::new(),
+            };
+        }
         let Some(value) = value else {
             return unreadable();
         };
@@ -124,6 +142,15 @@ impl ToolGuard {
             verdict.answer = strictest.unwrap_or(Answer::Allow);
         }
         verdict
+    }
+
+    /// What of the operator's policies denies a call; nothing where they permit it.
+    fn forbids(&self, tool: &str, arguments: &Value) -> Vec<String> {
+        let Some(calling) = self.calling.as_ref().filter(|calling| calling.has_policies()) else {
+            return Vec::new();
+        };
+        let nature = self.evidence.nature(tool, arguments);
+        may_call(calling, None, tool, nature).err().unwrap_or_default()
     }
 
     /// Settles a call that is made at a server: nothing where it may be made, else what is told in its place. A person who is asked may be
@@ -154,19 +181,67 @@ impl ToolGuard {
             }
         }
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        note(self, tool, &verdict, agreed.is_some(), &mut record);
+        note(
+            self,
+            tool,
+            &verdict,
+            (self.enforces, agreed.is_some()),
+            &mut record,
+        );
         if verdict.answer == Answer::Allow || !self.enforces || agreed.is_some() {
             return Ok(agreed);
         }
         Err(told(tool, &verdict, asked.as_deref()))
     }
 
+    /// Values in what others wrote that no call could send anything to, where the policy of an offered tool says that the model does not
+    /// read them.
+    pub fn unusable(&self, reading: &Reading) -> Vec<Located> {
+        let sanitising = self
+            .evidence
+            .sanitising()
+            .filter(|_| self.enforces && self.checks);
+        let Some(sanitising) = sanitising else {
+            return Vec::new();
+        };
+        let is_others = |origin| matches!(origin, Origin::ToolResult | Origin::Document | Origin::Unknown);
+        let parts = reading.parts().filter(|part| is_others(part.origin));
+        let of = |part: Part<'_>| {
+            let unusable = sanitising.unusable(part.text).into_iter();
+            let located = unusable.map(|range| Located {
+                part: part.id,
+                channel: part.channel,
+                origin: part.origin,
+                finding: Finding {
+                    kind: Kind::new("flow.sanitised"),
+                    family: Family::Tool,
+                    span: Span::new(range.start, range.end),
+                    severity: Severity::Medium,
+                    score: 1.0,
+                    target: None,
+                },
+                piece: 0,
+            });
+            located.collect::<Vec<_>>()
+        };
+        parts.flat_map(of).collect()
+    }
+
+    /// The name of the tool policy.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The tool of a request that may not be offered, if there is one: what says so, and its name.
-    pub fn refuses_offer(&self, offers: &[Offer]) -> Option<(String, String)> {
+    pub fn refuses_offer(&self, offers: &[Offer]) -> Option<(Vec<String>, String)> {
         offers.iter().find_map(|offer| {
-            let why = may_offer(self.evidence.policy(), &self.who, &offer.name, offer.provided).err()?;
             let tool: String = offer.name.chars().take(100).collect();
-            Some((format!("tools.{}.{tool}: {why}", self.name), tool))
+            let may = may_offer(self.evidence.policy(), &self.who, &offer.name, offer.provided);
+            let by = match may {
+                Err(why) if self.checks => vec![format!("tools.{}.{tool}: {why}", self.name)],
+                _ => self.forbids(&offer.name, &Value::Null),
+            };
+            (!by.is_empty()).then_some((by, tool))
         })
     }
 }
@@ -213,6 +288,35 @@ fn conversation(exchange: &dyn Exchange, reading: &Reading) -> Conversation {
     }
 }
 
+/// What is done about a call of a reply.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    /// It goes through.
+    Passes,
+    /// It does not; what is told in its place.
+    Told(Arc<str>),
+    /// A person is waited for.
+    Waits,
+}
+
+/// What a person is asked while the reply is held.
+struct Question {
+    /// The call, by its place among those that were judged.
+    at: usize,
+    approval: Approval,
+    verdict: CallVerdict,
+    value: Value,
+}
+
+/// What became of a question: the person's agreement, or the id under which it stands.
+type Answered = Vec<(Question, Put)>;
+
+/// What is awaited while a reply is held.
+pub(crate) type Awaited = Pin<Box<dyn Future<Output = Answers> + Send>>;
+
+/// What persons said to the questions of a reply.
+pub(crate) struct Answers(Answered);
+
 /// The calls of one reply so far.
 pub(crate) struct Calls {
     guard: Arc<ToolGuard>,
@@ -221,13 +325,17 @@ pub(crate) struct Calls {
     made: Vec<String>,
     /// What a person is to be asked, and is not kept yet.
     asked: Vec<Approval>,
+    /// What a person is asked while the reply is held, and whom nobody is waiting for yet.
+    questions: Vec<Question>,
+    /// Until when it may be held.
+    until: Option<Instant>,
 }
 
 /// A call that was judged. What is said of it again is the same call.
 struct Judged {
     tool: String,
     arguments: String,
-    told: Option<Arc<str>>,
+    word: Word,
 }
 
 impl Calls {
@@ -237,45 +345,137 @@ impl Calls {
             judged: Vec::new(),
             made: Vec::new(),
             asked: Vec::new(),
+            questions: Vec::new(),
+            until: None,
         }
     }
 
-    /// Judges a call; what the client is told in its place, if it may not go through.
-    pub fn judge(&mut self, tool: &str, arguments: &str, record: &mut Record) -> Option<Arc<str>> {
+    /// Judges a call.
+    pub fn judge(&mut self, tool: &str, arguments: &str, record: &mut Record) -> Word {
         let known = self
             .judged
             .iter()
             .find(|known| known.tool == tool && known.arguments == arguments);
         if let Some(known) = known {
-            return known.told.clone();
+            return known.word.clone();
         }
         let value = read(arguments, self.guard.evidence.takes_text(tool));
-        let verdict = self.guard.verdict(tool, value.as_ref(), &self.made);
+        let mut verdict = self.guard.verdict(tool, value.as_ref(), &self.made);
+        // As everything that these policies deny, whatever the mode of the profile is.
+        let forbidden = self.guard.forbids(tool, value.as_ref().unwrap_or(&Value::Null));
+        let enforces = self.guard.enforces || !forbidden.is_empty();
+        if !forbidden.is_empty() {
+            verdict.answer = Answer::Deny;
+            verdict
+                .reasons
+                .push(denied("tool.policy", "no policy lets it be called"));
+            record.audit.denied_by.extend(forbidden);
+        }
         let asks = value
             .as_ref()
-            .filter(|_| verdict.answer == Answer::Ask && self.guard.enforces);
+            .filter(|_| verdict.answer == Answer::Ask && enforces);
         let agreed = asks.is_some_and(|value| self.guard.approving.has(tool, value));
-        note(&self.guard, tool, &verdict, agreed, record);
-        let passes = verdict.answer == Answer::Allow || !self.guard.enforces || agreed;
-        let told = (!passes).then(|| {
-            let asked =
-                asks.and_then(|value| self.guard.approving.ask(tool, value, arguments, &verdict.reasons));
-            let told = told(tool, &verdict, asked.as_ref().map(|asked| asked.id.as_str()));
-            self.asked.extend(asked);
-            Arc::from(told)
-        });
+        if let (Some(value), false) = (asks, agreed)
+            && self.may_wait()
+            && let Some(approval) = self.guard.approving.ask(tool, value, arguments, &verdict.reasons)
+        {
+            // What another call may follow is not known before somebody has decided: it is taken for made.
+            self.made.push(tool.to_owned());
+            self.questions.push(Question {
+                at: self.judged.len(),
+                approval,
+                verdict,
+                value: value.clone(),
+            });
+            return self.knows(tool, arguments, Word::Waits);
+        }
+        note(&self.guard, tool, &verdict, (enforces, agreed), record);
+        let passes = verdict.answer == Answer::Allow || !enforces || agreed;
         if passes {
             self.made.push(tool.to_owned());
             if let (true, Some(value)) = (self.guard.enforces, &value) {
                 self.guard.approving.vet(tool, value);
             }
+            return self.knows(tool, arguments, Word::Passes);
         }
+        let asked = asks.and_then(|value| self.guard.approving.ask(tool, value, arguments, &verdict.reasons));
+        let told = told(tool, &verdict, asked.as_ref().map(|asked| asked.id.as_str()));
+        self.asked.extend(asked);
+        self.knows(tool, arguments, Word::Told(Arc::from(told)))
+    }
+
+    fn knows(&mut self, tool: &str, arguments: &str, word: Word) -> Word {
         self.judged.push(Judged {
             tool: tool.to_owned(),
             arguments: arguments.to_owned(),
-            told: told.clone(),
+            word: word.clone(),
         });
-        told
+        word
+    }
+
+    /// Whether time is left to wait for a person.
+    fn may_wait(&mut self) -> bool {
+        let patience = self.guard.approving.patience();
+        let now = Instant::now();
+        let until = *self
+            .until
+            .get_or_insert_with(|| now.checked_add(patience).unwrap_or(now));
+        until > now
+    }
+
+    /// Puts the questions that there are before persons and waits for them; nothing where there are none.
+    pub fn await_persons(&mut self) -> Option<Awaited> {
+        let questions = std::mem::take(&mut self.questions);
+        if questions.is_empty() {
+            return None;
+        }
+        let guard = Arc::clone(&self.guard);
+        let patience = self.until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        Some(Box::pin(async move {
+            let asked = questions.into_iter().map(|question| async {
+                let put = guard.approving.put(question.approval.clone(), patience).await;
+                (question, put)
+            });
+            Answers(join_all(asked).await)
+        }))
+    }
+
+    /// Takes what persons said: every call that waited now goes through or does not.
+    pub fn answered(&mut self, answers: Answers, record: &mut Record) {
+        for (question, put) in answers.0 {
+            let Some(judged) = self.judged.get_mut(question.at) else {
+                continue;
+            };
+            let tool = judged.tool.clone();
+            let (agreed, id) = match put {
+                Put::Agreed(agreed) => (Some(agreed), None),
+                Put::Asked(id) => (None, Some(id)),
+                Put::Nowhere => (None, None),
+            };
+            note(
+                &self.guard,
+                &tool,
+                &question.verdict,
+                (true, agreed.is_some()),
+                record,
+            );
+            match agreed {
+                Some(agreed) => {
+                    agreed.is_used();
+                    judged.word = Word::Passes;
+                    self.guard.approving.vet(&tool, &question.value);
+                }
+                None => {
+                    let told = told(&tool, &question.verdict, id.as_deref());
+                    judged.word = Word::Told(Arc::from(told));
+                    if let Some(at) = self.made.iter().rposition(|made| *made == tool) {
+                        self.made.remove(at);
+                    }
+                }
+            }
+        }
     }
 
     /// What a person is to be asked. It is to be kept before what is told of it leaves.
@@ -296,7 +496,10 @@ impl Calls {
         whole
             .filter_map(|act| {
                 let arguments = act.arguments.map_or("", |node| written(document, node));
-                Some((act.node, self.judge(&act.name, arguments, record)?))
+                match self.judge(&act.name, arguments, record) {
+                    Word::Told(told) => Some((act.node, told)),
+                    Word::Passes | Word::Waits => None,
+                }
             })
             .collect()
     }
@@ -329,23 +532,34 @@ fn read(arguments: &str, takes_text: bool) -> Option<Value> {
 fn unreadable() -> CallVerdict {
     CallVerdict {
         answer: Answer::Deny,
-        reasons: vec![Reason {
-            rule: "tool.arguments",
-            answer: Answer::Deny,
-            path: String::new(),
-            value: String::new(),
-            whence: None,
-            why: "its arguments cannot be read".to_owned(),
-        }],
+        reasons: vec![denied("tool.arguments", "its arguments cannot be read")],
+    }
+}
+
+/// Why a call is denied as a whole.
+fn denied(rule: &'static str, why: &str) -> Reason {
+    Reason {
+        rule,
+        answer: Answer::Deny,
+        path: String::new(),
+        value: String::new(),
+        whence: None,
+        why: why.to_owned(),
     }
 }
 
 /// Records why a call does not simply go through.
-fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, agreed: bool, record: &mut Record) {
+fn note(
+    guard: &ToolGuard,
+    tool: &str,
+    verdict: &CallVerdict,
+    (enforces, agreed): (bool, bool),
+    record: &mut Record,
+) {
     let tool: String = tool.chars().take(100).collect();
     for reason in &verdict.reasons {
         let action = match reason.answer {
-            _ if !guard.enforces || agreed => Action::Flag,
+            _ if !enforces || agreed => Action::Flag,
             Answer::Allow => Action::Flag,
             Answer::Ask | Answer::Sanitise | Answer::Deny => Action::Block,
         };
@@ -370,7 +584,7 @@ fn note(guard: &ToolGuard, tool: &str, verdict: &CallVerdict, agreed: bool, reco
         });
     }
     if verdict.answer != Answer::Allow && !agreed {
-        let decision = if guard.enforces {
+        let decision = if enforces {
             Decision::Redact
         } else {
             Decision::Observe

@@ -142,6 +142,8 @@ pub struct CertificateRule {
     pub roles: Vec<String>,
     /// The profile that applies, if there is one for these certificates.
     pub profile: Option<String>,
+    /// The tool policy that applies, if there is one for them.
+    pub tools: Option<String>,
     /// Models that may be named; empty means all.
     pub models: Vec<Glob>,
 }
@@ -157,6 +159,7 @@ impl CertificateRule {
         principal.user.clone_from(&self.user);
         principal.roles.clone_from(&self.roles);
         principal.profile.clone_from(&self.profile);
+        principal.tools.clone_from(&self.tools);
         principal.models.clone_from(&self.models);
         principal
     }
@@ -190,6 +193,8 @@ pub struct Timeouts {
     pub total: Duration,
     /// For a client to take the next piece of a reply.
     pub client: Duration,
+    /// For a person to decide about a call that a client waits for.
+    pub approval: Duration,
 }
 
 impl Default for Timeouts {
@@ -200,6 +205,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(120),
             total: Duration::from_secs(600),
             client: Duration::from_secs(60),
+            approval: Duration::from_secs(300),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod alerts;
 mod approvals;
 mod body;
+mod calling;
 mod calls;
 mod door;
 mod enforce;

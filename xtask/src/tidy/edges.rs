@@ -63,6 +63,7 @@ static ROOMS: &[Room] = &[
         ours: &["core"],
         others: Others::Only(&[
             "cedar-policy",
+            "memchr",
             "miette",
             "regex-automata",
             "saphyr-parser",

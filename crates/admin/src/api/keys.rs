@@ -35,6 +35,7 @@ struct Asked {
     endpoints: Vec<Glob>,
     #[serde(default)]
     networks: Vec<Network>,
+    tools: Option<String>,
     rpm: Option<u32>,
     tpm: Option<u32>,
     concurrency: Option<u32>,
@@ -57,7 +58,7 @@ pub(crate) fn shown(key: &KeyRecord, now_ms: u64) -> Value {
     json!({
         "id": who.key, "name": who.name, "kind": who.kind, "org": who.org, "team": who.team, "user": who.user,
         "roles": who.roles, "profile": who.profile, "models": who.models, "endpoints": who.endpoints,
-        "networks": who.networks, "limits": who.limits, "prefix": key.prefix, "created_ms": key.created_ms,
+        "networks": who.networks, "tools": who.tools, "limits": who.limits, "prefix": key.prefix, "created_ms": key.created_ms,
         "rotated_ms": key.rotated_ms, "prior_until_ms": key.prior_until_ms, "expires_ms": key.expires_ms,
         "revoked_ms": key.revoked_ms, "used_ms": key.used_ms, "live": key.is_live(now_ms),
     })
@@ -95,6 +96,10 @@ pub(crate) async fn create(
     if let Some(profile) = profile.filter(|profile| !console.has_profile(profile)) {
         return Err(ApiError::Invalid(format!("there is no profile {profile:?}")));
     }
+    let tools = asked.tools.as_ref();
+    if let Some(tools) = tools.filter(|tools| !console.has_tools(tools)) {
+        return Err(ApiError::Invalid(format!("there is no tool policy {tools:?}")));
+    }
     if [asked.rpm, asked.tpm, asked.concurrency].contains(&Some(0)) {
         return Err(ApiError::Invalid(
             "a limit of 0 would let nothing in: revoke the key instead".to_owned(),
@@ -114,7 +119,7 @@ pub(crate) async fn create(
         models: asked.models,
         endpoints: asked.endpoints,
         networks: asked.networks,
-        tools: None,
+        tools: asked.tools,
         limits: Limits {
             rpm: asked.rpm,
             tpm: asked.tpm,

@@ -59,7 +59,7 @@ impl Admin {
 
     async fn of(operators: Option<Arc<dyn Operators>>) -> Admin {
         let store = portcullis_store::open("sqlite::memory:").await.unwrap();
-        let effective = json!({ "listen": "127.0.0.1:8080", "profiles": { "closed": {} } });
+        let effective = json!({ "listen": "127.0.0.1:8080", "profiles": { "closed": {} }, "tools": { "crm-agent": { "file": "crm-agent.yaml" } } });
         let token = Token::new(Secret::new(TOKEN.to_owned()));
         let metrics = || "portcullis_requests_total 7\n# EOF\n".to_owned();
         let mut console = Console::new(token, Arc::clone(&store), metrics, effective)

@@ -9,7 +9,7 @@ use crate::client::Admin;
 async fn a_key_lives_from_its_making_to_its_end() {
     let admin = Admin::start().await;
     let ring = Keyring::load(admin.store.clone()).await.unwrap();
-    let asked = json!({ "name": "web", "team": "free", "profile": "closed", "models": ["gpt-*"], "rpm": 5,
+    let asked = json!({ "name": "web", "team": "free", "profile": "closed", "models": ["gpt-*"], "tools": "crm-agent", "rpm": 5,
                         "budget": "5 USD/day" });
     let made = admin.ask("POST", "/api/v1/keys", &asked.to_string()).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -21,10 +21,12 @@ async fn a_key_lives_from_its_making_to_its_end() {
         (who.team.as_deref(), who.profile.as_deref(), who.limits.rpm),
         (Some("free"), Some("closed"), Some(5))
     );
+    assert_eq!(who.tools.as_deref(), Some("crm-agent"));
 
     let listed = admin.ask("GET", "/api/v1/keys", "").await;
     assert!(!listed.body.contains(text), "a key's text is shown once");
     assert_eq!(listed.json()["keys"][0]["live"], true);
+    assert_eq!(listed.json()["keys"][0]["tools"], "crm-agent");
 
     let id = made["id"].as_str().unwrap();
     let rotated = admin
@@ -85,6 +87,7 @@ async fn what_cannot_be_meant_is_refused_with_a_reason() {
         (r#"{"name":"a","rpm":0}"#, 400, "revoke"),
         (r#"{"name":"a","budget":"5 EUR/day"}"#, 400, "USD"),
         (r#"{"name":"a","profile":"nowhere"}"#, 400, "nowhere"),
+        (r#"{"name":"a","tools":"nowhere"}"#, 400, "nowhere"),
         (r#"{"name":"a","models":[""]}"#, 400, "pattern"),
         (r#"{"name":"a","expires_ms":1}"#, 400, "past"),
         (r#"{"name":"a","networks":["10.0.0.1/8"]}"#, 400, "10.0.0.0/8"),

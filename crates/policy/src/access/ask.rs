@@ -55,6 +55,16 @@ pub(super) fn key(question: &Question<'_>, circumstantial: bool) -> String {
                 put(text);
             }
         }
+        Resource::Tool {
+            name,
+            server,
+            class,
+            impact,
+        } => {
+            for text in [Some("tool"), Some(name), server, Some(class), Some(impact)] {
+                put(text);
+            }
+        }
         Resource::Admin { path, method } => {
             for text in ["admin", path, method] {
                 put(Some(text));
@@ -179,6 +189,19 @@ fn asked(resource: &Resource<'_>, entities: &mut Vec<Entity>) -> Option<EntityUi
         Resource::Admin { path, method } => {
             let told = texts(&[("method", method)]);
             (uid("AdminResource", path)?, told, HashSet::new())
+        }
+        Resource::Tool {
+            name,
+            server,
+            class,
+            impact,
+        } => {
+            let server = given("McpServer", server)?;
+            if let Some(server) = &server {
+                entities.push(Entity::new_no_attrs(server.clone(), HashSet::new()));
+            }
+            let told = texts(&[("name", name), ("class", class), ("impact", impact)]);
+            (uid("Tool", name)?, told, server.into_iter().collect())
         }
         Resource::Model { name, upstream } => {
             let upstream = given("Upstream", upstream)?;

@@ -34,6 +34,8 @@ pub enum Act {
     InvokeModel,
     /// Send a system or developer text.
     SendSystemPrompt,
+    /// Have a model call a tool.
+    CallTool,
     /// See something of the operators' side.
     ReadAdmin,
     /// Change something there.
@@ -42,10 +44,11 @@ pub enum Act {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Act; 5] = [
+    pub const ALL: [Act; 6] = [
         Act::UseEndpoint,
         Act::InvokeModel,
         Act::SendSystemPrompt,
+        Act::CallTool,
         Act::ReadAdmin,
         Act::ChangeAdmin,
     ];
@@ -57,6 +60,7 @@ impl Act {
             Act::UseEndpoint => "use_endpoint",
             Act::InvokeModel => "invoke_model",
             Act::SendSystemPrompt => "send_system_prompt",
+            Act::CallTool => "call_tool",
             Act::ReadAdmin => "read_admin",
             Act::ChangeAdmin => "change_admin",
         }
@@ -112,6 +116,17 @@ pub enum Resource<'a> {
         name: &'a str,
         /// The upstream that it goes to, where it goes to one.
         upstream: Option<&'a str>,
+    },
+    /// A tool.
+    Tool {
+        /// Its name.
+        name: &'a str,
+        /// The server that has it, where it is one's.
+        server: Option<&'a str>,
+        /// What it does, in a word.
+        class: &'a str,
+        /// How bad it is where it goes wrong, in a word.
+        impact: &'a str,
     },
     /// A route of the operators' side.
     Admin {

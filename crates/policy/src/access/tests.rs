@@ -224,6 +224,67 @@ fn texts_of_any_sort_are_only_texts() {
     }
 }
 
+fn calls<'a>(team: &'a str, server: Option<&'a str>, name: &'a str, class: &'a str) -> Question<'a> {
+    Question {
+        act: Act::CallTool,
+        resource: Resource::Tool {
+            name,
+            server,
+            class,
+            impact: if name.starts_with("delete") {
+                "irreversible"
+            } else {
+                "high"
+            },
+        },
+        ..model(subject(Some(team), &[]), "")
+    }
+}
+
+#[test]
+fn tools_are_called_by_whom_policies_let() {
+    let access = read(
+        r#"
+        @id("all") permit (principal, action, resource);
+        @id("free-reads") forbid (principal in Team::"free", action == Action::"call_tool", resource)
+          unless { resource.class == "read" };
+        @id("no-deleting-at-crm") forbid (principal, action == Action::"call_tool", resource in McpServer::"crm")
+          when { resource.name like "delete_*" && resource.impact == "irreversible" };
+        @id("no-post") forbid (principal, action == Action::"call_tool", resource == Tool::"post");
+        "#,
+    );
+    for (team, server, name, class, by) in [
+        ("paid", None, "send", "write", None),
+        ("free", None, "send", "write", Some("free-reads")),
+        ("free", None, "get", "read", None),
+        ("paid", None, "delete_row", "write", None),
+        (
+            "paid",
+            Some("crm"),
+            "delete_row",
+            "write",
+            Some("no-deleting-at-crm"),
+        ),
+        ("paid", Some("mail"), "delete_row", "write", None),
+        ("paid", Some("mail"), "post", "read", Some("no-post")),
+        ("paid", None, "post", "read", Some("no-post")),
+    ] {
+        for _ in 0..2 {
+            let answer = access.ask(&calls(team, server, name, class));
+            assert!(answer.failed.is_empty());
+            let by: Vec<String> = by.iter().map(|by| format!("policy.{by}")).collect();
+            assert_eq!(answer.denied_by(Act::CallTool), by, "{team} {server:?} {name}");
+        }
+    }
+    let access = read(r#"permit (principal, action == Action::"invoke_model", resource);"#);
+    let answer = access.ask(&calls("paid", None, "get", "read"));
+    assert_eq!(answer.denied_by(Act::CallTool), ["no policy permits call_tool"]);
+    // A tool of a server is another than one of the same name that a client brings.
+    let key = |server| ask::key(&calls("paid", server, "get", "read"), false);
+    assert_ne!(key(None), key(Some("crm")));
+    assert_ne!(key(Some("")), key(None));
+}
+
 fn looks<'a>(act: Act, path: &'a str, roles: &'a [String], issuer: &'a str) -> Question<'a> {
     Question {
         subject: Subject {

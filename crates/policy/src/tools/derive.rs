@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::conversation::Offered;
-use super::rule::{Class, Impact, ResultRule, Sink};
+use super::rule::{Class, Impact, Sink};
 use super::sort::Sort;
-use super::verbs::{Does, Verb, words};
+use super::verbs::{Does, Verb, joined, words};
 
 /// What is derived of a tool.
 #[derive(Clone, Debug)]
@@ -31,23 +31,11 @@ const MAX_DEPTH: usize = 6;
 #[must_use]
 pub fn tool(name: &str, offered: Option<&Offered>, given: &[(String, String)]) -> Derived {
     let mut fields = Fields::default();
-    if let Some(offered) = offered {
-        fields.walk("", &offered.schema, &offered.schema, 0);
-    }
+    fields.all(offered);
     for (path, _) in given {
         fields.given(path);
     }
-    let orders = fields.orders;
-    let does = match does(name) {
-        // Whoever may write the statement or the command writes more than what reads.
-        Does::Reads if orders => Does::Writes,
-        does => does,
-    };
-    let class = match does {
-        Does::Reads if fields.sinks.values().any(|sink| sink.rule().sort == Sort::Url) => Class::Fetch,
-        Does::Reads => Class::Read,
-        Does::Writes | Does::Destroys => Class::Write,
-    };
+    let (does, class) = fields.class(name);
     if class == Class::Fetch {
         fields.sinks.retain(|_, sink| sink.rule().sort == Sort::Url);
     }
@@ -65,6 +53,20 @@ pub fn tool(name: &str, offered: Option<&Offered>, given: &[(String, String)]) -
         },
         content: fields.content,
     }
+}
+
+/// The same of the class alone.
+#[must_use]
+pub fn class(name: &str, offered: Option<&Offered>) -> Class {
+    if does(name) != Does::Reads {
+        return Class::Write;
+    }
+    let mut fields = Fields {
+        is_for_class: true,
+        ..Fields::default()
+    };
+    fields.all(offered);
+    fields.class(name).1
 }
 
 /// What a tool does, by its name: the first verb counts, and a verb behind it that destroys.
@@ -100,58 +102,89 @@ struct Fields {
     content: Vec<String>,
     /// Whether an argument is a program: a command, a statement, code.
     orders: bool,
+    /// Whether an argument says where something is read from.
+    fetches: bool,
+    /// Whether nothing else is asked for.
+    is_for_class: bool,
 }
 
 impl Fields {
+    fn all(&mut self, offered: Option<&Offered>) {
+        if let Some(offered) = offered {
+            self.walk(&mut String::new(), &offered.schema, &offered.schema, 0);
+        }
+    }
+
+    /// What a tool with these arguments does.
+    fn class(&self, name: &str) -> (Does, Class) {
+        let does = match does(name) {
+            // Whoever may write the statement or the command writes more than what reads.
+            Does::Reads if self.orders => Does::Writes,
+            does => does,
+        };
+        let class = match does {
+            Does::Reads if self.fetches => Class::Fetch,
+            Does::Reads => Class::Read,
+            Does::Writes | Does::Destroys => Class::Write,
+        };
+        (does, class)
+    }
+
     /// Looks at the members that an object may have.
-    fn walk(&mut self, path: &str, schema: &Json, root: &Json, depth: usize) {
+    fn walk(&mut self, path: &mut String, schema: &Json, root: &Json, depth: usize) {
         if depth > MAX_DEPTH {
             return;
         }
         let deeper = depth.saturating_add(1);
+        let length = path.len();
         for schema in variants(schema, root) {
             let Some(properties) = schema.get("properties").and_then(Json::as_object) else {
                 continue;
             };
             for (name, member) in properties {
-                let here = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
-                self.member(&here, name, member, root, deeper);
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(name);
+                self.member(path, name, member, root, deeper);
+                path.truncate(length);
             }
         }
     }
 
-    fn member(&mut self, path: &str, name: &str, schema: &Json, root: &Json, depth: usize) {
+    fn member(&mut self, path: &mut String, name: &str, schema: &Json, root: &Json, depth: usize) {
         if depth > MAX_DEPTH {
             return;
         }
         let deeper = depth.saturating_add(1);
-        let key = words(name).join("_");
-        let sort = sort_of(&key);
+        let length = path.len();
         let mut is_plain = true;
         for schema in variants(schema, root) {
             if let Some(items) = schema.get("items") {
                 is_plain = false;
-                self.member(&format!("{path}[]"), name, items, root, deeper);
+                path.push_str("[]");
+                self.member(path, name, items, root, deeper);
+                path.truncate(length);
             }
             if schema.get("properties").is_some() {
                 is_plain = false;
                 self.walk(path, schema, root, deeper);
             }
         }
-        if !is_plain {
-            return;
+        if is_plain {
+            let key = &*joined(name);
+            self.add(path, key, sort_of(key));
         }
-        self.add(path, &key, sort);
     }
 
     fn add(&mut self, path: &str, key: &str, sort: Option<Sort>) {
+        self.orders |= sort == Some(Sort::Text);
+        self.fetches |= sort == Some(Sort::Url);
+        if self.is_for_class {
+            return;
+        }
         match sort {
             Some(sort) => {
-                self.orders |= sort == Sort::Text;
                 self.sinks.insert(path.to_owned(), Sink::Sort(sort));
             }
             None if is_content(key) && !self.content.iter().any(|known| known == path) => {
@@ -167,24 +200,21 @@ impl Fields {
             return;
         }
         let name = path.trim_end_matches("[]").rsplit('.').next().unwrap_or(path);
-        let key = words(name.trim_end_matches("[]")).join("_");
-        self.add(path, &key, sort_of(&key));
+        let key = &*joined(name.trim_end_matches("[]"));
+        self.add(path, key, sort_of(key));
     }
 }
 
 /// A schema and what it stands for or may be instead.
-fn variants<'s>(schema: &'s Json, root: &'s Json) -> Vec<&'s Json> {
-    let mut all = vec![schema];
-    for key in ["anyOf", "oneOf", "allOf"] {
-        all.extend(schema.get(key).and_then(Json::as_array).into_iter().flatten());
-    }
-    let refers = |schema: &&Json| {
-        let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
-        root.pointer(pointer)
-    };
-    let referred: Vec<&Json> = all.iter().filter_map(refers).collect();
-    all.extend(referred);
-    all
+fn variants<'s>(schema: &'s Json, root: &'s Json) -> impl Iterator<Item = &'s Json> {
+    let instead = ["anyOf", "oneOf", "allOf"]
+        .into_iter()
+        .filter_map(|key| schema.get(key)?.as_array())
+        .flatten();
+    std::iter::once(schema).chain(instead).flat_map(move |schema| {
+        let referred = || root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?);
+        std::iter::once(schema).chain(referred())
+    })
 }
 
 /// What an argument of such a name decides, if it decides who or what is touched.
@@ -347,17 +377,11 @@ const CLOCK: &[&str] = &[
     "compute",
 ];
 
-/// What results of a tool without a rule are worth.
+/// Whether nobody else writes what a tool without a rule returns.
 #[must_use]
-pub fn results(name: &str) -> ResultRule {
+pub fn is_harmless(name: &str) -> bool {
     let words = words(name);
-    ResultRule {
-        trusted: BTreeMap::new(),
-        known: BTreeMap::new(),
-        located_by: None,
-        harmless: !words.is_empty() && words.iter().all(|word| CLOCK.contains(&word.as_str())),
-        private: None,
-    }
+    !words.is_empty() && words.iter().all(|word| CLOCK.contains(&word.as_str()))
 }
 
 /// What a field of a result is worth, by its path alone: an identifier is the tool's own, and so is a list of plain names; fields that say who
@@ -368,14 +392,14 @@ pub fn field(class: Class, path: &str, sort: Sort) -> Option<Worth> {
         return None;
     }
     let last = path.rsplit('.').next().unwrap_or(path);
-    let key = words(last.trim_end_matches("[]")).join("_");
+    let key = &*joined(last.trim_end_matches("[]"));
     let is_id = key == "id" || key == "uuid" || key == "guid" || key.ends_with("_id");
     match sort {
         Sort::Id => is_id.then_some(Worth::Trusted),
         Sort::Name if path == "[]" => Some(Worth::Trusted),
         Sort::Name
             if matches!(
-                key.as_str(),
+                key,
                 "sender" | "user" | "username" | "channel" | "author" | "name" | "member" | "members"
             ) =>
         {
@@ -417,8 +441,8 @@ pub fn field(class: Class, path: &str, sort: Sort) -> Option<Worth> {
                 "assignee",
                 "shared_with",
             ];
-            let tail = key.rsplit('_').next().unwrap_or(&key);
-            (says_who.contains(&key.as_str()) || says_who.contains(&tail)).then_some(Worth::Known)
+            let tail = key.rsplit('_').next().unwrap_or(key);
+            (says_who.contains(&key) || says_who.contains(&tail)).then_some(Worth::Known)
         }
     }
 }
@@ -509,7 +533,7 @@ mod tests {
             ("get_day_calendar_events", false),
             ("", false),
         ] {
-            assert_eq!(results(name).harmless, harmless, "{name}");
+            assert_eq!(is_harmless(name), harmless, "{name}");
         }
     }
 

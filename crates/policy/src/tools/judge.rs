@@ -2,6 +2,7 @@
 //! policy in it, the call and who asks.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use portcullis_core::{Glob, Principal};
 use serde_json::Value as Json;
@@ -156,6 +157,8 @@ struct Call<'e> {
     sinks: BTreeMap<String, Sink>,
     content: Vec<String>,
     values: Vec<(String, String)>,
+    /// The values that decide who or what is touched, each with its rule.
+    touched: Vec<(String, String, SinkRule)>,
     reasons: Vec<Reason>,
     /// Whether the user named what is touched.
     named: bool,
@@ -166,13 +169,15 @@ impl<'e> Call<'e> {
         let values = structure::values(arguments);
         let (rule, derived) = evidence.rule(tool, &values);
         let class = rule.and_then(|rule| rule.class).unwrap_or(derived.class);
+        let sinks = rule.and_then(|rule| rule.sinks.clone()).unwrap_or(derived.sinks);
         Call {
             evidence,
+            touched: touched(&sinks, &values),
             tool,
             class,
             impact: rule.and_then(|rule| rule.impact).unwrap_or(derived.impact),
             fixed: rule.and_then(|rule| rule.answer),
-            sinks: rule.and_then(|rule| rule.sinks.clone()).unwrap_or(derived.sinks),
+            sinks,
             content: rule
                 .and_then(|rule| rule.content.clone())
                 .unwrap_or(derived.content),
@@ -312,36 +317,15 @@ impl<'e> Call<'e> {
 
     /// Where the values come from, and whether the call was asked for.
     fn flow(&mut self) {
-        for (path, text, sink) in self.sink_values() {
-            for text in one_by_one(sink.sort, &text) {
-                self.sink(&path, text, &sink);
+        let touched = std::mem::take(&mut self.touched);
+        for (path, text, sink) in &touched {
+            for text in one_by_one(sink.sort, text) {
+                self.sink(path, text, sink);
             }
         }
+        self.touched = touched;
         self.intent();
         self.content();
-    }
-
-    /// The values that decide who or what is touched, each with its rule. Whatever stands under the place of a sink is of the sink: a tool may
-    /// take a text in the place of a list.
-    fn sink_values(&self) -> Vec<(String, String, SinkRule)> {
-        let plain = |path: &str| path.replace("[]", "");
-        let of = |path: &str| {
-            let path = plain(path);
-            self.sinks
-                .iter()
-                .filter(|(sink, _)| {
-                    let sink = plain(sink);
-                    path.strip_prefix(&sink)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                })
-                .max_by_key(|(sink, _)| sink.len())
-                .map(|(_, sink)| sink.rule())
-        };
-        self.values
-            .iter()
-            .filter(|(_, text)| !text.trim().is_empty())
-            .filter_map(|(path, text)| Some((path.clone(), text.clone(), of(path)?)))
-            .collect()
     }
 
     fn sink(&mut self, path: &str, text: &str, rule: &SinkRule) {
@@ -435,10 +419,8 @@ impl<'e> Call<'e> {
 
     /// Whether the user asked for the call: by naming what is touched, by words that the call repeats, by a verb.
     fn intent(&mut self) {
-        if self.is_asked() {
-            return;
-        }
-        if self.impact != Impact::Irreversible && (self.named || self.repeats()) {
+        let may_be_meant = self.impact != Impact::Irreversible;
+        if (may_be_meant && self.named) || self.is_asked() || (may_be_meant && self.repeats()) {
             return;
         }
         let why = format!("the user's last message does not ask for {}", self.tool);
@@ -461,13 +443,12 @@ impl<'e> Call<'e> {
 
     /// Whether an argument besides the sinks is in the user's words: a title, a text that was dictated.
     fn repeats(&self) -> bool {
-        let sinks = self.sink_values();
         self.values.iter().any(|(path, text)| {
             let folded = Folded::of(text);
             folded.as_str().chars().nth(3).is_some()
                 && !folded.as_str().chars().all(char::is_numeric)
-                && !sinks.iter().any(|(sink, ..)| sink == path)
-                && self.evidence.is_typed(&folded)
+                && !self.touched.iter().any(|(sink, ..)| sink == path)
+                && self.evidence.is_typed(folded.text())
         })
     }
 
@@ -484,7 +465,7 @@ impl<'e> Call<'e> {
             .cloned()
             .collect();
         for (path, text) in content {
-            for value in carried(&text) {
+            for (_, value) in carried(&text) {
                 let is_known = |value: &Value| {
                     let origins = self.evidence.origins(value, self.tool);
                     value.sort() == Sort::Email && origins.trusted.is_some()
@@ -521,9 +502,8 @@ impl<'e> Call<'e> {
             return;
         }
         let goes_to_known = {
-            let sinks = self.sink_values();
-            !sinks.is_empty()
-                && sinks.iter().all(|(_, text, rule)| {
+            !self.touched.is_empty()
+                && self.touched.iter().all(|(_, text, rule)| {
                     let origins = self.evidence.origins(&Value::new(rule.sort, text), self.tool);
                     origins.user
                         || origins.system
@@ -546,6 +526,31 @@ impl<'e> Call<'e> {
         );
         self.because("flow.trifecta", answer, None, None, why);
     }
+}
+
+/// The values that are of a sink. Whatever stands under the place of one is of it: a tool may take a text in the place of a list.
+fn touched(sinks: &BTreeMap<String, Sink>, values: &[(String, String)]) -> Vec<(String, String, SinkRule)> {
+    let plain = |path: &str| path.replace("[]", "");
+    let sinks: Vec<(String, &String, &Sink)> = sinks
+        .iter()
+        .map(|(path, sink)| (plain(path), path, sink))
+        .collect();
+    let of = |path: &str| {
+        let path = plain(path);
+        sinks
+            .iter()
+            .filter(|(sink, ..)| {
+                path.strip_prefix(sink.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+            .max_by_key(|(_, written, _)| written.len())
+            .map(|(.., sink)| sink.rule())
+    };
+    values
+        .iter()
+        .filter(|(_, text)| !text.trim().is_empty())
+        .filter_map(|(path, text)| Some((path.clone(), text.clone(), of(path)?)))
+        .collect()
 }
 
 /// The values at a path: `a.b`, and `[]` for every item of a list.
@@ -581,7 +586,7 @@ impl Principals {
 }
 
 impl Origins {
-    fn are(&self, from: From) -> bool {
+    pub(super) fn are(&self, from: From) -> bool {
         match from {
             From::User => self.user,
             From::System => self.system,
@@ -605,26 +610,43 @@ fn one_by_one(sort: Sort, text: &str) -> impl Iterator<Item = &str> {
     pieces.map(str::trim).filter(|piece| !piece.is_empty())
 }
 
-/// Links, addresses and numbers of accounts in a text.
-fn carried(text: &str) -> Vec<Value> {
-    let folded = Folded::of(text);
+/// Links, addresses and numbers of accounts in a text, and where each of them stands.
+pub(super) fn carried(text: &str) -> Vec<(Range<usize>, Value)> {
+    let is_between = |char: char| char.is_whitespace() || "<>()[]{}\"'|`\\".contains(char);
     let mut values = Vec::new();
-    for token in folded
-        .as_str()
-        .split(|char: char| char.is_whitespace() || "<>()[]{}\"'|`".contains(char))
-    {
-        let token = token.trim_matches(|char: char| ".,;:!?*".contains(char));
-        if token.contains('@') {
-            if is_address(token) {
-                values.push(Value::new(Sort::Email, token));
-            }
-        } else if is_link(token) {
-            values.push(Value::new(Sort::Url, token));
-        } else if Sort::Party.of(token) == Sort::Account && !is_date(token) {
-            values.push(Value::new(Sort::Account, token));
+    let mut at = 0usize;
+    for piece in text.split_inclusive(is_between) {
+        let begins = at;
+        at = at.saturating_add(piece.len());
+        let token = piece.trim_end_matches(is_between);
+        let ends = |char: char| ".,;:!?*".contains(char);
+        let left = token.trim_start_matches(ends);
+        let start = begins.saturating_add(token.len().saturating_sub(left.len()));
+        let token = left.trim_end_matches(ends);
+        if token.len() < 4 {
+            continue;
+        }
+        let folded = Folded::of(token);
+        // Folded, a word may be several: a bracket of another script is one, and a sentence may be glued to a link.
+        let words = folded.as_str().split(is_between);
+        for value in words.filter_map(|word| shaped(word.trim_matches(ends))) {
+            values.push((start..start.saturating_add(token.len()), value));
         }
     }
     values
+}
+
+/// What a word is by its shape, if it is a link, an address or the number of an account.
+fn shaped(token: &str) -> Option<Value> {
+    if token.contains('@') {
+        is_address(token).then(|| Value::new(Sort::Email, token))
+    } else if is_link(token) {
+        Some(Value::new(Sort::Url, token))
+    } else if Sort::Party.of(token) == Sort::Account && !is_date(token) {
+        Some(Value::new(Sort::Account, token))
+    } else {
+        None
+    }
 }
 
 fn is_address(token: &str) -> bool {

@@ -8,19 +8,22 @@ mod derive;
 mod evidence;
 mod folded;
 mod judge;
+mod leaves;
 mod once;
 mod rule;
+mod sanitise;
 mod sort;
 mod structure;
 mod verbs;
 
 pub use conversation::{Conversation, Offered, Turn};
 pub use derive::{Derived, Worth};
-pub use evidence::{Evidence, Origins, Whence};
-pub use folded::Folded;
+pub use evidence::{Evidence, Origins, Whence, nature};
+pub use folded::{Folded, FoldedText};
 pub use judge::{CallVerdict, Reason, judge, may_offer};
 pub use rule::{
     Answer, Class, From, Impact, Principals, ResultRule, Sequence, Sink, SinkRule, ToolPolicy, ToolRule,
     Trifecta, Unknown,
 };
+pub use sanitise::Sanitising;
 pub use sort::{Sort, Value};

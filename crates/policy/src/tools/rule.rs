@@ -50,7 +50,8 @@ pub enum Answer {
     Allow,
     /// A person is asked.
     Ask,
-    /// What the value came from is taken out of the conversation and the model is asked once more; where that cannot be, it is denied.
+    /// Values that could go nowhere are taken out of what others wrote before the model reads it, where they are known by their shape
+    /// (addresses, links, accounts); what is used all the same is denied.
     Sanitise,
     /// It is denied.
     Deny,
@@ -94,6 +95,18 @@ pub enum Class {
     Write,
 }
 
+impl Class {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Read => "read",
+            Class::Fetch => "fetch",
+            Class::Write => "write",
+        }
+    }
+}
+
 /// How bad it is where it goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +119,19 @@ pub enum Impact {
     High,
     /// It cannot be undone: what it is done to must have been named by the user, and what is done must have been asked for.
     Irreversible,
+}
+
+impl Impact {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Impact::Low => "low",
+            Impact::Medium => "medium",
+            Impact::High => "high",
+            Impact::Irreversible => "irreversible",
+        }
+    }
 }
 
 /// What one tool may do.
@@ -290,7 +316,7 @@ pub(super) fn named<'m, T>(map: &'m BTreeMap<String, T>, name: &str) -> Option<(
         return Some((key, value));
     }
     map.iter()
-        .filter(|(pattern, _)| pattern.contains('*') && Glob::new(pattern.as_str()).matches(name))
+        .filter(|(pattern, _)| pattern.contains('*') && Glob::fits(pattern, name))
         .max_by_key(|(pattern, _)| pattern.len())
         .map(|(key, value)| (key.as_str(), value))
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::folded::Folded;
+use super::folded::{Folded, FoldedText};
+use super::leaves::Needle;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
@@ -103,20 +104,28 @@ impl Value {
 
     /// Whether a whole text is this value.
     #[must_use]
-    pub fn is(&self, text: &Folded) -> bool {
+    pub fn is(&self, text: FoldedText<'_>) -> bool {
         if self.canonical.is_empty() {
             return false;
         }
         match self.sort {
             Sort::Url => canonical_url(text.as_str()) == self.canonical.as_str(),
-            Sort::Account => compact(text.as_str()) == self.canonical.as_str(),
-            _ => *text == self.canonical,
+            Sort::Account => letters(text.as_str()).eq(self.canonical.as_str().chars()),
+            _ => text == self.canonical.text(),
+        }
+    }
+
+    /// What every text has in it that is this value or names it.
+    pub(super) fn needle(&self) -> Needle<'_> {
+        match self.sort {
+            Sort::Account => Needle::spread(self.canonical.as_str()),
+            _ => Needle::of(self.canonical.as_str()),
         }
     }
 
     /// Whether a text names it.
     #[must_use]
-    pub fn is_in(&self, text: &Folded) -> bool {
+    pub fn is_in(&self, text: FoldedText<'_>) -> bool {
         let value = self.canonical.as_str();
         match self.sort {
             Sort::Email => text.any_between(value, |before, after| {
@@ -126,7 +135,7 @@ impl Value {
             Sort::Url => text.any_between(value, begins_and_ends_url),
             Sort::Account if value.len() >= 8 => holds_account(text.as_str(), value),
             Sort::Id if value.chars().count() < 4 => is_called_an_id(text, value),
-            _ => text.holds(&self.canonical),
+            _ => text.holds(self.canonical.text()),
         }
     }
 
@@ -182,7 +191,11 @@ fn canonical_url(url: &str) -> &str {
 
 /// Letters and digits alone.
 fn compact(text: &str) -> String {
-    text.chars().filter(|char| char.is_alphanumeric()).collect()
+    letters(text).collect()
+}
+
+fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().filter(|char| char.is_alphanumeric())
 }
 
 /// Whether the name of a host has ended: a full stop ends it only where nothing of a name follows.
@@ -243,7 +256,7 @@ fn holds_account(text: &str, number: &str) -> bool {
 }
 
 /// A short number is in every second text: it counts where it is called an id.
-fn is_called_an_id(text: &Folded, value: &str) -> bool {
+fn is_called_an_id(text: FoldedText<'_>, value: &str) -> bool {
     text.any_between(value, |before, after| {
         if before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric) {
             return false;
@@ -267,7 +280,7 @@ mod tests {
     use super::*;
 
     fn is_in(sort: Sort, value: &str, text: &str) -> bool {
-        Value::new(sort, value).is_in(&Folded::of(text))
+        Value::new(sort, value).is_in(Folded::of(text).text())
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //! Only the structure of a result tells who wrote what in it: the `id` of a list of mails is the server's, their `body` is anybody's. It
 //! deliberately does not look into texts that hold further structures: whoever writes a text could write those too.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
-use super::folded::Folded;
+use super::leaves::Leaves;
 use super::once;
 
 /// Deeper than this, a result is a text.
@@ -15,39 +19,25 @@ const MAX_DEPTH: usize = 32;
 /// More values than this are not told apart: what follows them is not a value of any path.
 const MAX_LEAVES: usize = 20_000;
 
-/// One value of a result.
-#[derive(Clone, Debug)]
-pub struct Leaf {
-    /// Where it stands, as `[].sender` or `participants[]`; empty for a text that has no structure.
-    pub path: String,
-    /// The value as it is written.
-    pub text: String,
-    /// The same, folded.
-    pub folded: Folded,
-    /// The object that it is a member of: values of one number are of one object.
-    pub record: u32,
-}
-
 /// Reads a result.
 #[must_use]
-pub fn leaves(text: &str) -> Vec<Leaf> {
+pub fn leaves(text: &str) -> Leaves {
     let trimmed = text.trim();
-    let mut out = Leaves::default();
+    let mut read = Reader::with_room(trimmed.len());
     if trimmed.starts_with(['{', '[', '"']) {
-        if let Ok(value) = serde_json::from_str::<Json>(trimmed) {
-            out.json("", &value, 0, 0);
-            return out.done();
+        if read.json(trimmed).is_some() {
+            return read.leaves;
         }
     } else if may_be_yaml(trimmed) {
-        if out.yaml(trimmed).is_some() {
-            return out.done();
+        if read.yaml(trimmed).is_some() {
+            return read.leaves;
         }
-        out = Leaves::default();
-    } else if out.table(trimmed).is_some() {
-        return out.done();
+    } else if read.table(trimmed).is_some() {
+        return read.leaves;
     }
-    out.push("", text, 0);
-    out.done()
+    let mut read = Reader::default();
+    read.push("", text, 0);
+    read.leaves
 }
 
 /// What stands in a path for a name of a member that is itself a value: `{"a@b.c": "rw"}` is a table of addresses.
@@ -55,17 +45,27 @@ const ANY: &str = "*";
 
 fn is_name(key: &str) -> bool {
     let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | ' ' | '$');
-    key.chars().all(is_plain) && !key.chars().all(|char| char.is_ascii_digit())
+    let are_small = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    // Nearly all are of this sort.
+    (!key.is_empty() && key.bytes().all(are_small))
+        || (key.chars().all(is_plain) && !key.chars().all(|char| char.is_ascii_digit()))
 }
 
 /// The path of a member.
 fn member(path: &str, key: &str) -> String {
-    let key = if is_name(key) { key } else { ANY };
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
+    let mut path = path.to_owned();
+    let _ = enter(&mut path, key);
+    path
+}
+
+/// Makes a path that of a member. Whether its name is one: it may be a value.
+fn enter(path: &mut String, key: &str) -> bool {
+    if !path.is_empty() {
+        path.push('.');
     }
+    let is_name = is_name(key);
+    path.push_str(if is_name { key } else { ANY });
+    is_name
 }
 
 /// The values of the arguments of a call with their paths. A text that is a list or an object in JSON is one, since tools read it so; a name
@@ -132,25 +132,25 @@ fn may_be_yaml(text: &str) -> bool {
         })
 }
 
+/// A result that is being read.
 #[derive(Default)]
-struct Leaves {
-    all: Vec<Leaf>,
+struct Reader {
+    leaves: Leaves,
     records: u32,
 }
 
-impl Leaves {
-    fn done(self) -> Vec<Leaf> {
-        self.all
+impl Reader {
+    /// A reader of a text of that length.
+    fn with_room(length: usize) -> Reader {
+        Reader {
+            leaves: Leaves::with_room(length),
+            records: 0,
+        }
     }
 
     fn push(&mut self, path: &str, text: &str, record: u32) {
-        if self.all.len() < MAX_LEAVES {
-            self.all.push(Leaf {
-                path: path.to_owned(),
-                text: text.to_owned(),
-                folded: Folded::of(text),
-                record,
-            });
+        if self.leaves.len() < MAX_LEAVES {
+            self.leaves.push(path, text, record);
         }
     }
 
@@ -159,36 +159,22 @@ impl Leaves {
         self.records
     }
 
-    fn json(&mut self, path: &str, value: &Json, record: u32, depth: usize) {
-        if depth > MAX_DEPTH {
-            return;
-        }
-        let deeper = depth.saturating_add(1);
-        match value {
-            Json::Object(members) => {
-                let record = self.record();
-                for (key, value) in members {
-                    if !is_name(key) {
-                        self.push(&member(path, ANY), key, record);
-                    }
-                    self.json(&member(path, key), value, record, deeper);
-                }
-            }
-            Json::Array(items) => {
-                let path = format!("{path}[]");
-                for item in items {
-                    self.json(&path, item, record, deeper);
-                }
-            }
-            Json::String(text) => self.push(path, text, record),
-            Json::Number(number) => self.push(path, &number.to_string(), record),
-            Json::Bool(_) | Json::Null => {}
-        }
+    fn json(&mut self, text: &str) -> Option<()> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let mut path = String::new();
+        let node = Node {
+            out: self,
+            path: &mut path,
+            record: 0,
+            depth: 0,
+        };
+        node.deserialize(&mut reader).ok()?;
+        reader.end().ok()
     }
 
     /// YAML without aliases, tags and further documents: tools write none, and whoever does means something else.
     fn yaml(&mut self, text: &str) -> Option<()> {
-        let mut open: Vec<Open> = Vec::new();
+        let (mut open, mut path): (Vec<Open>, String) = (Vec::new(), String::new());
         let mut documents = 0usize;
         for event in Parser::new_from_str(text) {
             let (event, _) = event.ok()?;
@@ -206,15 +192,16 @@ impl Leaves {
                         style == ScalarStyle::Plain && matches!(&*text, "null" | "~" | "true" | "false");
                     match open.last_mut() {
                         Some(Open::Map { key: key @ None, .. }) => {
+                            let is_value = !is_name(&text);
                             *key = Some(text.to_string());
-                            if !is_name(&text) {
-                                let (path, record) = place(&open);
+                            if is_value {
+                                let record = place(&open, &mut path);
                                 self.push(&path, &text, record);
                             }
                         }
                         Some(_) => {
-                            let (path, record) = place(&open);
                             if !is_null {
+                                let record = place(&open, &mut path);
                                 self.push(&path, &text, record);
                             }
                             value_ends(&mut open);
@@ -241,7 +228,7 @@ impl Leaves {
                 }
             }
         }
-        (!self.all.is_empty()).then_some(())
+        (self.leaves.len() > 0).then_some(())
     }
 
     /// A table of Markdown, or of values between commas or tabs with a line of names.
@@ -257,16 +244,8 @@ impl Leaves {
             .into_iter()
             .find(|(char, may)| *may && head.contains(*char))?
             .0;
-        let cells = |line: &str| -> Option<Vec<String>> {
-            if markdown {
-                let line = line.trim().trim_start_matches('|').trim_end_matches('|');
-                Some(line.split('|').map(|cell| cell.trim().to_owned()).collect())
-            } else {
-                separated(line, between)
-            }
-        };
-        let names = cells(head)?;
-        let is_name = |name: &String| {
+        let names = cells(head, between)?;
+        let is_name = |name: &Cow<'_, str>| {
             !name.is_empty()
                 && name.chars().count() <= 40
                 && name
@@ -276,27 +255,179 @@ impl Leaves {
         if names.len() < 2 || !names.iter().all(is_name) {
             return None;
         }
+        let paths: Vec<String> = names.iter().map(|name| format!("[].{name}")).collect();
         let is_rule = |line: &str| {
             line.chars()
                 .all(|char| matches!(char, '|' | '-' | ':' | '+' | ' '))
         };
-        let rows = lines.iter().filter(|line| !(markdown && is_rule(line)));
-        let rows: Vec<Vec<String>> = rows.map(|line| cells(line)).collect::<Option<_>>()?;
-        if rows.iter().any(|row| row.len() != names.len()) {
-            return None;
-        }
-        for row in rows {
+        for line in lines.iter().filter(|line| !(markdown && is_rule(line))) {
+            let row = cells(line, between)?;
+            if row.len() != paths.len() {
+                return None;
+            }
             let record = self.record();
-            for (name, cell) in names.iter().zip(row) {
-                self.push(&format!("[].{name}"), &cell, record);
+            for (path, cell) in paths.iter().zip(row) {
+                self.push(path, &cell, record);
             }
         }
         Some(())
     }
 }
 
+/// A value of JSON, as it is read: nothing of it is kept but its leaves.
+struct Node<'r> {
+    out: &'r mut Reader,
+    path: &'r mut String,
+    record: u32,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        if self.depth > MAX_DEPTH {
+            return reader.deserialize_ignored_any(IgnoredAny).map(|_| ());
+        }
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.out.push(self.path, &number.to_string(), self.record);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.out.push(self.path, &number.to_string(), self.record);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        let text = serde_json::Number::from_f64(number).map_or_else(String::new, |number| number.to_string());
+        self.out.push(self.path, &text, self.record);
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.out.push(self.path, text, self.record);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Node {
+            out,
+            path,
+            record,
+            depth,
+        } = self;
+        let length = path.len();
+        path.push_str("[]");
+        loop {
+            let item = Node {
+                out: &mut *out,
+                path: &mut *path,
+                record,
+                depth: depth.saturating_add(1),
+            };
+            if items.next_element_seed(item)?.is_none() {
+                break;
+            }
+        }
+        path.truncate(length);
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Node { out, path, depth, .. } = self;
+        let record = out.record();
+        let length = path.len();
+        loop {
+            let name = Name {
+                out: &mut *out,
+                path: &mut *path,
+                record,
+            };
+            if members.next_key_seed(name)?.is_none() {
+                break;
+            }
+            let value = Node {
+                out: &mut *out,
+                path: &mut *path,
+                record,
+                depth: depth.saturating_add(1),
+            };
+            members.next_value_seed(value)?;
+            path.truncate(length);
+        }
+        Ok(())
+    }
+}
+
+/// The name of a member: the path goes on with it.
+struct Name<'r> {
+    out: &'r mut Reader,
+    path: &'r mut String,
+    record: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the name of a member")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<(), E> {
+        if !enter(self.path, name) {
+            self.out.push(self.path, name, self.record);
+        }
+        Ok(())
+    }
+}
+
+/// The cells of a line of a table, with what stands between them.
+fn cells(line: &str, between: char) -> Option<Vec<Cow<'_, str>>> {
+    if between == '|' && line.trim_start().starts_with('|') {
+        let line = line.trim().trim_start_matches('|').trim_end_matches('|');
+        Some(line.split('|').map(|cell| Cow::Borrowed(cell.trim())).collect())
+    } else if !line.contains('"') {
+        let line = line.trim_end_matches('\r');
+        Some(
+            line.split(between)
+                .map(|cell| Cow::Borrowed(cell.trim()))
+                .collect(),
+        )
+    } else {
+        quoted(line, between)
+    }
+}
+
 /// The cells of a line, where a cell in double quotes may hold what stands between cells.
-fn separated(line: &str, between: char) -> Option<Vec<String>> {
+fn quoted(line: &str, between: char) -> Option<Vec<Cow<'_, str>>> {
     let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
     let mut chars = line.trim_end_matches('\r').chars().peekable();
     while let Some(char) = chars.next() {
@@ -306,11 +437,13 @@ fn separated(line: &str, between: char) -> Option<Vec<String>> {
                 cell.push('"');
             }
             '"' if quoted || cell.trim().is_empty() => quoted = !quoted,
-            char if char == between && !quoted => cells.push(std::mem::take(&mut cell).trim().to_owned()),
+            char if char == between && !quoted => {
+                cells.push(Cow::Owned(std::mem::take(&mut cell).trim().to_owned()))
+            }
             char => cell.push(char),
         }
     }
-    cells.push(cell.trim().to_owned());
+    cells.push(Cow::Owned(cell.trim().to_owned()));
     (!quoted).then_some(cells)
 }
 
@@ -320,18 +453,20 @@ enum Open {
     Map { key: Option<String>, record: u32 },
 }
 
-fn place(open: &[Open]) -> (String, u32) {
-    let (mut path, mut at) = (String::new(), 0);
+/// Writes down the path of what is open, and says of which object it is.
+fn place(open: &[Open], path: &mut String) -> u32 {
+    path.clear();
+    let mut at = 0;
     for open in open {
         match open {
             Open::List => path.push_str("[]"),
             Open::Map { key, record } => {
-                path = member(&path, key.as_deref().unwrap_or(""));
+                let _ = enter(path, key.as_deref().unwrap_or(""));
                 at = *record;
             }
         }
     }
-    (path, at)
+    at
 }
 
 fn value_ends(open: &mut [Open]) {
@@ -342,12 +477,13 @@ fn value_ends(open: &mut [Open]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::leaves::Needle;
     use super::*;
 
     fn told(text: &str) -> Vec<(String, String, u32)> {
         leaves(text)
-            .into_iter()
-            .map(|leaf| (leaf.path, leaf.text, leaf.record))
+            .with(&Needle::Everywhere)
+            .map(|leaf| (leaf.path.to_owned(), leaf.text.to_owned(), leaf.record))
             .collect()
     }
 

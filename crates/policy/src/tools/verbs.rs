@@ -1,6 +1,10 @@
 //! Words that say what a tool does: in its name, and in what people say when they ask for it. They class a tool that no rule names, and lower
 //! how often a person is asked; that a word is missing never denies anything.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// What a tool with such a verb in its name does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Does {
@@ -24,7 +28,11 @@ pub(super) struct Verb {
 impl Verb {
     /// The verb that a word of a tool's name is of.
     pub fn of(word: &str) -> Option<&'static Verb> {
-        VERBS.iter().find(|verb| verb.named.contains(&word))
+        static NAMED: LazyLock<HashMap<&str, &Verb>> = LazyLock::new(|| {
+            let named = |verb: &'static Verb| verb.named.iter().map(move |name| (*name, verb));
+            VERBS.iter().flat_map(named).collect()
+        });
+        NAMED.get(word).copied()
     }
 }
 
@@ -721,6 +729,17 @@ pub(super) fn words(name: &str) -> Vec<String> {
         words.push(word);
     }
     words
+}
+
+/// The words of a name with `_` between them. Most names are written so.
+pub(super) fn joined(name: &str) -> Cow<'_, str> {
+    let is_so = name
+        .split('_')
+        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    match is_so {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(words(name).join("_")),
+    }
 }
 
 #[cfg(test)]

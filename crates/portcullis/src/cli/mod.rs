@@ -18,6 +18,7 @@ mod progress;
 mod scan;
 mod serve;
 mod state;
+mod tool_cases;
 
 use std::io::Write;
 use std::path::PathBuf;

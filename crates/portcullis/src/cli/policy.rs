@@ -1,4 +1,5 @@
-//! `portcullis policy test`: cases of who may do what, decided by the policies as the gateway decides them.
+//! `portcullis policy test`: cases of who may do what, and of what becomes of calls of tools, decided by the policies as the gateway decides
+//! them.
 //!
 //! Cases speak of policies alone: the lists of keys and groups, and the profile's say on system prompts, are settings that need no test.
 
@@ -9,12 +10,13 @@ use portcullis_core::PrincipalKind;
 use portcullis_policy::access::{
     Access, Act, Answer, Circumstances, Question, Resource, Subject, SubjectKind,
 };
+use portcullis_policy::tools::{Class, Impact, ToolPolicy, nature};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::out::{Out, counted, printable, table};
 use super::state::configured;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, tool_cases};
 use crate::config::{Source, files_in, parse_yaml, read_policies, validated_policies};
 
 /// What is asked.
@@ -27,7 +29,7 @@ pub enum Command {
 /// Cases to run.
 #[derive(Debug, clap::Args)]
 pub struct Test {
-    /// A folder with policies (`*.cedar`) and cases (`*.yaml`); the configuration's policies if none is given
+    /// A folder with policies (`*.cedar`, tool policies) and cases (`*.yaml`); the configuration's policies if none is given
     folder: Option<PathBuf>,
     /// One JSON value a line
     #[arg(long)]
@@ -57,6 +59,7 @@ enum Action {
     UseEndpoint,
     InvokeModel,
     SendSystemPrompt,
+    CallTool,
     ReadAdmin,
     ChangeAdmin,
 }
@@ -67,6 +70,7 @@ impl Action {
             Action::UseEndpoint => Act::UseEndpoint,
             Action::InvokeModel => Act::InvokeModel,
             Action::SendSystemPrompt => Act::SendSystemPrompt,
+            Action::CallTool => Act::CallTool,
             Action::ReadAdmin => Act::ReadAdmin,
             Action::ChangeAdmin => Act::ChangeAdmin,
         }
@@ -93,10 +97,15 @@ struct Case {
     #[serde(default)]
     principal: Who,
     action: Action,
-    /// A model, or the path of an endpoint or of the operators' side.
+    /// A model, a tool, or the path of an endpoint or of the operators' side.
     resource: String,
     /// The upstream of a model.
     upstream: Option<String>,
+    /// The server that has a tool.
+    server: Option<String>,
+    /// What a tool does, and how bad it is; where nothing is given, what its name says.
+    class: Option<Class>,
+    impact: Option<Impact>,
     /// The method of an endpoint: `POST` where none is given; of what is read on the operators' side `GET`.
     method: Option<String>,
     #[serde(default)]
@@ -106,18 +115,19 @@ struct Case {
     by: Option<Vec<String>>,
 }
 
+/// Whom a case is about.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Who {
-    id: Option<String>,
-    name: Option<String>,
+pub(super) struct Who {
+    pub id: Option<String>,
+    pub name: Option<String>,
     kind: Kind,
     /// The issuer that knows an operator.
     issuer: Option<String>,
-    org: Option<String>,
-    team: Option<String>,
-    user: Option<String>,
-    roles: Vec<String>,
+    pub org: Option<String>,
+    pub team: Option<String>,
+    pub user: Option<String>,
+    pub roles: Vec<String>,
 }
 
 impl Who {
@@ -145,44 +155,65 @@ struct About {
     max_tokens: Option<u64>,
 }
 
+/// A case that was tried, whatever it was of.
+pub(super) struct Tried {
+    pub name: String,
+    pub wanted: String,
+    pub decided: String,
+    pub because: String,
+    pub met: bool,
+    /// All of it, for programs.
+    pub told: Value,
+}
+
 /// Runs the command.
 pub fn run(command: &Command, source: &Source) -> Result<Outcome, Failure> {
     let Command::Test(test) = command;
     let (policies, places) = match &test.folder {
-        Some(folder) => (
-            read_policies(folder).map_err(Failure::said)?,
-            vec![folder.clone()],
-        ),
+        Some(folder) => (cedar_files(folder)?, vec![folder.clone()]),
         None => {
             let config = configured(source)?;
-            if config.policies.is_empty() {
+            if config.policies.is_empty() && config.tool_files.is_empty() {
                 return Err(Failure::said(format!(
-                    "{source} has no `authorization.policies`; name a folder"
+                    "{source} has no `authorization.policies` and no `tools`; name a folder"
                 )));
             }
             let mut policies = Vec::new();
             for place in &config.policies {
                 policies.extend(read_policies(place).map_err(Failure::said)?);
             }
-            (policies, config.policies)
+            let places = config.policies.into_iter().chain(config.tool_files);
+            (policies, places.collect())
         }
     };
-    let access = validated_policies(&policies).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Said(lines.join("\n"))
-    })?;
-    let cases = all_cases(&places)?;
-    if cases.is_empty() {
+    let access = match policies.as_slice() {
+        [] => None,
+        policies => Some(validated_policies(policies).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::Said(lines.join("\n"))
+        })?),
+    };
+    let tried = all_tried(&places, access.as_ref())?;
+    if tried.is_empty() {
         // Nothing that was tried must not look like something that went well.
         return Err(Failure::said(
             "there are no cases: write them into files that end in .yaml",
         ));
     }
-    report(&access, &cases, test.json)
+    report(&tried, test.json)
 }
 
-/// The cases of all files beside the policies, with the file of each.
-fn all_cases(places: &[PathBuf]) -> Result<Vec<(String, Case)>, Failure> {
+/// The policies of a folder. One of tool policies alone has none.
+fn cedar_files(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let has_none = folder.is_dir() && files_in(folder, &["cedar"]).map_err(Failure::said)?.is_empty();
+    match has_none {
+        true => Ok(Vec::new()),
+        false => read_policies(folder).map_err(Failure::said),
+    }
+}
+
+/// The cases of all files beside the policies, tried.
+fn all_tried(places: &[PathBuf], access: Option<&Access>) -> Result<Vec<Tried>, Failure> {
     let mut folders: Vec<&Path> = places
         .iter()
         .map(|place| match place.is_dir() {
@@ -195,20 +226,26 @@ fn all_cases(places: &[PathBuf]) -> Result<Vec<(String, Case)>, Failure> {
         .collect();
     folders.sort_unstable();
     folders.dedup();
-    let mut cases = Vec::new();
+    let mut tried = Vec::new();
     for folder in folders {
         for path in files_in(folder, &["yaml", "yml"]).map_err(Failure::said)? {
             let file = path.display().to_string();
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| Failure::said(format!("cannot read {file}: {error}")))?;
-            cases.extend(
-                cases_of(&file, &text)?
-                    .into_iter()
-                    .map(|case| (file.clone(), case)),
-            );
+            let cases = cases_of(&file, &text)?;
+            match access {
+                Some(access) => tried.extend(cases.iter().map(|case| case.tried(&file, access))),
+                None if cases.is_empty() => {}
+                None => {
+                    let message =
+                        format!("{file} has cases, and there are no policies (*.cedar) to decide them");
+                    return Err(Failure::Said(message));
+                }
+            }
+            tried.extend(tool_cases::tried(&path, &text)?);
         }
     }
-    Ok(cases)
+    Ok(tried)
 }
 
 /// A folder of policies may hold other files as well, the configuration for one: what has no `cases` is none of ours.
@@ -236,6 +273,15 @@ impl Case {
                 name: &self.resource,
                 upstream: self.upstream.as_deref(),
             },
+            Act::CallTool => {
+                let (class, impact) = nature(&ToolPolicy::default(), &self.resource, None, &json!({}));
+                Resource::Tool {
+                    name: &self.resource,
+                    server: self.server.as_deref(),
+                    class: self.class.unwrap_or(class).name(),
+                    impact: self.impact.unwrap_or(impact).name(),
+                }
+            }
             Act::UseEndpoint | Act::SendSystemPrompt => Resource::Endpoint {
                 path: &self.resource,
                 method: method("POST"),
@@ -269,6 +315,29 @@ impl Case {
         (act, Answer::clone(&answer))
     }
 
+    fn tried(&self, file: &str, access: &Access) -> Tried {
+        let (act, answer) = self.answer(access);
+        let met = self.is_met(&answer);
+        let decided = if answer.permitted { "allow" } else { "deny" };
+        Tried {
+            name: self.name.clone(),
+            wanted: match &self.by {
+                Some(by) => format!("{} by {}", self.expect.name(), by.join(", ")),
+                None => self.expect.name().to_owned(),
+            },
+            decided: decided.to_owned(),
+            because: match answer.permitted {
+                true => answer.policies.join(", "),
+                false => answer.denied_by(act).join(", "),
+            },
+            met,
+            told: json!({
+                "file": file, "name": self.name, "expect": self.expect.name(), "by": self.by, "decision": decided,
+                "policies": answer.policies, "failed_policies": answer.failed, "ok": met,
+            }),
+        }
+    }
+
     /// Whether the answer is the expected one, for the expected reason.
     fn is_met(&self, answer: &Answer) -> bool {
         let by = self.by.as_ref().is_none_or(|by| {
@@ -287,46 +356,31 @@ fn dialect_of(path: &str) -> &'static str {
     found.map_or("portcullis", |dialect| dialect.api().name())
 }
 
-fn report(access: &Access, cases: &[(String, Case)], as_json: bool) -> Result<Outcome, Failure> {
+fn report(tried: &[Tried], as_json: bool) -> Result<Outcome, Failure> {
     let mut out = Out::new();
-    let mut failed = 0_usize;
+    let failed = tried.iter().filter(|tried| !tried.met).count();
     let mut rows = table(&["CASE", "EXPECTED", "DECIDED", "BECAUSE OF", ""]);
-    for (file, case) in cases {
-        let (act, answer) = case.answer(access);
-        let met = case.is_met(&answer);
-        failed = failed.saturating_add(usize::from(!met));
-        let decided = if answer.permitted { "allow" } else { "deny" };
+    for case in tried {
         if as_json {
-            out.json(&json!({
-                "file": file, "name": case.name, "expect": case.expect.name(), "by": case.by, "decision": decided,
-                "policies": answer.policies, "failed_policies": answer.failed, "ok": met,
-            }))?;
+            out.json(&case.told)?;
             continue;
         }
-        let because = match answer.permitted {
-            true => answer.policies.join(", "),
-            false => answer.denied_by(act).join(", "),
-        };
-        let wanted = match &case.by {
-            Some(by) => format!("{} by {}", case.expect.name(), by.join(", ")),
-            None => case.expect.name().to_owned(),
-        };
         rows.add_row([
             printable(&case.name),
-            printable(&wanted),
-            decided.to_owned(),
-            printable(&because),
-            if met { "ok" } else { "FAILED" }.to_owned(),
+            printable(&case.wanted),
+            case.decided.clone(),
+            printable(&case.because),
+            if case.met { "ok" } else { "FAILED" }.to_owned(),
         ]);
     }
     if !as_json {
         out.table(&rows)?;
     }
-    let told = format!("{failed} of {} failed", counted(cases.len(), "case"));
+    let told = format!("{failed} of {} failed", counted(tried.len(), "case"));
     match failed {
         0 if as_json => out.end(Outcome::Done),
         0 => {
-            out.line(format_args!("{} passed", counted(cases.len(), "case")))?;
+            out.line(format_args!("{} passed", counted(tried.len(), "case")))?;
             out.end(Outcome::Done)
         }
         _ => {

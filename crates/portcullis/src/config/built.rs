@@ -43,6 +43,8 @@ pub struct Config {
     pub head_file: PathBuf,
     /// Files and folders of the policies of who may do what.
     pub policies: Vec<PathBuf>,
+    /// Files of tool policies.
+    pub tool_files: Vec<PathBuf>,
     /// Rules besides the built-in ones.
     pub rules: Vec<Source>,
     /// What the data plane is made of.
@@ -112,6 +114,7 @@ impl Config {
             },
             shared: built_shared(raw, folder, credential(&raw.shared_password), fetch)?,
             signing_key: folder.join(&raw.audit.signing_key.meaning().0),
+            tool_files: raw.tools.values().map(|tools| folder.join(&tools.file)).collect(),
             policies: raw
                 .authorization
                 .iter()
@@ -291,5 +294,6 @@ fn built_timeouts(raw: &RawTimeouts) -> Timeouts {
         idle: raw.idle.meaning().0,
         total: raw.total.meaning().0,
         client: raw.client.meaning().0,
+        approval: raw.approval.meaning().0,
     }
 }

@@ -52,6 +52,7 @@ pub fn certificates(raw: &Raw) -> Vec<CertificateRule> {
             user: rule.user.clone(),
             roles: rule.roles.clone(),
             profile: rule.profile.clone(),
+            tools: rule.tools.clone(),
             models: rule
                 .models
                 .iter()
@@ -113,6 +114,7 @@ fn issuer(raw: &RawJwt, teams: &[String]) -> JwtIssuer {
             teams: teams.to_vec(),
             strict: raw.unmapped == RawUnmapped::Refuse,
             profile: raw.profile.clone(),
+            tools: raw.tools.clone(),
             models: raw.models.iter().map(|model| model.meaning().0.clone()).collect(),
         },
     }
@@ -159,19 +161,24 @@ pub fn check(root: &Node, folder: &Path, fetch: bool) -> Vec<Problem> {
             problems.push(Problem::new(rules.at, "identity.certificates", message));
         }
     }
-    let known = root.child("profiles").map(Node::entries).unwrap_or_default();
+    let known = |section| root.child(section).map(Node::entries).unwrap_or_default();
+    let (profiles, tools) = (known("profiles"), known("tools"));
     for section in ["certificates", "jwt"] {
         let items = root
             .child("identity")
             .and_then(|identity| identity.child(section));
         for (index, item) in items.map(Node::items).unwrap_or_default().iter().enumerate() {
             let path = format!("identity.{section}[{index}]");
-            let named = item.child("profile").and_then(|node| Some((node, node.text()?)));
-            if let Some((node, name)) =
-                named.filter(|(_, name)| *name != "default" && !known.iter().any(|entry| entry.key == *name))
-            {
-                let message = format!("there is no profile `{name}`");
-                problems.push(Problem::new(node.at, format!("{path}.profile"), message));
+            for (member, what, known, own) in [
+                ("profile", "profile", profiles, Some("default")),
+                ("tools", "tool policy", tools, None),
+            ] {
+                let named = item.child(member).and_then(|node| Some((node, node.text()?)));
+                let is_known = |name: &str| own == Some(name) || known.iter().any(|entry| entry.key == name);
+                if let Some((node, name)) = named.filter(|(_, name)| !is_known(name)) {
+                    let message = format!("there is no {what} `{name}`");
+                    problems.push(Problem::new(node.at, format!("{path}.{member}"), message));
+                }
             }
             if section == "jwt" {
                 issuer_problems(item, &path, &mut problems);

@@ -372,6 +372,8 @@ pub struct RawTimeouts {
     pub total: Text<Duration>,
     /// For a client to take the next piece of a reply. One that takes nothing for longer has gone away: its reply is dropped.
     pub client: Text<Duration>,
+    /// For a person to decide about a call of a tool, at most, where a client says that it waits for one.
+    pub approval: Text<Duration>,
 }
 
 /// A value of this program's own, which the tests below read once.
@@ -445,6 +447,7 @@ impl Default for RawTimeouts {
             idle: text("60s"),
             total: text("15m"),
             client: text("60s"),
+            approval: text("5m"),
         }
     }
 }

@@ -219,6 +219,9 @@ pub struct RawJwt {
     /// The profile that applies, in the place of the one that would otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The tool policy that applies, in the place of the one that would otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
     /// Models that may be asked for; without any, all may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Text<Pattern>>,
@@ -244,6 +247,9 @@ pub struct RawCertificate {
     /// The profile that applies, in the place of the one that would otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The tool policy that applies, in the place of the one that would otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
     /// Models that may be asked for; without any, all may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Text<Pattern>>,

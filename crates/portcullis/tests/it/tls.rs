@@ -461,6 +461,14 @@ fn what_is_wrong_with_tls_is_told_with_its_place() {
             "identity: { certificates: [{ match: \"cn:x\", profile: nowhere }] }\n",
             "identity.certificates[0].profile: there is no profile `nowhere`",
         ),
+        (
+            "identity: { certificates: [{ match: \"cn:x\", tools: nowhere }] }\n",
+            "identity.certificates[0].tools: there is no tool policy `nowhere`",
+        ),
+        (
+            "identity: { jwt: [{ issuer: https://a.b, audience: c, tools: nowhere }] }\n",
+            "identity.jwt[0].tools: there is no tool policy `nowhere`",
+        ),
     ];
     for (text, expected) in cases {
         put(folder.path(), "portcullis.yaml", &format!("{LISTENERS}{text}"));

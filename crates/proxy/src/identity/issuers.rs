@@ -43,6 +43,8 @@ pub struct Mapping {
     pub strict: bool,
     /// The profile that applies; where none is given, that of the team or the organisation, or `default`.
     pub profile: Option<String>,
+    /// The tool policy that applies; where none is given, likewise.
+    pub tools: Option<String>,
     /// Models that may be named; empty means all.
     pub models: Vec<Glob>,
 }
@@ -77,6 +79,7 @@ impl Mapping {
             principal.roles = claims.texts(claim).into_iter().map(str::to_owned).collect();
         }
         principal.profile.clone_from(&self.profile);
+        principal.tools.clone_from(&self.tools);
         principal.models.clone_from(&self.models);
         Ok(principal)
     }

@@ -1,11 +1,12 @@
 //! The decision and its obligations: may this key ask this of this model, with these texts, and what must be changed first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use portcullis_core::{Direction, Located, UninspectableKind};
+use portcullis_core::{Action, Decision, Direction, Located, UninspectableKind};
 use portcullis_dialect::{Document, EXTENSION, Edit, Reading, apply, quoted};
-use portcullis_policy::{Denial, Facts, decide};
+use portcullis_policy::{Denial, Facts, RuleName, Ruling, decide};
 
 use super::forward::retries;
 use super::inserted::Inserted;
@@ -13,10 +14,11 @@ use super::inspect_input::Inspected;
 use super::instruct::instruct;
 use super::leak::{self, Confided};
 use super::parse::Asked;
-use super::permit::{permit_endpoint, permit_use};
+use super::permit::{circumstances, permit_endpoint, permit_use};
 use super::sandbox::sandbox;
 use super::terms::Terms;
 use crate::approvals::Approving;
+use crate::calling::Calling;
 use crate::calls::ToolGuard;
 use crate::enforce;
 use crate::marks::Marks;
@@ -212,7 +214,11 @@ pub(super) async fn authorize(
             inserted = Inserted::earlier(recalled.inserted);
         }
     }
-    let replaced = enforce::replacements(&reading, &findings, &verdict.rulings, Some(&mut masks));
+    let (mut findings, mut rulings) = (findings, verdict.rulings);
+    if let Some(calls) = &calls {
+        sanitise(calls, &reading, &mut findings, &mut rulings, record);
+    }
+    let replaced = enforce::replacements(&reading, &findings, &rulings, Some(&mut masks));
     let sandboxed = sandbox(&asked, &reading, &replaced, !marks.is_empty())?;
     record.audit.sandboxed = sandboxed.recorded;
     marks.extend(sandboxed.marks);
@@ -263,13 +269,19 @@ async fn tools(
     let profile = &asked.guard.profile;
     let document = reading.document();
     let answers = asked.exchange.allowance(document).is_some() || asked.call.retrieves;
-    if !answers || profile.danger_tools_unchecked {
+    let about = circumstances(asked, Some(document));
+    let calling = Calling::new(gw.access.as_ref(), &asked.standing, about);
+    // Who may call what is not the tool policy's: it is asked also where that is left out.
+    if !answers || (profile.danger_tools_unchecked && !calling.has_policies()) {
         return Ok(None);
     }
     let named = gw.tools(&asked.standing);
     let in_body = document.str_at(&[EXTENSION, "approval"]);
     let brought = in_body.or(asked.approval.as_deref());
-    let approving = Approving::new(&gw.services, &asked.principal, &record.audit.request_id, brought).await?;
+    let patience = patience(gw, asked, document)?;
+    let approving = Approving::new(&gw.services, &asked.principal, &record.audit.request_id, brought)
+        .await?
+        .waiting(patience);
     let offers = asked.exchange.offers(document);
     // Stored state, what the provider's own tools find, and what nobody here can read: any of it may hold a stranger's words.
     let unseen = !asked.call.state.is_empty()
@@ -285,17 +297,59 @@ async fn tools(
         });
     let guard = ToolGuard::of(
         &named,
-        &asked.principal,
-        profile.mode,
+        calling,
+        profile,
         asked.exchange,
         reading,
         (unseen, approving),
     );
-    if let Some((rule, tool)) = guard.refuses_offer(&offers) {
-        record.audit.denied_by.push(rule);
+    if let Some((by, tool)) = guard.refuses_offer(&offers) {
+        record.audit.denied_by.extend(by);
         return Err(Refusal::ForbiddenTool(tool));
     }
     Ok(Some(guard))
+}
+
+/// What the tool policy takes out of what others wrote, besides what detectors found.
+fn sanitise(
+    calls: &ToolGuard,
+    reading: &Reading,
+    findings: &mut Vec<Located>,
+    rulings: &mut Vec<Ruling>,
+    record: &mut Record,
+) {
+    let unusable = calls.unusable(reading);
+    if unusable.is_empty() {
+        return;
+    }
+    record.audit.decision = record.audit.decision.max(Decision::Redact);
+    let rule = format!("tools.{}: sanitise", calls.name());
+    for located in unusable {
+        record.found(Direction::Input, &located, Action::Redact, &rule, || {
+            reading.path(located.part)
+        });
+        findings.push(located);
+        rulings.push(Ruling {
+            action: Action::Redact,
+            rule: RuleName::of_key("tools"),
+        });
+    }
+}
+
+/// How long calls of the reply may be held for a person, as the client says and the configuration lets it.
+fn patience(gw: &Gateway, asked: &Asked, document: &Document) -> Result<Duration, Refusal> {
+    let in_body = document
+        .member(document.root(), EXTENSION)
+        .and_then(|said| document.member(said, "approval_wait"))
+        .map(|node| document.wire(node).to_owned());
+    let Some(said) = in_body.or_else(|| asked.approval_wait.clone()) else {
+        return Ok(Duration::ZERO);
+    };
+    let seconds: u32 = said
+        .trim()
+        .parse()
+        .map_err(|_| Refusal::Invalid("approval_wait and x-portcullis-approval-wait are whole seconds."))?;
+    Ok(Duration::from_secs(seconds.into()).min(gw.timeouts.approval))
 }
 
 /// Whether a schema in the request (of a tool's arguments, of the reply) wants a mailbox somewhere. A model that is held to it

@@ -399,7 +399,13 @@ async fn without_denied(
     };
     let reply = Document::read(bytes.clone()).map_err(|_| Refusal::Unreadable)?;
     let mut calls = Calls::new(Arc::clone(guard));
-    let denied = calls.whole(behind.exchange, Which::Reply, &reply, record);
+    let mut denied = calls.whole(behind.exchange, Which::Reply, &reply, record);
+    if let Some(awaited) = calls.await_persons() {
+        record.left("inspect_output");
+        calls.answered(awaited.await, record);
+        record.left("approval");
+        denied = calls.whole(behind.exchange, Which::Reply, &reply, record);
+    }
     if denied.is_empty() {
         return Ok(bytes);
     }

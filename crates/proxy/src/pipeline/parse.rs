@@ -33,6 +33,8 @@ pub(crate) struct Asked {
     pub passed: headers::Passed,
     /// The approval that the client names in a header.
     pub approval: Option<String>,
+    /// How long the client says in a header that its calls may wait for a person, in seconds, as it is written.
+    pub approval_wait: Option<String>,
 }
 
 impl Asked {
@@ -60,8 +62,15 @@ impl Parsed {
 pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) -> Result<Parsed, Refusal> {
     let (received, standing, guard, places) = request.into_parts();
     let exchange = received.exchange;
-    let approval = received.head.headers.get("x-portcullis-approval");
-    let approval = approval.and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let said = |name| {
+        received
+            .head
+            .headers
+            .get(name)
+            .and_then(|said| said.to_str().ok())
+    };
+    let approval = said("x-portcullis-approval").map(str::to_owned);
+    let approval_wait = said("x-portcullis-approval-wait").map(str::to_owned);
     let passed = headers::pick(&received.head, exchange)?;
     let max_body = gw
         .request_limit(&standing, &[])
@@ -99,6 +108,7 @@ pub(super) async fn parse(gw: &Gateway, request: Admitted, record: &mut Record) 
         body,
         passed,
         approval,
+        approval_wait,
     };
     Ok(Parsed { asked, document })
 }

@@ -2,12 +2,11 @@
 //!
 //! What refused is for the record; the client is told that it may not, and no more.
 
-use portcullis_core::Principal;
 use portcullis_dialect::{Document, Exchange, Mcp};
-use portcullis_policy::access::{Access, Act, Circumstances, Question, Resource, Subject, SubjectKind};
+use portcullis_policy::access::{Access, Act, Circumstances, Question, Resource};
 
 use super::parse::Asked;
-use crate::levels::Standing;
+use crate::calling::subject;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
 
@@ -90,7 +89,7 @@ fn denies_model(
     let names = std::iter::once(name).chain(renamed.filter(|renamed| *renamed != name));
     for name in names {
         let answer = access.ask(&Question {
-            subject: subject(&asked.standing),
+            subject: subject(&asked.principal, asked.standing.org.as_deref()),
             act: Act::InvokeModel,
             resource: Resource::Model { name, upstream },
             circumstances: about,
@@ -115,7 +114,7 @@ fn asked_of(
         return Some(());
     };
     let answer = access.ask(&Question {
-        subject: subject(&asked.standing),
+        subject: subject(&asked.principal, asked.standing.org.as_deref()),
         act,
         resource,
         circumstances: about,
@@ -136,33 +135,12 @@ fn endpoint<'p>(exchange: &'static dyn Exchange, path: &'p str) -> Resource<'p> 
     }
 }
 
-fn circumstances<'a>(asked: &'a Asked, document: Option<&Document>) -> Circumstances<'a> {
+pub(super) fn circumstances<'a>(asked: &'a Asked, document: Option<&Document>) -> Circumstances<'a> {
     let allowance = document.and_then(|document| asked.exchange.allowance(document));
     Circumstances {
         source: asked.peer.address.ip(),
         profile: asked.standing.profile(),
         stream: asked.call.stream,
         max_tokens: allowance.and_then(|allowance| allowance.tokens),
-    }
-}
-
-fn subject(standing: &Standing) -> Subject<'_> {
-    let Principal {
-        key,
-        name,
-        kind,
-        team,
-        user,
-        roles,
-        ..
-    } = standing.principal.as_ref();
-    Subject {
-        kind: SubjectKind::Client(*kind),
-        id: key.as_str(),
-        name,
-        org: standing.org.as_deref(),
-        team: team.as_deref(),
-        user: user.as_deref(),
-        roles,
     }
 }

@@ -19,13 +19,14 @@ mod lane;
 mod law;
 mod queue;
 mod unmarking;
+mod verdict;
 mod watch;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
@@ -38,12 +39,22 @@ use self::engine::{Engine, Instructions, Stop};
 use super::deliver::{Behind, WITHHELD, remember};
 use super::settle::{Account, End};
 use crate::approvals::{kept, renamed};
+use crate::calls::Awaited;
 use crate::metrics::Held;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
 
 /// What keeps what is asked: the ids that were told, each with the one to tell instead.
 type Asking = Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send>>;
+
+/// How often something is said while a person is waited for.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// What is waited for, and when the client is to hear that it is.
+struct Waiting {
+    awaited: Awaited,
+    next: Pin<Box<Sleep>>,
+}
 
 /// The body of a streamed reply.
 pub(crate) struct Guarded {
@@ -55,6 +66,8 @@ pub(crate) struct Guarded {
     ready: VecDeque<Bytes>,
     /// What persons are asked is being kept: nothing that tells of it leaves before.
     asking: Option<Asking>,
+    /// A person is waited for.
+    awaited: Option<Waiting>,
     /// Ids of what was asked before, in the place of new ones.
     asked: Vec<(String, String)>,
     /// Fires when the upstream has been silent for too long.
@@ -111,6 +124,7 @@ impl Guarded {
             record,
             ready: VecDeque::new(),
             asking: None,
+            awaited: None,
             asked: Vec::new(),
             idle,
             heard: Instant::now(),
@@ -134,6 +148,7 @@ impl Guarded {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         loop {
             ready!(self.poll_asking(cx));
+            ready!(self.poll_awaited(cx));
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(renamed(bytes, &self.asked)))));
             }
@@ -164,10 +179,7 @@ impl Guarded {
                 None => {
                     self.upstream = None;
                     match self.engine.finish(&mut self.record, &mut self.ready) {
-                        Ok(()) => {
-                            self.end = End::Whole;
-                            self.record.end(Outcome::Completed, 200);
-                        }
+                        Ok(()) => self.is_whole(),
                         Err(stop) => self.stop(&stop),
                     }
                 }
@@ -188,6 +200,47 @@ impl Guarded {
             self.asked.extend(known);
         }
         Poll::Ready(())
+    }
+
+    /// Ready when nobody is waited for, or when there is something to be sent meanwhile: comments, so that the connection is not taken
+    /// for dead.
+    fn poll_awaited(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.awaited.is_none() && self.ready.is_empty() {
+            self.awaited = self.engine.await_persons().map(|awaited| Waiting {
+                awaited,
+                next: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            });
+        }
+        let Some(waiting) = self.awaited.as_mut().filter(|_| self.ready.is_empty()) else {
+            return Poll::Ready(());
+        };
+        if let Poll::Ready(answers) = waiting.awaited.as_mut().poll(cx) {
+            self.awaited = None;
+            self.heard = Instant::now();
+            match self.engine.resume(answers, &mut self.record, &mut self.ready) {
+                Ok(()) if self.upstream.is_none() => self.is_whole(),
+                Ok(()) => {}
+                Err(stop) => self.stop(&stop),
+            }
+            return Poll::Ready(());
+        }
+        ready!(waiting.next.as_mut().poll(cx));
+        let next = tokio::time::Instant::now().checked_add(KEEP_ALIVE);
+        waiting
+            .next
+            .as_mut()
+            .reset(next.unwrap_or_else(tokio::time::Instant::now));
+        self.ready
+            .push_back(Bytes::from_static(b": a person is asked\n\n"));
+        Poll::Ready(())
+    }
+
+    /// All has come, and nothing is waited for.
+    fn is_whole(&mut self) {
+        if !self.engine.waits() {
+            self.end = End::Whole;
+            self.record.end(Outcome::Completed, 200);
+        }
     }
 
     /// Ready when the upstream has been silent for the whole of the idle time.

@@ -26,6 +26,11 @@ const POLICIES: &str = r#"
 @id("no-llama-for-bob") forbid (principal in User::"bob", action == Action::"invoke_model", resource == Model::"llama");
 @id("no-guard-outside") forbid (principal, action == Action::"use_endpoint", resource == Endpoint::"/v1/guard")
   unless { principal in Org::"acme" };
+@id("no-mail-for-free") forbid (principal in Team::"free", action == Action::"call_tool", resource == Tool::"send_email");
+@id("services-undo") forbid (principal is Service, action == Action::"call_tool", resource)
+  when { resource.impact == "irreversible" };
+@id("closed-reads") forbid (principal in Team::"closed", action == Action::"call_tool", resource)
+  unless { resource.class == "read" };
 "#;
 
 fn globs(all: &[&str]) -> Vec<Glob> {
@@ -126,6 +131,17 @@ fn requests() -> Vec<(&'static str, &'static str, String, String)> {
         };
         let body = json!({ "model": model, "messages": messages, "stream": stream });
         all.push(("POST", "/v1/chat/completions", told, body.to_string()));
+    }
+    for tool in ["get_mails", "send_email", "delete_file"] {
+        let tools =
+            json!([{ "type": "function", "function": { "name": tool, "parameters": { "type": "object" } } }]);
+        let body = json!({ "model": "gpt-4o", "messages": [{ "role": "user", "content": "Hello." }], "tools": tools });
+        all.push((
+            "POST",
+            "/v1/chat/completions",
+            format!("tool {tool}"),
+            body.to_string(),
+        ));
     }
     let claude = json!({ "model": "claude-x", "max_tokens": 5, "messages": [{ "role": "user", "content": "Hello." }] });
     all.push(("POST", "/v1/messages", "claude-x".to_owned(), claude.to_string()));

@@ -321,7 +321,7 @@ async fn nothing_that_a_client_says_reaches_a_server_unread() {
     }
     let sent = peer.sent.lock().unwrap();
     assert!(
-        count > 150 && sent.len() > 50,
+        count > 150 && sent.len() > 10,
         "{count} planted, {} sent",
         sent.len()
     );

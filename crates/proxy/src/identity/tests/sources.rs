@@ -108,6 +108,7 @@ impl Provider {
             mapping: Mapping {
                 team: Some("groups".to_owned()),
                 roles: Some("realm_access.roles".to_owned()),
+                tools: Some("crm-agent".to_owned()),
                 teams: vec!["free".to_owned()],
                 ..Mapping::default()
             },
@@ -148,6 +149,7 @@ async fn a_token_makes_a_sender_of_its_claims() {
     // Of several groups, the one that something is said of.
     assert_eq!(anna.team.as_deref(), Some("free"));
     assert_eq!(anna.roles, ["writer", "reader"]);
+    assert_eq!(anna.tools.as_deref(), Some("crm-agent"));
     assert!(anna.key.as_str().starts_with("jwt_") && anna.key.as_str().len() == 36);
     // The same subject is the same sender, another is another, whatever they are called.
     let again = bench

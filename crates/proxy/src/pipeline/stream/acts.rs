@@ -10,7 +10,7 @@ use portcullis_dialect::{Act, Altered, Body, DeniedLane, Document, Edit, Exchang
 use super::engine::Stop;
 use portcullis_store::Approval;
 
-use crate::calls::{Calls, ToolGuard, written};
+use crate::calls::{Answers, Awaited, Calls, ToolGuard, Word, written};
 use crate::record::Record;
 
 /// A call whose arguments come in a lane.
@@ -32,6 +32,20 @@ pub(super) struct Acts {
     passed: Vec<u32>,
     /// Choices of which one does not.
     denied: Vec<u32>,
+    /// Calls whose arguments are whole and for which a person is waited, with their arguments.
+    undecided: Vec<(Lane, String)>,
+    /// Whether a person is waited for.
+    waits: bool,
+}
+
+/// What becomes of an event that says something of calls.
+pub(super) enum Said {
+    /// It goes on as it is.
+    AsIs,
+    /// It goes on as this.
+    Without(Bytes),
+    /// A person is to decide first: it is taken once more then.
+    Waits,
 }
 
 impl Acts {
@@ -41,7 +55,31 @@ impl Acts {
             open: Vec::new(),
             passed: Vec::new(),
             denied: Vec::new(),
+            undecided: Vec::new(),
+            waits: false,
         }
+    }
+
+    /// Whether a person is waited for: nothing leaves before.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// What is to be waited for, once.
+    pub fn await_persons(&mut self) -> Option<Awaited> {
+        self.calls.as_mut()?.await_persons()
+    }
+
+    /// Takes what persons said.
+    pub fn answered(&mut self, answers: Answers, record: &mut Record) -> Result<(), Stop> {
+        if let Some(calls) = &mut self.calls {
+            calls.answered(answers, record);
+        }
+        self.waits = false;
+        for (lane, arguments) in std::mem::take(&mut self.undecided) {
+            self.judge(lane, &arguments, record)?;
+        }
+        Ok(())
     }
 
     /// Takes what an event says of calls, as `edits` leave it; the edits that take calls out of it that it holds whole.
@@ -51,13 +89,13 @@ impl Acts {
         document: &Document,
         edits: &[Edit],
         record: &mut Record,
-    ) -> Result<Option<Bytes>, Stop> {
+    ) -> Result<Said, Stop> {
         if self.calls.is_none() {
-            return Ok(None);
+            return Ok(Said::AsIs);
         }
         let acts = exchange.acts(Body::Event, document);
         if acts.is_empty() {
-            return Ok(None);
+            return Ok(Said::AsIs);
         }
         if acts
             .iter()
@@ -66,15 +104,26 @@ impl Acts {
             for act in acts {
                 self.named(act);
             }
-            return Ok(None);
+            return Ok(Said::AsIs);
         }
         // What is judged is what would be sent.
         let changed = match edits {
             [] => document.clone(),
             edits => Document::read(apply(document.bytes(), edits.to_vec())).map_err(|_| Stop::Unreadable)?,
         };
+        let acts = exchange.acts(Body::Event, &changed);
+        // Those that are whole are judged first: if a person is to decide about one, the event comes again.
+        for act in acts.iter().filter(|act| act.lane.is_none()) {
+            let arguments = act.arguments.map_or("", |node| written(&changed, node));
+            if matches!(self.word(&act.name, arguments, record), Word::Waits) {
+                self.waits = true;
+            }
+        }
+        if self.waits {
+            return Ok(Said::Waits);
+        }
         let mut denied = Vec::new();
-        for act in exchange.acts(Body::Event, &changed) {
+        for act in acts {
             let (node, group, lane) = (act.node, act.group, act.lane);
             let arguments = act.arguments.map(|node| written(&changed, node).to_owned());
             let name = act.name.clone();
@@ -87,18 +136,18 @@ impl Acts {
                     self.judge(lane, &arguments, record)?;
                     continue;
                 }
-                (None, arguments) => self.told(&name, &arguments.unwrap_or_default(), record),
+                (None, arguments) => self.word(&name, &arguments.unwrap_or_default(), record),
             };
             match told {
-                Some(told) => {
+                Word::Told(told) => {
                     self.denied.push(group);
                     denied.push((node, told));
                 }
-                None => self.passed.push(group),
+                Word::Passes | Word::Waits => self.passed.push(group),
             }
         }
         if denied.is_empty() {
-            return Ok(None);
+            return Ok(Said::AsIs);
         }
         let denied: Vec<_> = denied.iter().map(|(node, told)| (*node, told.as_ref())).collect();
         let left = apply(changed.bytes(), exchange.deny(Body::Event, &changed, &denied));
@@ -108,7 +157,7 @@ impl Acts {
         if acts(&read).saturating_add(denied.len()) != acts(&changed) {
             return Err(Stop::Content);
         }
-        Ok(Some(left))
+        Ok(Said::Without(left))
     }
 
     /// A tool may be named in pieces, and again.
@@ -128,8 +177,11 @@ impl Acts {
         }
     }
 
-    fn told(&mut self, name: &str, arguments: &str, record: &mut Record) -> Option<Arc<str>> {
-        self.calls.as_mut()?.judge(name, arguments, record)
+    fn word(&mut self, name: &str, arguments: &str, record: &mut Record) -> Word {
+        match &mut self.calls {
+            Some(calls) => calls.judge(name, arguments, record),
+            None => Word::Passes,
+        }
     }
 
     /// The arguments in a lane are whole: this is what would be sent of them.
@@ -154,7 +206,15 @@ impl Acts {
             .get(at)
             .map(|open| open.name.clone())
             .unwrap_or_default();
-        let told = self.told(&name, arguments, record);
+        let told = match self.word(&name, arguments, record) {
+            Word::Passes => None,
+            Word::Told(told) => Some(told),
+            Word::Waits => {
+                self.waits = true;
+                self.undecided.push((lane, arguments.to_owned()));
+                return Ok(());
+            }
+        };
         let Some(open) = self.open.get_mut(at) else {
             return Ok(());
         };

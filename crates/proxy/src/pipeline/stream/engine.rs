@@ -9,30 +9,28 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_core::{
-    Action, Channel, Direction, Finding, Lane, Located, Origin, Part, PartId, Principal, Uninspectable,
-};
+use portcullis_core::{Channel, Direction, Finding, Lane, Origin, Part, PartId, Principal};
 use portcullis_dialect::{
     About, Altered, Body, Cut, Document, Edit, Ends, Exchange, Failure, Frame, Frames, Progress, Reading,
-    Sort, Stage, StateRef, apply, lanes, quoted,
+    Stage, StateRef, apply, lanes,
 };
 use portcullis_inspect::Window;
-use portcullis_policy::{Facts, Hold, Verdict, decide};
+use portcullis_policy::Hold;
 use portcullis_store::{Approval, Sealed};
 
 use super::super::deliver::restore;
 use super::super::inserted::Inserted;
-use super::super::inspect_input::scan;
 use super::super::leak::{Confided, Listening};
 use super::super::limits::Limits;
 use super::super::terms::Terms;
-use super::acts::Acts;
+use super::acts::{Acts, Said};
 use super::calm::Calm;
 use super::delta::piece_edits;
 use super::hindsight::{Hindsight, look_back};
 use super::lane::{Judge, LaneState};
 use super::queue::{Held, Line, Piece, Queue};
 use super::unmarking::Unmarking;
+use super::verdict::{judge, judge_at_end, judge_lane};
 use super::watch::Watch;
 use crate::calls::ToolGuard;
 use crate::enforce;
@@ -42,6 +40,8 @@ use crate::marks::Marks;
 use crate::masks::Masks;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal};
+
+mod waiting;
 
 /// Bytes of events that may be held back; what outgrows this is cut off (fails closed).
 const MAX_HELD: usize = 8 * 1024 * 1024;
@@ -115,6 +115,10 @@ pub(super) struct Engine {
     limits: Limits,
     watch: Watch,
     acts: Acts,
+    /// Events that came while a person is waited for.
+    deferred: VecDeque<Frame>,
+    /// Whether the upstream has ended meanwhile.
+    is_over: bool,
 }
 
 impl Engine {
@@ -129,6 +133,8 @@ impl Engine {
         Engine {
             watch: Watch::new(instructions.terms),
             acts: Acts::new(instructions.calls),
+            deferred: VecDeque::new(),
+            is_over: false,
             limits: Limits::of(&guard.profile),
             unmarking: Unmarking::new(exchange, marks),
             gateway,
@@ -211,7 +217,7 @@ impl Engine {
         let pushed = self.frames.push(bytes, &mut frames);
         self.unmarking.pass(&mut frames)?;
         for frame in frames.drain(..) {
-            self.take(frame, record, out)?;
+            self.take_in_turn(frame, record, out)?;
         }
         self.whole_frames = frames;
         pushed.map_err(|_| Stop::Unreadable)
@@ -222,11 +228,10 @@ impl Engine {
         let mut last: Vec<Frame> = self.frames.finish().into_iter().collect();
         self.unmarking.finish(&mut last)?;
         for frame in last {
-            self.take(frame, record, out)?;
+            self.take_in_turn(frame, record, out)?;
         }
-        self.close(Ends::All, record, "the end of the stream")?;
-        self.release(None, out);
-        self.watch.finish(&self.guard, record)
+        self.is_over = true;
+        self.conclude(record, out)
     }
 
     fn take(&mut self, frame: Frame, record: &mut Record, out: &mut VecDeque<Bytes>) -> Result<(), Stop> {
@@ -240,7 +245,9 @@ impl Engine {
         if &data[..] == b"[DONE]" {
             self.close(Ends::All, record, "the end of the stream")?;
             self.queue.push(Held::without_json(frame), About::All);
-            self.release(None, out);
+            if !self.acts.waits() {
+                self.release(None, out);
+            }
             return Ok(());
         }
         let document = Document::read(data).map_err(|_| Stop::Unreadable)?;
@@ -267,9 +274,14 @@ impl Engine {
             self.progress.choice(group, Stage::Unsaid);
         }
         let mut edits = self.judge_whole_texts(&reading, record)?;
-        if let Some(rest) = self.acts.event(exchange, reading.document(), &edits, record)? {
+        match self.acts.event(exchange, reading.document(), &edits, record)? {
+            Said::AsIs => {}
             // What is left of it is an event like any other, in which no call is that may not go through.
-            return self.take(frame.with_data(rest), record, out);
+            Said::Without(rest) => return self.take(frame.with_data(rest), record, out),
+            Said::Waits => {
+                self.deferred.push_front(frame);
+                return Ok(());
+            }
         }
         self.watch
             .event(&self.guard, exchange, &reading, &edits, record)?;
@@ -300,7 +312,9 @@ impl Engine {
         if ends != Ends::Nothing {
             self.close(ends, record, "a tool call's arguments")?;
         }
-        self.release(group.filter(|_| ends == Ends::Nothing), out);
+        if !self.acts.waits() {
+            self.release(group.filter(|_| ends == Ends::Nothing), out);
+        }
         Ok(())
     }
 
@@ -687,99 +701,4 @@ impl Engine {
         }
         out.push_back(raw);
     }
-}
-
-/// Rules on what a window found in a lane: what changes the text.
-pub(super) fn judge_lane(
-    guard: &Guard,
-    lane: &LaneState,
-    found: Vec<Finding>,
-    record: &mut Record,
-    path: impl Fn() -> String,
-) -> Result<Vec<(Finding, Action)>, Stop> {
-    let locate = |finding| Located {
-        part: PartId(0),
-        channel: lane.channel,
-        origin: lane.origin,
-        finding,
-        piece: 0,
-    };
-    let located: Vec<Located> = found.into_iter().map(locate).collect();
-    let verdict = judge(guard, &located, &[]);
-    record.audit.decision = record.audit.decision.max(verdict.decision);
-    for (located, ruling) in located.iter().zip(&verdict.rulings) {
-        record.found(Direction::Output, located, ruling.action, &ruling.rule, &path);
-    }
-    if verdict.refusal.is_some() {
-        return Err(Stop::Content);
-    }
-    let ruled = located
-        .into_iter()
-        .zip(verdict.rulings)
-        .map(|(located, ruling)| (located.finding, ruling.action));
-    Ok(ruled.filter(|(_, action)| action.changes_text()).collect())
-}
-
-/// Judges the whole text of a lane that is held to its end. Arguments of a tool call are read as JSON, string by string, or as text
-/// where they are not JSON.
-pub(super) fn judge_at_end(
-    gateway: &Gateway,
-    guard: &Guard,
-    masks: &Masks,
-    listening: Option<&Listening>,
-    (channel, text): (Channel, &str),
-    record: &mut Record,
-) -> Result<Option<String>, Stop> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let structured = (channel == Channel::ToolCall)
-        .then(|| Document::read(Bytes::copy_from_slice(text.as_bytes())).ok())
-        .flatten()
-        .filter(|document| matches!(document.sort(document.root()), Sort::Object | Sort::Array));
-    let (document, is_text) = match structured {
-        Some(document) => (document, false),
-        None => (
-            Document::read(Bytes::from(quoted(text))).map_err(|_| Stop::Unreadable)?,
-            true,
-        ),
-    };
-    let reading = Reading::whole(document, channel);
-    let mut findings = scan(gateway, guard, Direction::Output, &reading, record);
-    masks.spare(&reading, &mut findings);
-    findings.extend(
-        listening
-            .into_iter()
-            .flat_map(|listening| listening.whole(&reading, |_| true)),
-    );
-    let verdict = judge(guard, &findings, &[]);
-    record.judged(Direction::Output, &reading, &findings, &verdict);
-    if verdict.refusal.is_some() {
-        return Err(Stop::Content);
-    }
-    let mut edits = enforce::edits(&reading, &findings, &verdict.rulings, None);
-    edits.extend(restore(&reading, &findings, masks, |_| true));
-    if edits.is_empty() {
-        return Ok(None);
-    }
-    let bytes = apply(reading.document().bytes(), edits);
-    if !is_text {
-        return Ok(String::from_utf8(bytes.to_vec()).ok());
-    }
-    let document = Document::read(bytes).map_err(|_| Stop::Unreadable)?;
-    Ok(Some(document.text(document.root()).to_owned()))
-}
-
-pub(super) fn judge(guard: &Guard, findings: &[Located], uninspectable: &[Uninspectable]) -> Verdict {
-    decide(
-        &guard.profile,
-        &Facts {
-            direction: Direction::Output,
-            principal_models: &[],
-            model: None,
-            system_prompt_from_client: false,
-            findings,
-            uninspectable,
-        },
-    )
 }

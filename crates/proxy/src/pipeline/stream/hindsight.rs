@@ -4,8 +4,9 @@
 use portcullis_core::{Channel, Direction, Finding, Kind, Span};
 use portcullis_inspect::{Inspector, Selection};
 
-use super::engine::{Stop, judge_lane};
+use super::engine::Stop;
 use super::lane::LaneState;
+use super::verdict::judge_lane;
 use crate::Gateway;
 use crate::gateway::Guard;
 use crate::masks::{Masks, lies_in};

@@ -22,7 +22,8 @@ mod wires;
 
 use self::dice::Dice;
 use self::wires::{Part, WIRES, Wire, weave};
-use super::engine::{Engine, Instructions, Stop, judge, judge_at_end};
+use super::engine::{Engine, Instructions, Stop};
+use super::verdict::{judge, judge_at_end};
 use crate::gateway::Guard;
 use crate::masks::{Masks, lies_in};
 use crate::pipeline::deliver::restore;
