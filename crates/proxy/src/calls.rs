@@ -393,7 +393,8 @@ impl Calls {
         let passes = verdict.answer == Answer::Allow || !enforces || agreed;
         if passes {
             self.made.push(tool.to_owned());
-            if let (true, Some(value)) = (self.guard.enforces, &value) {
+            // What nobody judged vouches for nothing elsewhere.
+            if let (true, Some(value)) = (self.guard.enforces && self.guard.checks, &value) {
                 self.guard.approving.vet(tool, value);
             }
             return self.knows(tool, arguments, Word::Passes);

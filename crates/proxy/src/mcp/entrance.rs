@@ -89,6 +89,8 @@ pub(crate) async fn mcp(
         standing: Arc::clone(&message.asked.standing),
         guard: Arc::clone(&message.guard),
         record: Arc::clone(&taken),
+        calling: Arc::clone(&message.calling),
+        patience: message.patience.max(message.server.wait),
         approval: message.asked.approval.clone(),
     };
     let method = match message.asked.exchange.method() {

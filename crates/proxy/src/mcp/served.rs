@@ -6,10 +6,11 @@
 )]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use portcullis_core::{Decision, RecordedFinding};
 use portcullis_policy::Mode;
-use portcullis_policy::tools::{Offered, may_offer};
+use portcullis_policy::tools::{Offered, may_offer, nature};
 use portcullis_store::PinKind;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequest,
@@ -34,7 +35,8 @@ use super::look::{Seen, look};
 use super::pins::{Given, noted, shown};
 use super::{McpServer, lock};
 use crate::approvals::Approving;
-use crate::calls::ToolGuard;
+use crate::calling::{Calling, may_call};
+use crate::calls::{NamedToolPolicy, ToolGuard};
 use crate::gateway::Guard;
 use crate::levels::Standing;
 use crate::record::Record;
@@ -53,6 +55,10 @@ pub(super) struct Caller {
     pub standing: Arc<Standing>,
     pub guard: Arc<Guard>,
     pub record: Arc<Mutex<Record>>,
+    /// Whom the operator's policies are asked about.
+    pub calling: Arc<Calling>,
+    /// How long a person who is asked about a call is waited for.
+    pub patience: Duration,
     /// An approval that the client names in a header.
     pub approval: Option<String>,
 }
@@ -79,10 +85,20 @@ impl Caller {
     }
 
     /// Whether a tool may be seen and called at all, before anything of a call is known.
-    fn may(&self, tool: &str) -> Result<(), String> {
-        let named = self.gateway.tools_at(&self.server, &self.standing);
-        may_offer(&named.policy, &self.standing.principal, tool, false)
-            .map_err(|why| format!("tools.{}.{tool}: {why}", named.name))
+    fn may(&self, tool: &Offered) -> Result<(), Vec<String>> {
+        let (named, name) = (
+            self.gateway.tools_at(&self.server, &self.standing),
+            tool.name.as_str(),
+        );
+        may_offer(&named.policy, &self.standing.principal, name, false)
+            .map_err(|why| vec![format!("tools.{}.{name}: {why}", named.name)])?;
+        self.calls(&named, tool, &Value::Null)
+    }
+
+    /// Whether the operator's policies let a tool be called like this.
+    fn calls(&self, named: &NamedToolPolicy, tool: &Offered, arguments: &Value) -> Result<(), Vec<String>> {
+        let nature = nature(&named.policy, &tool.name, Some(tool), arguments);
+        may_call(&self.calling, Some(&self.server.name), &tool.name, nature)
     }
 }
 
@@ -203,7 +219,7 @@ impl Served {
             .await?;
         page.tools = shown
             .into_iter()
-            .filter(|tool| caller.may(&tool.name).is_ok())
+            .filter(|tool| caller.may(&offered(tool)).is_ok())
             .take(MOST_TOOLS)
             .collect();
         page.meta = None;
@@ -245,14 +261,28 @@ impl Served {
         let known = self.known(caller, link, context).await?;
         let enforces = caller.guard.profile.mode == Mode::Enforce;
         // One that is not shown and one that does not exist are the same: none.
-        if !known.iter().any(|offered| offered.name == tool) {
-            if let Err(rule) = caller.may(tool) {
-                lock(&caller.record).audit.denied_by.push(rule);
-            }
+        let named = caller.gateway.tools_at(&caller.server, &caller.standing);
+        let Some(offered) = known.iter().find(|offered| offered.name == tool) else {
+            let unknown = Offered {
+                name: tool.to_owned(),
+                ..Offered::default()
+            };
+            let by = caller.may(&unknown).err().unwrap_or_default();
+            lock(&caller.record).audit.denied_by.extend(by);
             return Err(ErrorData::invalid_params(
                 format!("There is no tool of that name here: {}", plain(tool)),
                 None,
             ));
+        };
+        let value = request.arguments.clone().map_or(Value::Null, Value::Object);
+        if let Err(by) = caller.calls(&named, offered, &value) {
+            let mut record = lock(&caller.record);
+            record.audit.denied_by.extend(by);
+            record.audit.decision = Decision::Block;
+            return Ok(Err(format!(
+                "[tool_call_denied] The call of `{}` is not permitted.",
+                plain(tool)
+            )));
         }
         if caller.guard.profile.danger_tools_unchecked {
             return Ok(Ok(()));
@@ -268,7 +298,6 @@ impl Served {
         let services = &caller.gateway.services;
         let approving = Approving::new(services, who, &request_id, brought).await;
         let approving = approving.map_err(|why| refused(&why))?;
-        let named = caller.gateway.tools_at(&caller.server, &caller.standing);
         let mode = if enforces { Mode::Enforce } else { Mode::Observe };
         let conversation = link.history.conversation(known);
         let guard = ToolGuard::at(&caller.server.name, &named, (who, mode), conversation, approving);
@@ -279,7 +308,7 @@ impl Served {
             &arguments
         };
         let settled = guard
-            .settle(tool, arguments, caller.server.wait, &caller.record)
+            .settle(tool, arguments, caller.patience, &caller.record)
             .await;
         Ok(settled.map(|agreed| {
             if let Some(agreed) = agreed {

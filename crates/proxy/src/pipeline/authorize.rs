@@ -337,7 +337,7 @@ fn sanitise(
 }
 
 /// How long calls of the reply may be held for a person, as the client says and the configuration lets it.
-fn patience(gw: &Gateway, asked: &Asked, document: &Document) -> Result<Duration, Refusal> {
+pub(super) fn patience(gw: &Gateway, asked: &Asked, document: &Document) -> Result<Duration, Refusal> {
     let in_body = document
         .member(document.root(), EXTENSION)
         .and_then(|said| document.member(said, "approval_wait"))

@@ -2,6 +2,7 @@
 //! ([`crate::mcp`]).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,10 +10,12 @@ use portcullis_core::{Decision, Direction};
 use portcullis_dialect::{Document, Method};
 use portcullis_policy::{Denial, Facts, Verdict, decide};
 
+use super::authorize::patience;
 use super::inspect_input::scan;
 use super::parse::Asked;
-use super::permit::permit_endpoint;
+use super::permit::{circumstances, permit_endpoint};
 use super::{Received, admit, authenticate, label, parse};
+use crate::calling::Calling;
 use crate::gateway::Guard;
 use crate::mcp::McpServer;
 use crate::record::Record;
@@ -28,6 +31,10 @@ pub(crate) struct Message {
     pub headers: HeaderMap,
     /// The bytes that were read; nothing where a stream is opened or a session closed.
     pub document: Option<Document>,
+    /// Whom the operator's policies are asked about.
+    pub calling: Arc<Calling>,
+    /// How long the client wants a person to be waited for.
+    pub patience: Duration,
     /// Why it may not go on, where it is the message itself that is to be answered.
     pub refusal: Option<Refusal>,
 }
@@ -89,6 +96,8 @@ pub(crate) async fn message(
     );
     record.judged(direction, &reading, &findings, &verdict);
     record.left("inspect_input");
+    let patience = patience(gw, &asked, reading.document())?;
+    let calling = Calling::new(gw.access.as_ref(), &asked.standing, circumstances(&asked, None));
     let refusal = refused(&verdict);
     if refusal.is_some() {
         record.audit.decision = Decision::Block;
@@ -98,6 +107,8 @@ pub(crate) async fn message(
         guard,
         headers,
         refusal,
+        patience,
+        calling: Arc::new(calling),
         document: is_post.then(|| reading.document().clone()),
         asked,
     })

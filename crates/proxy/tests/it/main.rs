@@ -23,6 +23,7 @@ mod links;
 mod matrix;
 mod mcp;
 mod mcp_coverage;
+mod mcp_peer;
 mod own_prompts;
 mod principals;
 mod prompts;
