@@ -587,9 +587,10 @@ impl Evidence {
             })
     }
 
-    /// A short field that the user typed, of the object that an identifier stands for: the title of the meeting, the name of the file.
+    /// A short field that the user typed, of the object that an identifier stands for: the title of the meeting, the name of the file. Whose
+    /// it is may be what the user asked for something else: where `by_name`, an address describes nothing.
     #[must_use]
-    pub fn is_described(&self, id: &Value) -> bool {
+    pub fn is_described(&self, id: &Value, by_name: bool) -> bool {
         let sought = Sought::new(id);
         let tells = |leaf: Leaf<'_>| {
             let folded = leaf.folded();
@@ -599,6 +600,7 @@ impl Evidence {
                     .chars()
                     .all(|char| char.is_numeric() || ".:- t".contains(char))
                 && !STATES.contains(&text)
+                && !(by_name && Sort::Party.of(text) == Sort::Email)
                 && self.is_typed(folded.text())
         };
         self.results.iter().any(|result| {

@@ -385,7 +385,8 @@ impl<'e> Call<'e> {
 
     /// A value that the model chose among those that a tool knows.
     fn chosen(&mut self, path: &str, text: &str, value: &Value, origins: &Origins) {
-        if origins.hinted || (value.sort() == Sort::Id && self.evidence.is_described(value)) {
+        let by_name = self.impact == Impact::Irreversible;
+        if origins.hinted || (value.sort() == Sort::Id && self.evidence.is_described(value, by_name)) {
             self.named = true;
         } else if let Some(whence) = self.evidence.mention(value) {
             let why = told(
