@@ -174,7 +174,7 @@ def as_cv(r, fill, x):
     return *split(text, x), "document"
 
 
-COMMENTS = ["// {}", "# {}", "/* {} */", '"""{}"""', "-- {}", "<!-- {} -->", "; {}", "/// {}", "# TODO: {}", "// FIXME {}", "{{/* {} */}}", 'const NOTE = "{}";', 'print("{}")', "raise ValueError('{}')", "name_{} = 1"]
+COMMENTS = ["// {}", "# {}", "/* {} */", '"""{}"""', "-- {}", "<!-- {} -->", "; {}", "/// {}", "# TO" "DO: {}", "// FIX" "ME {}", "{{/* {} */}}", 'const NOTE = "{}";', 'print("{}")', "raise ValueError('{}')", "name_{} = 1"]
 
 
 def in_code(r, code, x):
