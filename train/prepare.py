@@ -42,6 +42,7 @@ DROPPED = {
 }
 # A plain harmful question attacks nobody's instructions. It is taught as harmless to the *technique* detector, at a low weight.
 HARMFUL = (2500, 0.4)
+DERIVED = re.compile(r"\b(?:from|ctx|template)=(\w+)")
 HELD = 20  # one corpus pair of so many is kept for measuring when --hold is given
 
 
@@ -103,6 +104,8 @@ def main():
             told[name] = f"left out: {'licence unclear' if name in out_of else DROPPED[name]}"
             continue
         got = [r for r in got if "weak_label" not in (r.get("note") or "") and "contested_label" not in (r.get("note") or "")]
+        # A row made from a row of a source that stays out stays out too.
+        got = [r for r in got if not (DERIVED.search(r.get("note") or "") and out_of & set(DERIVED.findall(r["note"])))]
         cap, weight = CAPS.get(name, (10**9, 1.0))
         rng.shuffle(got)
         kept = 0
