@@ -59,20 +59,27 @@ def tensors(m, z, s):
     return {k: v.contiguous() for k, v in t.items()}
 
 
-def platt(x, y, steps=200):
-    """Slope and offset of a logistic curve, by Newton's method; both classes weigh alike."""
+def platt(x, y, steps=100):
+    """Slope and offset of a logistic curve, by Newton's method with halved steps; both classes weigh alike."""
     w = np.where(y == 1, 0.5 / max(1, y.sum()), 0.5 / max(1, (1 - y).sum()))
-    a, b = 1.0, 0.0
+
+    def cost(v):
+        z = v[0] * x + v[1]
+        return (w * (np.logaddexp(0, z) - y * z)).sum() + 5e-5 * (v[0] - 1) ** 2
+
+    v = np.array([1.0, 0.0])
     for _ in range(steps):
-        p = 1 / (1 + np.exp(-(a * x + b)))
-        g = np.array([(w * (p - y) * x).sum() + 1e-4 * (a - 1), (w * (p - y)).sum()])
+        p = 0.5 * (1 + np.tanh(0.5 * (v[0] * x + v[1])))
+        g = np.array([(w * (p - y) * x).sum() + 1e-4 * (v[0] - 1), (w * (p - y)).sum()])
         h = w * p * (1 - p)
-        H = np.array([[(h * x * x).sum() + 1e-4, (h * x).sum()], [(h * x).sum(), h.sum() + 1e-6]])
-        d = np.linalg.solve(H, g)
-        a, b = a - d[0], b - d[1]
-        if abs(d).max() < 1e-7:
+        d = np.linalg.solve(np.array([[(h * x * x).sum() + 1e-4, (h * x).sum()], [(h * x).sum(), h.sum() + 1e-6]]), g)
+        size = 1.0
+        while size > 1e-6 and cost(v - size * d) > cost(v):
+            size /= 2
+        v = v - size * d
+        if abs(size * d).max() < 1e-7:
             break
-    return float(a), float(b)
+    return float(v[0]), float(v[1])
 
 
 def wilson(k, n):
@@ -262,7 +269,7 @@ def pictures(where, best, lab, per, kind, real):
         for h in (half, ~half):
             # Fitted on one half, shown on the other.
             a, b = platt(x[~h], y[~h])
-            p[h] = 1 / (1 + np.exp(-(a * x[h] + b)))
+            p[h] = 0.5 * (1 + np.tanh(0.5 * (a * x[h] + b)))
         w = np.where(y == 1, 0.5 / max(1, y.sum()), 0.5 / max(1, (1 - y).sum()))
         xs, ys = [], []
         for lo in np.arange(0, 1, 0.1):

@@ -4,9 +4,10 @@
 # An H100 does about 0.9 million pieces a second of the teacher, two or three times as many of the student. $OUT gets at most eight files.
 cd "$(dirname "$0")" && export PYTHONUNBUFFERED=1
 for f in *.xz; do [ -f "$f" ] && xz -dkf "$f" & done; wait
-T=; [ -f teacher8.pt ] && T="--teacher teacher8.pt"
+T=; : ${S:=165 165} ${LR:=2e-4 5e-4}
+[ -f teacher8.pt ] && T="--teacher teacher8.pt"
 E="--base base.npz --dev dev.npz"; [ -f train-held.npz ] && E="$E --held train-held.npz"
-python3 train.py both --base base.npz --train train.npz $T --out run --seconds ${S:-115 210} --rows ${R:-384} --lr ${LR:-1.5e-4 5e-4} $X 2>&1 | tee train.log &
+python3 train.py both --base base.npz --train train.npz $T --out run --seconds $S --rows ${R:-384} --lr $LR $X 2>&1 | tee train.log &
 tr=$!
 # The teacher's figures and its eight-bit copy while the student trains.
 for i in $(seq 600); do [ -f run/told.npz ] && break; kill -0 $tr 2>/dev/null || break; sleep 1; done

@@ -80,7 +80,8 @@ class Encoder(nn.Module):
         a = last.attend(x, mask)
         h = x.shape[-1]
         y = last.rest(x.reshape(-1, h)[first], a.reshape(-1, h)[first], self.drop)
-        logits = self.head(y).float()
+        with torch.autocast(y.device.type, enabled=False):
+            logits = self.head(y.float())
         return (logits, y) if states else logits
 
 
