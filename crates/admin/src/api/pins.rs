@@ -6,24 +6,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use portcullis_store::{Pin, PinState};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Wanted;
 use crate::clock::now_ms;
 use crate::error::ApiError;
 use crate::{Console, Who};
-
-/// How many are shown where nobody says, and at most.
-const LIMIT: u32 = 100;
-const MOST: u32 = 200;
-
-/// Which of them.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
-    state: Option<String>,
-    limit: Option<u32>,
-}
 
 fn shown(pin: &Pin) -> Value {
     let digest: String = pin.digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -44,15 +32,7 @@ pub(crate) async fn list(
     State(console): State<Arc<Console>>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let Query(wanted) = wanted.map_err(|error| ApiError::Invalid(error.body_text()))?;
-    let state = match wanted.state {
-        None => None,
-        Some(name) => {
-            let state = PinState::from_name(&name);
-            Some(state.ok_or_else(|| ApiError::Invalid(format!("there is no state {name:?}")))?)
-        }
-    };
-    let count = wanted.limit.unwrap_or(LIMIT).clamp(1, MOST);
+    let (state, count) = Wanted::read(wanted, PinState::from_name)?;
     let found = console.store.pins(state, count).await?;
     Ok(Json(
         json!({ "pins": found.iter().map(shown).collect::<Vec<_>>() }),
