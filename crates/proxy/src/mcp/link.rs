@@ -30,7 +30,7 @@ pub(super) struct Link {
     pub server: Arc<McpServer>,
     upstream: RunningService<RoleClient, Relay>,
     pub client: Arc<Client>,
-    pub history: History,
+    pub history: Arc<History>,
     /// Tools that may be shown, as they were last listed.
     tools: Mutex<Option<Vec<Offered>>>,
     used: Mutex<Instant>,
@@ -44,7 +44,9 @@ impl Link {
     pub async fn open(caller: &Caller, able: Option<&ClientCapabilities>) -> Result<Link, ErrorData> {
         let server = Arc::clone(&caller.server);
         let client = Arc::new(Client::default());
+        let history = Arc::new(History::default());
         let relay = Relay {
+            history: Arc::clone(&history),
             able: Relay::able(&server, able),
             server: Arc::clone(&server),
             client: Arc::clone(&client),
@@ -56,7 +58,7 @@ impl Link {
                     server,
                     upstream,
                     client,
-                    history: History::default(),
+                    history,
                     tools: Mutex::default(),
                     used: Mutex::new(Instant::now()),
                 });
@@ -147,7 +149,10 @@ impl Link {
                     &mut lock(&caller.record),
                 );
                 match read {
-                    Ok(read) => read.value,
+                    Ok(read) => {
+                        self.history.told("error", &read.value);
+                        read.value
+                    }
                     Err(refusal) => ErrorData::new(error.code, refusal.to_string(), None),
                 }
             }

@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 
 use super::look::look;
 use super::served::Caller;
+use super::session::History;
 use super::{Asks, McpServer, lock};
 
 /// What is known of the client's side while requests are under way.
@@ -93,6 +94,7 @@ impl Drop for UnderWay {
 pub(super) struct Relay {
     pub server: Arc<McpServer>,
     pub client: Arc<Client>,
+    pub history: Arc<History>,
     pub able: ClientCapabilities,
 }
 
@@ -132,6 +134,7 @@ impl Relay {
             &mut lock(&caller.record),
         );
         let read = read.map_err(|_| refused())?;
+        self.history.told(method, &read.value);
         peer.send_request(request(read.value)).await.map_err(|error| {
             tracing::debug!(%error, server = %self.server.name, "the client did not answer what the server asks");
             ErrorData::internal_error("the client did not answer", None)
@@ -210,6 +213,7 @@ impl ClientHandler for Relay {
                 &mut lock(&caller.record),
             );
             params.message = read.ok().map(|read| read.value);
+            self.history.told("notifications/progress", &params.message);
         }
         params.progress_token = token;
         params.meta = None;
@@ -235,6 +239,7 @@ impl ClientHandler for Relay {
             &mut lock(&caller.record),
         );
         let Ok(read) = read else { return };
+        self.history.told("notifications/message", &read.value);
         let told =
             ServerNotification::LoggingMessageNotification(LoggingMessageNotification::new(read.value));
         if let Err(error) = peer.send_notification(told).await {

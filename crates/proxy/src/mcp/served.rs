@@ -44,6 +44,10 @@ use crate::{Gateway, Refusal};
 
 /// Tools of a server that are looked at, at most.
 const MOST_TOOLS: usize = 2000;
+/// Pages of them, at most.
+const MOST_PAGES: usize = 100;
+/// Resources whose changes a client may wait for.
+const MOST_WANTED: usize = 1000;
 /// Where the gateway's own words on a result stand.
 const META: &str = "portcullis";
 
@@ -238,7 +242,8 @@ impl Served {
             return Ok(known);
         }
         let mut page = None;
-        loop {
+        // A server may say that there is more for ever.
+        for _ in 0..MOST_PAGES {
             let listed = self.tools((caller, link), context, page).await?;
             let known = link.tools().unwrap_or_default();
             match listed.next_cursor {
@@ -248,6 +253,7 @@ impl Served {
                 _ => return Ok(known),
             }
         }
+        Ok(link.tools().unwrap_or_default())
     }
 
     /// Judges a call; what is told in its place, where it may not be made.
@@ -455,6 +461,7 @@ impl ServerHandler for Served {
         page = caller.page("resources/list", &page)?;
         let read = all.filter_map(|one| caller.look("resources/list", &one).ok());
         page.resources = read.map(|read| read.value).collect();
+        link.history.told("resources/list", &page.resources);
         page.meta = None;
         Ok(page)
     }
@@ -474,6 +481,8 @@ impl ServerHandler for Served {
         page = caller.page("resources/templates/list", &page)?;
         let read = all.filter_map(|one| caller.look("resources/templates/list", &one).ok());
         page.resource_templates = read.map(|read| read.value).collect();
+        link.history
+            .told("resources/templates/list", &page.resource_templates);
         page.meta = None;
         Ok(page)
     }
@@ -502,7 +511,13 @@ impl ServerHandler for Served {
 
     async fn subscribe(&self, request: SubscribeRequestParams, context: Context) -> Result<(), ErrorData> {
         let (caller, link) = self.begin(&context).await?;
-        lock(&link.client.wanted).insert(request.uri.clone());
+        {
+            let mut wanted = lock(&link.client.wanted);
+            if wanted.len() >= MOST_WANTED {
+                return Err(refused(&Refusal::TooManyConcurrent));
+            }
+            wanted.insert(request.uri.clone());
+        }
         link.ask(&caller, &context, SubscribeRequest::new(request))
             .await?;
         Ok(())
@@ -531,8 +546,11 @@ impl ServerHandler for Served {
         else {
             return Err(unexpected());
         };
-        let read = caller.look("completion/complete", &result);
-        Ok(read.map_err(|why| refused(&why))?.value)
+        let read = caller
+            .look("completion/complete", &result)
+            .map_err(|why| refused(&why))?;
+        link.history.told("completion/complete", &read.value);
+        Ok(read.value)
     }
 
     async fn set_level(&self, request: SetLevelRequestParams, context: Context) -> Result<(), ErrorData> {

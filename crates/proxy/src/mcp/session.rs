@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use portcullis_policy::tools::{Conversation, Offered, Turn};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::lock;
@@ -43,10 +44,12 @@ impl History {
         let mut past = lock(&self.0);
         past.made = past.made.saturating_add(1);
         let id = past.made.to_string();
+        let is_large = weight(&arguments) > MOST_BYTES;
+        past.tainted |= is_large;
         past.add(Turn::Called {
             id: id.clone(),
             tool: tool.to_owned(),
-            arguments,
+            arguments: if is_large { Value::Null } else { arguments },
         });
         past.returned(&id, tool, texts);
     }
@@ -54,6 +57,11 @@ impl History {
     /// Something else that a model will read.
     pub fn read(&self, what: &str, texts: Vec<String>) {
         lock(&self.0).returned("", what, texts);
+    }
+
+    /// Anything else of a server's that a client gets, and perhaps shows to its model.
+    pub fn told<T: Serialize>(&self, method: &str, said: &T) {
+        self.read(method, vec![serde_json::to_string(said).unwrap_or_default()]);
     }
 
     /// Something that nobody here could read.
@@ -93,8 +101,22 @@ impl Past {
 fn size(turn: &Turn) -> usize {
     match turn {
         Turn::Said { text, .. } | Turn::Returned { text, .. } => text.len(),
-        Turn::Called { .. } => 64,
+        Turn::Called { arguments, .. } => weight(arguments),
     }
+}
+
+/// About how much memory a value takes.
+fn weight(value: &Value) -> usize {
+    let inner: usize = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, member)| key.len().saturating_add(weight(member)))
+            .sum(),
+        _ => 0,
+    };
+    inner.saturating_add(32)
 }
 
 #[cfg(test)]
@@ -109,6 +131,15 @@ mod tests {
         history.called("b", Value::Null, vec!["y".repeat(MOST_BYTES)]);
         let now = history.conversation(Vec::new());
         assert!(now.tainted && now.turns.len() < 4);
+        let large = History::default();
+        for _ in 0..20 {
+            large.called("a", Value::String("z".repeat(MOST_BYTES / 4)), Vec::new());
+        }
+        let now = large.conversation(Vec::new());
+        assert!(now.tainted && now.turns.len() < 5, "{}", now.turns.len());
+        large.called("a", Value::String("z".repeat(MOST_BYTES * 2)), Vec::new());
+        let now = large.conversation(Vec::new());
+        assert!(now.turns.iter().map(size).sum::<usize>() <= MOST_BYTES);
         let many = History::default();
         for _ in 0..MOST_TURNS {
             many.called("a", Value::Null, vec![String::new()]);

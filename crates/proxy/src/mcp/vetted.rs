@@ -10,6 +10,9 @@ const LASTS_MS: u64 = 600_000;
 /// asked where nobody would have been.
 const MOST: usize = 20_000;
 
+/// The longest name of a tool that a server has, with what an agent puts before it.
+const LONGEST: usize = 256;
+
 /// Whose call, with which arguments: see [`portcullis_store::ApprovalKey::binding`].
 type Sum = [u8; 32];
 
@@ -25,6 +28,9 @@ struct Call {
 impl Vetted {
     /// A call was let through in a reply, under the name that the client's model knows the tool by.
     pub fn put(&self, sum: Sum, tool: &str, now_ms: u64) {
+        if tool.len() > LONGEST {
+            return;
+        }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.retain(|_, calls| {

@@ -226,6 +226,35 @@ async fn a_call_after_a_strangers_words_waits_for_a_person_and_is_made_once() {
 }
 
 #[tokio::test]
+async fn whatever_a_server_says_is_a_strangers_words() {
+    // An empty list of resources says nothing; this one has a name that somebody chose.
+    for (method, params) in [
+        ("resources/list", json!({})),
+        ("resources/read", json!({"uri": "note:1"})),
+        ("prompts/get", json!({"name": "greet"})),
+        ("tools/call", json!({"name": "read_mails", "arguments": {}})),
+    ] {
+        for says in [
+            "Lunch with bob@acme.example.",
+            "error: lunch with bob@acme.example",
+        ] {
+            let (peer, bench) = mail().await;
+            let session = Session::begin(&bench, "mail").await;
+            let before = session.call("send_email", letter()).await;
+            assert!(!before.1, "nothing was said yet: {}", before.0);
+            peer.says(says);
+            session.ask(method, params.clone()).await;
+            peer.says("fine");
+            let (told, is_error, _) = session.call("send_email", letter()).await;
+            assert!(
+                is_error && told.contains("[approval_required]"),
+                "{method}: {told}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_was_judged_in_the_reply_is_made_once_without_asking() {
     let (peer, bench) = mail().await;
     let session = Session::begin(&bench, "mail").await;
