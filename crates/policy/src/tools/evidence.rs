@@ -600,7 +600,7 @@ impl Evidence {
                     .chars()
                     .all(|char| char.is_numeric() || ".:- t".contains(char))
                 && !STATES.contains(&text)
-                && !(by_name && Sort::Party.of(text) == Sort::Email)
+                && (!by_name || Sort::Party.of(text) != Sort::Email)
                 && self.is_typed(folded.text())
         };
         self.results.iter().any(|result| {
