@@ -15,31 +15,13 @@ use serde::Deserialize;
 use crate::auth::{Peer, wrong};
 use crate::clock::now_ms;
 use crate::error::ApiError;
+use crate::visible::Visible;
 use crate::{Console, Who, approvals, pins};
 
 /// How many requests the console lists.
 const SHOWN: u32 = 50;
 
 const STYLE: &str = include_str!("page.css");
-
-/// A text as HTML shows it. Names and paths come from outside.
-struct Safe<'a>(&'a str);
-
-impl std::fmt::Display for Safe<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// A whole page. The policy lets it show its own style and send its own form, and nothing else.
 pub(crate) fn page(status: StatusCode, title: &str, refresh: Option<&str>, body: &str) -> Response {
@@ -50,14 +32,14 @@ pub(crate) fn page(status: StatusCode, title: &str, refresh: Option<&str>, body:
         |()| format!("{:032x}", u128::from_be_bytes(random)),
     );
     let again = refresh.map_or_else(String::new, |when| {
-        format!("<meta http-equiv=\"refresh\" content=\"{}\">", Safe(when))
+        format!("<meta http-equiv=\"refresh\" content=\"{}\">", Visible(when))
     });
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} · Portcullis</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{again}\
          <style nonce=\"{nonce}\">{STYLE}</style></head><body><header><a href=\"/\">Portcullis</a></header>\
          <main>{body}</main></body></html>",
-        Safe(title)
+        Visible(title)
     );
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -77,7 +59,7 @@ pub(crate) fn page(status: StatusCode, title: &str, refresh: Option<&str>, body:
 /// The page that asks for the token, or for a login at the identity provider.
 pub(crate) fn login(console: &Console, told: Option<&str>) -> Response {
     let told = told.map_or_else(String::new, |told| {
-        format!("<p class=\"block\">{}</p>", Safe(told))
+        format!("<p class=\"block\">{}</p>", Visible(told))
     });
     let elsewhere = match console.operators.has_login() {
         true => "<p><a href=\"/login/oidc\">Log in at the identity provider</a></p>",
@@ -175,17 +157,17 @@ pub(crate) async fn console(
         let _ = write!(
             body,
             "<tr><td>{}<td><code>{}…</code><td>{}<td>{}<td>{}<td>{}<td>{}<td><code>{}</code><td>{}<td>{state}</tr>",
-            Safe(&who.name),
-            Safe(&key.prefix),
-            Safe(who.org.as_deref().unwrap_or("–")),
-            Safe(who.team.as_deref().unwrap_or("–")),
-            Safe(match who.kind {
+            Visible(&who.name),
+            Visible(&key.prefix),
+            Visible(who.org.as_deref().unwrap_or("–")),
+            Visible(who.team.as_deref().unwrap_or("–")),
+            Visible(match who.kind {
                 PrincipalKind::Service => "(service)",
                 _ => who.user.as_deref().unwrap_or("–"),
             }),
-            Safe(who.profile.as_deref().unwrap_or("–")),
-            Safe(who.tools.as_deref().unwrap_or("–")),
-            Safe(who.key.as_str()),
+            Visible(who.profile.as_deref().unwrap_or("–")),
+            Visible(who.tools.as_deref().unwrap_or("–")),
+            Visible(who.key.as_str()),
             ago(key.used_ms, now_ms())
         );
     }
@@ -193,7 +175,11 @@ pub(crate) async fn console(
         "</table><p class=\"quiet\"><a href=\"/metrics\">metrics</a> · <a href=\"/api/v1/config\">configuration</a> · \
          <a href=\"/api/v1/usage\">usage</a> · <a href=\"/openapi.json\">API</a></p>",
     );
-    let _ = write!(body, "<p class=\"quiet\">Logged in as {}</p>", Safe(who.name()));
+    let _ = write!(
+        body,
+        "<p class=\"quiet\">Logged in as {}</p>",
+        Visible(who.name())
+    );
     Ok(page(StatusCode::OK, "Console", Some("5"), &body))
 }
 
@@ -215,7 +201,7 @@ fn row(body: &mut String, record: &AuditRecord, keys: &[KeyRecord]) {
         let key = keys.iter().find(|key| key.principal.key == *id);
         key.map_or(id.as_str(), |key| key.principal.name.as_str())
     });
-    let id = Safe(record.request_id.as_str());
+    let id = Visible(record.request_id.as_str());
     let decision = record.decision.name();
     let mut kinds: Vec<&str> = record
         .findings
@@ -227,11 +213,11 @@ fn row(body: &mut String, record: &AuditRecord, keys: &[KeyRecord]) {
     let _ = write!(
         body,
         "<tr><td><a href=\"/requests/{id}\"><code>{id}</code></a><td>{}<td>{}<td>{}<td>{}<td><span class=\"{decision}\">{decision}</span><td>{}</tr>",
-        Safe(&record.endpoint),
-        Safe(record.model.as_deref().unwrap_or("–")),
-        Safe(name),
+        Visible(&record.endpoint),
+        Visible(record.model.as_deref().unwrap_or("–")),
+        Visible(name),
         record.status,
-        Safe(&kinds.join(", "))
+        Visible(&kinds.join(", "))
     );
 }
 
@@ -253,10 +239,10 @@ pub(crate) async fn request(
     let decision = record.decision.name();
     let mut body = format!(
         "<h1><code>{}</code></h1><p><span class=\"{decision}\">{decision}</span> {} {} · {} · {} ms · record {} of the audit log</p>",
-        Safe(record.request_id.as_str()),
+        Visible(record.request_id.as_str()),
         record.status,
-        Safe(record.code.as_deref().unwrap_or("")),
-        Safe(&record.endpoint),
+        Visible(record.code.as_deref().unwrap_or("")),
+        Visible(&record.endpoint),
         record.micros / 1000,
         stored.seq
     );
@@ -266,12 +252,12 @@ pub(crate) async fn request(
         let _ = write!(
             body,
             "<tr><td>{}<td><code>{}</code><td>{}–{}<td>{}<td><code>{}</code></tr>",
-            Safe(&finding.kind),
-            Safe(&finding.path),
+            Visible(&finding.kind),
+            Visible(&finding.path),
             finding.span.start,
             finding.span.end,
-            Safe(action.as_str().unwrap_or_default()),
-            Safe(&finding.rule)
+            Visible(action.as_str().unwrap_or_default()),
+            Visible(&finding.rule)
         );
     }
     let _ = write!(
@@ -282,7 +268,7 @@ pub(crate) async fn request(
         record.uninspectable.len()
     );
     if let Some(sandboxed) = &record.sandboxed {
-        let (texts, marking) = (sandboxed.texts, Safe(&sandboxed.marking));
+        let (texts, marking) = (sandboxed.texts, Visible(&sandboxed.marking));
         let _ = write!(
             body,
             "<p class=\"quiet\">{texts} texts from outside marked ({marking})</p>"
@@ -298,7 +284,7 @@ mod tests {
     #[test]
     fn what_comes_from_outside_is_text() {
         assert_eq!(
-            Safe("<a href='x'>&\"").to_string(),
+            Visible("<a href='x'>&\"").to_string(),
             "&lt;a href=&#39;x&#39;&gt;&amp;&quot;"
         );
     }

@@ -27,10 +27,11 @@ mod stream;
 mod terms;
 mod unmark;
 
+pub(crate) use attend::Attended;
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
 pub(crate) use guard::guard;
 pub(crate) use identify::source;
-pub(crate) use inspect_input::scan;
+pub(crate) use message::judged;
 pub(crate) use message::{Message, message};
 pub(crate) use parse::Asked;
 pub(crate) use permit::may_ask_model;

@@ -221,7 +221,6 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closi
     };
     let decision = match (&record, reply.body()) {
         (Some(record), _) => record.audit.decision,
-        (None, ReplyBody::Answered(answer)) => answer.decision(),
         (None, ReplyBody::Attended(stream)) => stream.decision().unwrap_or(portcullis_core::Decision::Block),
         (None, ReplyBody::Whole(_)) => portcullis_core::Decision::Block,
     };
@@ -240,9 +239,7 @@ async fn exchange(server: &Server, peer: Peer, request: Request<Incoming>, closi
     }
     headers.insert("x-portcullis-decision", HeaderValue::from_static(decision.name()));
     reply.body_mut().attend(gateway.timeouts.client);
-    if let ReplyBody::Answered(answer) = reply.body_mut() {
-        answer.hold(active);
-    } else if let ReplyBody::Attended(attended) = reply.body_mut() {
+    if let ReplyBody::Attended(attended) = reply.body_mut() {
         attended.hold(active);
         // Over HTTP/2 there may be other replies on the connection, and what it holds of this one is bounded.
         if version < Version::HTTP_2 {

@@ -24,7 +24,7 @@ use super::link::Link;
 use super::served::{Caller, Served};
 use super::{Mcp, McpServer, Owner, Sessions, lock};
 use crate::metrics::Held;
-use crate::pipeline::{Message, Reply, ReplyBody, json as whole};
+use crate::pipeline::{Attended, Message, Reply, ReplyBody, json as whole};
 use crate::places::Places;
 use crate::record::Record;
 use crate::{Gateway, Refusal};
@@ -132,7 +132,7 @@ pub(crate) async fn mcp(
     };
     Ok(Response::from_parts(
         head,
-        ReplyBody::Answered(Box::new(answered)),
+        ReplyBody::Attended(Attended::answered(answered, gw.timeouts.client)),
     ))
 }
 

@@ -1,5 +1,6 @@
 //! One connection to a server of tools, for one client: a session's, or that of a client that keeps none.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use rmcp::transport::streamable_http_client::{
     StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
 };
 use rmcp::{ErrorData, RoleClient, RoleServer, ServiceExt as _};
+use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStderr, Command};
 
@@ -32,8 +34,15 @@ pub(super) struct Link {
     pub client: Arc<Client>,
     pub history: Arc<History>,
     /// Tools that may be shown, as they were last listed.
-    tools: Mutex<Option<Vec<Offered>>>,
+    tools: Mutex<Option<Vec<Listed>>>,
     used: Mutex<Instant>,
+}
+
+/// A tool as it was listed: for the judge of its calls, and as the server defines it.
+#[derive(Clone)]
+pub(super) struct Listed {
+    pub offered: Offered,
+    pub definition: Value,
 }
 
 /// Most of what a program writes to its standard error that is logged at once.
@@ -87,16 +96,22 @@ impl Link {
         lock(&self.used).elapsed()
     }
 
-    /// The tools that may be shown, if they were listed.
-    pub fn tools(&self) -> Option<Vec<Offered>> {
-        lock(&self.tools).clone()
+    /// The tools that may be shown, if they were listed and the server has not said since that they are others.
+    pub fn tools(&self) -> Option<Vec<Listed>> {
+        let mut known = lock(&self.tools);
+        if self.client.stale.swap(false, Ordering::AcqRel) {
+            *known = None;
+        }
+        known.clone()
     }
 
     /// Notes the tools that may be shown: a first page, or one that follows.
-    pub fn lists(&self, tools: Vec<Offered>, is_first: bool) {
+    pub fn lists(&self, tools: Vec<Listed>, is_first: bool) {
         let mut known = lock(&self.tools);
         match &mut *known {
             Some(known) if !is_first => known.extend(tools),
+            // A page without those before it: whoever needs them all lists them all.
+            None if !is_first => {}
             known => *known = Some(tools),
         }
     }

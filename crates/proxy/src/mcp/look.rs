@@ -2,14 +2,14 @@
 //! any text that a model will read.
 
 use bytes::Bytes;
-use portcullis_core::{Direction, UninspectableKind};
+use portcullis_core::UninspectableKind;
 use portcullis_dialect::{Document, Mcp, Reading, apply};
-use portcullis_policy::{Facts, Verdict, decide};
+use portcullis_policy::Verdict;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::gateway::Guard;
-use crate::pipeline::scan;
+use crate::pipeline::judged;
 use crate::record::Record;
 use crate::{Gateway, Refusal, enforce};
 
@@ -64,20 +64,7 @@ pub(super) fn decided(
     reading: &Reading,
     record: &mut Record,
 ) -> Result<(Verdict, Bytes), Refusal> {
-    let direction = Direction::Input;
-    let findings = scan(gw, guard, direction, reading, record);
-    let verdict = decide(
-        &guard.profile,
-        &Facts {
-            direction,
-            principal_models: &[],
-            model: None,
-            system_prompt_from_client: false,
-            findings: &findings,
-            uninspectable: reading.uninspectable(),
-        },
-    );
-    record.judged(direction, reading, &findings, &verdict);
+    let (findings, verdict) = judged(gw, guard, reading, record);
     let edits = enforce::edits(reading, &findings, &verdict.rulings, None);
     let is_changed = !edits.is_empty();
     let patched = apply(reading.document().bytes(), edits);

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rmcp::model::{
@@ -34,6 +35,8 @@ pub(super) struct Client {
     progress: Mutex<HashMap<ProgressToken, Reported>>,
     /// Resources whose changes the client wants to know of.
     pub wanted: Mutex<HashSet<String>>,
+    /// Whether the server said that its tools are others than they were.
+    pub stale: AtomicBool,
     /// The client of a session, to tell what belongs to no request.
     pub listens: Mutex<Option<Peer<RoleServer>>>,
 }
@@ -262,6 +265,7 @@ impl ClientHandler for Relay {
     }
 
     async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
+        self.client.stale.store(true, Ordering::Release);
         let told = rmcp::model::ToolListChangedNotification::default();
         self.tells(ServerNotification::ToolListChangedNotification(told))
             .await;

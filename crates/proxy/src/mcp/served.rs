@@ -30,7 +30,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::link::{Link, refused};
+use super::link::{Link, Listed, refused};
 use super::look::{Seen, look};
 use super::pins::{Given, noted, shown};
 use super::{McpServer, lock};
@@ -97,6 +97,19 @@ impl Caller {
         may_offer(&named.policy, &self.standing.principal, name, false)
             .map_err(|why| vec![format!("tools.{}.{name}: {why}", named.name)])?;
         self.calls(&named, tool, &Value::Null)
+    }
+
+    /// Whether a tool that was listed may be shown still.
+    async fn still_shows(&self, listed: &Listed) -> Result<bool, ErrorData> {
+        let given = [Given {
+            kind: PinKind::Tool,
+            name: &listed.offered.name,
+            definition: &listed.definition,
+            passes: true,
+        }];
+        let at = (self.server.as_ref(), self.guard.as_ref());
+        let shown = shown(&self.gateway, at, &given, self.notes()).await;
+        Ok(shown.map_err(|why| refused(&why))?.first() == Some(&true))
     }
 
     /// Whether the operator's policies let a tool be called like this.
@@ -177,7 +190,7 @@ impl Served {
         (kind, method): (PinKind, &str),
         all: Vec<T>,
         name: impl Fn(&T) -> &str,
-    ) -> Result<Vec<T>, ErrorData> {
+    ) -> Result<Vec<(T, Value)>, ErrorData> {
         let looked: Vec<(T, Value, bool)> = all
             .into_iter()
             .map(|one| {
@@ -201,7 +214,7 @@ impl Served {
         let shown = shown(&caller.gateway, at, &given, caller.notes()).await;
         let shown = shown.map_err(|why| refused(&why))?;
         let kept = looked.into_iter().zip(shown).filter(|(_, shown)| *shown);
-        Ok(kept.map(|((one, ..), _)| one).collect())
+        Ok(kept.map(|((one, definition, _), _)| (one, definition)).collect())
     }
 
     /// One page of tools, those of it that the caller may see.
@@ -221,23 +234,24 @@ impl Served {
         let shown = self
             .definitions(caller, (PinKind::Tool, "tools/list"), tools, |tool| &tool.name)
             .await?;
-        page.tools = shown
+        let shown = shown
             .into_iter()
-            .filter(|tool| caller.may(&offered(tool)).is_ok())
-            .take(MOST_TOOLS)
-            .collect();
+            .filter(|(tool, _)| caller.may(&offered(tool)).is_ok())
+            .take(MOST_TOOLS);
+        let (tools, listed) = shown
+            .map(|(tool, definition)| {
+                let offered = offered(&tool);
+                (tool, Listed { offered, definition })
+            })
+            .unzip();
+        page.tools = tools;
         page.meta = None;
-        link.lists(page.tools.iter().map(offered).collect(), is_first);
+        link.lists(listed, is_first);
         Ok(page)
     }
 
     /// All tools that may be shown: what a session has not listed yet is listed for it.
-    async fn known(
-        &self,
-        caller: &Caller,
-        link: &Link,
-        context: &Context,
-    ) -> Result<Vec<Offered>, ErrorData> {
+    async fn known(&self, caller: &Caller, link: &Link, context: &Context) -> Result<Vec<Listed>, ErrorData> {
         if let Some(known) = link.tools() {
             return Ok(known);
         }
@@ -268,7 +282,12 @@ impl Served {
         let enforces = caller.guard.profile.mode == Mode::Enforce;
         // One that is not shown and one that does not exist are the same: none.
         let named = caller.gateway.tools_at(&caller.server, &caller.standing);
-        let Some(offered) = known.iter().find(|offered| offered.name == tool) else {
+        let listed = match known.iter().find(|listed| listed.offered.name == tool) {
+            // What was accepted when it was listed may be rejected by now.
+            Some(listed) if caller.still_shows(listed).await? => Some(listed),
+            _ => None,
+        };
+        let Some(Listed { offered, .. }) = listed else {
             let unknown = Offered {
                 name: tool.to_owned(),
                 ..Offered::default()
@@ -305,7 +324,8 @@ impl Served {
         let approving = Approving::new(services, who, &request_id, brought).await;
         let approving = approving.map_err(|why| refused(&why))?;
         let mode = if enforces { Mode::Enforce } else { Mode::Observe };
-        let conversation = link.history.conversation(known);
+        let offered = known.iter().map(|listed| listed.offered.clone());
+        let conversation = link.history.conversation(offered.collect());
         let guard = ToolGuard::at(&caller.server.name, &named, (who, mode), conversation, approving);
         let arguments = serde_json::to_string(&request.arguments).unwrap_or_default();
         let arguments = if request.arguments.is_none() {
@@ -417,11 +437,12 @@ impl ServerHandler for Served {
         };
         let prompts = std::mem::take(&mut page.prompts);
         page = caller.page("prompts/list", &page)?;
-        page.prompts = self
+        let shown = self
             .definitions(&caller, (PinKind::Prompt, "prompts/list"), prompts, |prompt| {
                 &prompt.name
             })
             .await?;
+        page.prompts = shown.into_iter().map(|(prompt, _)| prompt).collect();
         page.meta = None;
         Ok(page)
     }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::stream::Guarded;
+use crate::mcp::Answered;
 use crate::metrics::Held;
 
 /// Replies up to this size are given in one piece: a connection holds as much anyway.
@@ -29,6 +30,7 @@ pub(crate) struct Attended {
 enum Source {
     Stream(Box<Guarded>),
     Whole(Bytes),
+    Answered(Box<Answered>),
 }
 
 struct Waiting {
@@ -44,6 +46,11 @@ impl Attended {
     /// A stream that is dropped where its client takes nothing of it for so long.
     pub fn stream(stream: Guarded, patience: Duration) -> Attended {
         Attended::new(Source::Stream(Box::new(stream)), patience)
+    }
+
+    /// What a server of tools answers, likewise. Waiting for what it may tell is not waiting for the client.
+    pub fn answered(answered: Answered, patience: Duration) -> Attended {
+        Attended::new(Source::Answered(Box::new(answered)), patience)
     }
 
     /// A large reply, in pieces.
@@ -65,14 +72,17 @@ impl Attended {
     pub fn decision(&self) -> Option<Decision> {
         match &lock(&self.reply).source {
             Some(Source::Stream(stream)) => Some(stream.decision()),
+            Some(Source::Answered(answered)) => Some(answered.decision()),
             _ => None,
         }
     }
 
     /// Counts the reply as under way while it is not taken.
     pub fn hold(&self, active: Held) {
-        if let Some(Source::Stream(stream)) = &mut lock(&self.reply).source {
-            stream.hold(active);
+        match &mut lock(&self.reply).source {
+            Some(Source::Stream(stream)) => stream.hold(active),
+            Some(Source::Answered(answered)) => answered.hold(active),
+            Some(Source::Whole(_)) | None => {}
         }
     }
 
@@ -93,6 +103,7 @@ impl Attended {
         let mut reply = lock(&self.reply);
         let polled = match &mut reply.source {
             Some(Source::Stream(stream)) => stream.poll_next(cx),
+            Some(Source::Answered(answered)) => answered.poll_next(cx),
             Some(Source::Whole(bytes)) if bytes.is_empty() => Poll::Ready(None),
             Some(Source::Whole(bytes)) => {
                 let piece = bytes.split_to(bytes.len().min(PIECE));

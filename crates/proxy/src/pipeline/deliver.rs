@@ -33,7 +33,6 @@ use crate::gateway::Guard;
 use crate::kept::Recalled;
 use crate::marks::Marks;
 use crate::masks::Masks;
-use crate::mcp::Answered;
 use crate::places::Places;
 use crate::record::{Record, now_ms};
 use crate::{Gateway, Refusal, body};
@@ -50,8 +49,6 @@ pub(crate) enum ReplyBody {
     Whole(Option<Bytes>),
     /// In pieces, as its client takes them: a stream under guard, or a large reply.
     Attended(Attended),
-    /// What a server of tools answers.
-    Answered(Box<Answered>),
 }
 
 /// Any answer of the data plane.
@@ -68,7 +65,6 @@ impl Body for ReplyBody {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             ReplyBody::Attended(reply) => reply.poll_next(cx),
-            ReplyBody::Answered(answer) => answer.poll_next(cx),
         }
     }
 
@@ -81,7 +77,6 @@ impl Body for ReplyBody {
             ReplyBody::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            ReplyBody::Answered(_) => SizeHint::default(),
             ReplyBody::Attended(reply) => reply.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

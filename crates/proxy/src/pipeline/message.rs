@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use portcullis_core::{Decision, Direction};
-use portcullis_dialect::{Document, Method};
+use portcullis_core::{Decision, Direction, Located};
+use portcullis_dialect::{Document, Method, Reading};
 use portcullis_policy::{Denial, Facts, Verdict, decide};
 
 use super::authorize::patience;
@@ -81,20 +81,7 @@ pub(crate) async fn message(
     permit_endpoint(gw, &asked, reading.document(), record)?;
     let guard = gw.guard_at(&server, &asked.standing)?;
     record.audit.profile = Some(guard.profile.name.to_string());
-    let direction = Direction::Input;
-    let findings = scan(gw, &guard, direction, &reading, record);
-    let verdict = decide(
-        &guard.profile,
-        &Facts {
-            direction,
-            principal_models: &[],
-            model: None,
-            system_prompt_from_client: false,
-            findings: &findings,
-            uninspectable: reading.uninspectable(),
-        },
-    );
-    record.judged(direction, &reading, &findings, &verdict);
+    let (_, verdict) = judged(gw, &guard, &reading, record);
     record.left("inspect_input");
     let patience = patience(gw, &asked, reading.document())?;
     let calling = Calling::new(gw.access.as_ref(), &asked.standing, circumstances(&asked, None));
@@ -112,6 +99,30 @@ pub(crate) async fn message(
         document: is_post.then(|| reading.document().clone()),
         asked,
     })
+}
+
+/// Reads what goes to a server of tools or comes from one: what was found, and what is decided about it.
+pub(crate) fn judged(
+    gw: &Gateway,
+    guard: &Guard,
+    reading: &Reading,
+    record: &mut Record,
+) -> (Vec<Located>, Verdict) {
+    let direction = Direction::Input;
+    let findings = scan(gw, guard, direction, reading, record);
+    let verdict = decide(
+        &guard.profile,
+        &Facts {
+            direction,
+            principal_models: &[],
+            model: None,
+            system_prompt_from_client: false,
+            findings: &findings,
+            uninspectable: reading.uninspectable(),
+        },
+    );
+    record.judged(direction, reading, &findings, &verdict);
+    (findings, verdict)
 }
 
 /// Why a message may not go on as it is. Nothing in it can be replaced: a call with other arguments is another call.

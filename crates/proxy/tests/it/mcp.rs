@@ -90,6 +90,20 @@ async fn a_changed_description_is_held_until_an_operator_accepts_it() {
     let held = bench.store.pins(Some(PinState::Held), 10).await.unwrap();
     bench.store.decide_pin(&held[0].id, "ann", true, 1).await.unwrap();
     assert_eq!(session.tools().await.len(), 2);
+    // What is rejected later is not called either, by whoever listed it before.
+    let again = session.call("send_email", letter()).await;
+    assert!(!again.1, "{}", again.0);
+    bench
+        .store
+        .decide_pin(&held[0].id, "ann", false, 2)
+        .await
+        .unwrap();
+    let (message, _) = session
+        .ask("tools/call", json!({"name": "send_email", "arguments": letter()}))
+        .await;
+    assert_eq!(message["error"]["code"], -32602, "{message}");
+    assert_eq!(peer.called(), 1);
+    bench.store.decide_pin(&held[0].id, "ann", true, 3).await.unwrap();
     // A session that listed before sees what changed since, when it is called.
     peer.describes("read_mails", "Reads mails, and deletes them.");
     assert_eq!(session.tools().await, ["send_email"]);
