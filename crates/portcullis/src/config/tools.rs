@@ -110,5 +110,8 @@ mod tests {
             let policy = of_text(text, name).unwrap_or_else(|wrong| panic!("{wrong:#?}"));
             assert!(policy.tools.len() > 5 && policy.results.len() > 3);
         }
+        let text = include_str!("../../../../config/policies/mcp-sql.yaml");
+        let policy = of_text(text, "mcp-sql.yaml").unwrap_or_else(|wrong| panic!("{wrong:#?}"));
+        assert!(policy.tools.contains_key("query"));
     }
 }

@@ -19,7 +19,7 @@ fn the_cases_of_the_example_pass() {
     let folder = Folder::new();
     let ran = folder.run(&["policy", "test", &example()]).code(0);
     assert!(
-        ran.out().contains("interns-chat") && ran.out().contains("32 cases passed"),
+        ran.out().contains("interns-chat") && ran.out().contains("35 cases passed"),
         "{}",
         ran.out()
     );
@@ -31,7 +31,7 @@ fn the_cases_of_the_example_pass() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 32);
+    assert_eq!(lines.len(), 35);
     assert!(lines.iter().all(|line| line["ok"] == true));
     let of = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();
     let (o3, link) = (
