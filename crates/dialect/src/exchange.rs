@@ -502,6 +502,11 @@ pub trait Exchange: Sync {
         Vec::new()
     }
 
+    /// Whether the calls that an event of a stream has whole are a list of those that came before, and not calls of their own.
+    fn lists_calls_again(&self) -> bool {
+        false
+    }
+
     /// The edits after which a reply, or an event that holds calls whole, has those calls no more and says in its text what is told in
     /// the place of each. Where no call of a choice is left, it ends as a text does.
     fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {

@@ -299,6 +299,15 @@ pub(crate) enum Word {
     Waits,
 }
 
+/// Which of the calls of a reply that say the same, counted from 0. A grant is for one of them, and each counts towards a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nth {
+    /// That one.
+    One(usize),
+    /// One that a list of all calls says once more, and which of them is not told: what holds for the strictest of them holds for each.
+    Again(usize),
+}
+
 /// What a person is asked while the reply is held.
 struct Question {
     /// The call, by its place among those that were judged.
@@ -331,7 +340,7 @@ pub(crate) struct Calls {
     until: Option<Instant>,
 }
 
-/// A call that was judged. What is said of it again is the same call.
+/// A call that was judged.
 struct Judged {
     tool: String,
     arguments: String,
@@ -350,14 +359,36 @@ impl Calls {
         }
     }
 
+    fn same(&self, tool: &str, arguments: &str) -> impl Iterator<Item = &Word> {
+        let same = move |known: &&Judged| known.tool == tool && known.arguments == arguments;
+        self.judged.iter().filter(same).map(|known| &known.word)
+    }
+
+    /// How many calls that say this were judged.
+    pub fn count(&self, tool: &str, arguments: &str) -> usize {
+        self.same(tool, arguments).count()
+    }
+
+    /// What was said of a call, if it was judged.
+    fn known(&self, tool: &str, arguments: &str, nth: Nth) -> Option<Word> {
+        match nth {
+            Nth::One(number) => self.same(tool, arguments).nth(number).cloned(),
+            Nth::Again(number) if number < self.count(tool, arguments) => {
+                let strictness = |word: &&Word| match word {
+                    Word::Passes => 0,
+                    Word::Waits => 1,
+                    Word::Told(_) => 2,
+                };
+                self.same(tool, arguments).max_by_key(strictness).cloned()
+            }
+            Nth::Again(_) => None,
+        }
+    }
+
     /// Judges a call.
-    pub fn judge(&mut self, tool: &str, arguments: &str, record: &mut Record) -> Word {
-        let known = self
-            .judged
-            .iter()
-            .find(|known| known.tool == tool && known.arguments == arguments);
-        if let Some(known) = known {
-            return known.word.clone();
+    pub fn judge(&mut self, tool: &str, arguments: &str, nth: Nth, record: &mut Record) -> Word {
+        if let Some(word) = self.known(tool, arguments, nth) {
+            return word;
         }
         let value = read(arguments, self.guard.evidence.takes_text(tool));
         let mut verdict = self.guard.verdict(tool, value.as_ref(), &self.made);
@@ -494,12 +525,22 @@ impl Calls {
     ) -> Vec<(NodeId, Arc<str>)> {
         let acts = exchange.acts(body, document);
         let whole = acts.into_iter().filter(|act| act.lane.is_none());
+        let mut seen: Vec<(String, &str)> = Vec::new();
         whole
             .filter_map(|act| {
                 let arguments = act.arguments.map_or("", |node| written(document, node));
-                match self.judge(&act.name, arguments, record) {
+                let said = (act.name, arguments);
+                let number = seen.iter().filter(|other| **other == said).count();
+                let word = self.judge(&said.0, arguments, Nth::One(number), record);
+                seen.push(said);
+                match word {
                     Word::Told(told) => Some((act.node, told)),
-                    Word::Passes | Word::Waits => None,
+                    Word::Passes => None,
+                    // Whoever does not wait for the person does not get the call.
+                    Word::Waits => Some((
+                        act.node,
+                        Arc::from("[approval_required] A call waits for a person."),
+                    )),
                 }
             })
             .collect()

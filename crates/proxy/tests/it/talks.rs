@@ -32,15 +32,22 @@ fn schema() -> Value {
 }
 
 pub fn chat() -> Talk {
+    chat_of("read_mails", &reading())
+}
+
+fn chat_of(second: &str, arguments: &Value) -> Talk {
     let call = |id: &str, name: &str, arguments: &Value| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments.to_string()}});
     let chunk = |delta: Value, finish: Value| {
         json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o",
             "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]})
     };
     let mut events = vec![chunk(json!({"role": "assistant", "content": null}), Value::Null)];
-    for (index, (id, name, arguments)) in [("c_1", "send_email", sending()), ("c_2", "read_mails", reading())]
-        .into_iter()
-        .enumerate()
+    for (index, (id, name, arguments)) in [
+        ("c_1", "send_email", sending()),
+        ("c_2", second, arguments.clone()),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let first = json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
         events.push(chunk(first, Value::Null));
@@ -64,20 +71,27 @@ pub fn chat() -> Talk {
                 {"type": "function", "function": {"name": "read_mails", "parameters": {"type": "object"}}}]}),
         reply: json!({"id": "c1", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [{"index": 0, "logprobs": null,
             "finish_reason": "tool_calls", "message": {"role": "assistant", "content": null, "refusal": null,
-                "tool_calls": [call("c_1", "send_email", &sending()), call("c_2", "read_mails", &reading())]}}]}),
+                "tool_calls": [call("c_1", "send_email", &sending()), call("c_2", second, arguments)]}}]}),
         events,
     }
 }
 
 pub fn messages() -> Talk {
+    messages_of("read_mails", &reading())
+}
+
+fn messages_of(second: &str, arguments: &Value) -> Talk {
     let block = |id: &str, name: &str, input: &Value| json!({"type": "tool_use", "id": id, "name": name, "input": input});
     let mut events = vec![
         json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant", "model": "claude-x", "content": [],
             "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}}}),
     ];
-    for (index, (id, name, input)) in [("t_1", "send_email", sending()), ("t_2", "read_mails", reading())]
-        .into_iter()
-        .enumerate()
+    for (index, (id, name, input)) in [
+        ("t_1", "send_email", sending()),
+        ("t_2", second, arguments.clone()),
+    ]
+    .into_iter()
+    .enumerate()
     {
         events.push(json!({"type": "content_block_start", "index": index, "content_block": block(id, name, &json!({}))}));
         events.push(json!({"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": input.to_string()}}));
@@ -94,12 +108,16 @@ pub fn messages() -> Talk {
             "tools": [{"name": "send_email", "input_schema": schema()}, {"name": "read_mails", "input_schema": {"type": "object"}}]}),
         reply: json!({"id": "m1", "type": "message", "role": "assistant", "model": "claude-x", "stop_reason": "tool_use", "stop_sequence": null,
             "usage": {"input_tokens": 1, "output_tokens": 9},
-            "content": [block("t_1", "send_email", &sending()), block("t_2", "read_mails", &reading())]}),
+            "content": [block("t_1", "send_email", &sending()), block("t_2", second, arguments)]}),
         events,
     }
 }
 
 pub fn gemini() -> Talk {
+    gemini_of("read_mails", &reading())
+}
+
+fn gemini_of(second: &str, arguments: &Value) -> Talk {
     let call = |name: &str, args: &Value| json!({"functionCall": {"name": name, "args": args}});
     let reply = |parts: Value| json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}], "modelVersion": "gemini-x"});
     Talk {
@@ -109,23 +127,24 @@ pub fn gemini() -> Talk {
             {"role": "model", "parts": [call("read_mails", &reading())]},
             {"role": "user", "parts": [{"functionResponse": {"name": "read_mails", "response": {"output": POISON}}}]}],
             "tools": [{"functionDeclarations": [{"name": "send_email", "parametersJsonSchema": schema()}, {"name": "read_mails"}]}]}),
-        reply: reply(json!([
-            call("send_email", &sending()),
-            call("read_mails", &reading())
-        ])),
+        reply: reply(json!([call("send_email", &sending()), call(second, arguments)])),
         events: vec![
             reply(json!([call("send_email", &sending())])),
-            reply(json!([call("read_mails", &reading())])),
+            reply(json!([call(second, arguments)])),
         ],
     }
 }
 
 pub fn responses() -> Talk {
+    responses_of("read_mails", &reading())
+}
+
+fn responses_of(second: &str, arguments: &Value) -> Talk {
     let item = |id: &str, name: &str, arguments: &Value| json!({"type": "function_call", "id": id, "call_id": id, "name": name, "arguments": arguments.to_string(), "status": "completed"});
     let response = |status: &str, output: Value| json!({"id": "resp_1", "object": "response", "created_at": 1, "status": status, "model": "gpt-4o", "output": output});
     let all = [
         ("fc_1", "send_email", sending()),
-        ("fc_2", "read_mails", reading()),
+        ("fc_2", second, arguments.clone()),
     ];
     let output: Vec<Value> = all
         .iter()
@@ -156,6 +175,17 @@ pub fn responses() -> Talk {
         reply: response("completed", json!(output)),
         events,
     }
+}
+
+/// The same where the model makes the call that obeys twice, and no other.
+pub fn twice() -> [Talk; 4] {
+    let (name, arguments) = ("send_email", &sending());
+    [
+        chat_of(name, arguments),
+        messages_of(name, arguments),
+        gemini_of(name, arguments),
+        responses_of(name, arguments),
+    ]
 }
 
 pub fn talks() -> [Talk; 4] {

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 use crate::bench::{Bench, Plan};
-use crate::talks::{MALLORY, Talk, bench, chat, check, flags, gemini, now_ms, responses, sending, talks};
+use crate::talks::{
+    MALLORY, Talk, bench, chat, check, flags, gemini, now_ms, responses, sending, talks, twice,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stranger_asks_for_does_not_reach_the_client_and_the_task_goes_on() {
@@ -227,6 +229,42 @@ fn approval(text: &str) -> String {
         .find("(apr_")
         .unwrap_or_else(|| panic!("no approval in {text}"));
     text[at + 1..].split(')').next().unwrap().to_owned()
+}
+
+/// How often the call that obeys is in an answer: by the ids of calls, of which each stands in more than one event; Gemini has none.
+fn calls_in(text: &str) -> usize {
+    let ids = ["c_1", "c_2", "t_1", "t_2", "fc_1", "fc_2"];
+    let quoted = |id: &&&str| text.contains(&format!("\"{id}\""));
+    match ids.iter().filter(quoted).count() {
+        0 => text.matches("functionCall").count(),
+        count => count,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_is_for_one_of_two_calls_that_are_the_same() {
+    let key = ApprovalKey::new([9; 32]);
+    for streamed in [false, true] {
+        for mut talk in twice() {
+            let bench = bench(flags()).await;
+            let first = talk.ask(&bench, streamed, vec![talk.stream()]).await;
+            assert_eq!(calls_in(first.text()), 0, "{}", first.text());
+            let id = approval(first.text());
+            let asked = bench.store.approval(&id, now_ms()).await.unwrap().unwrap();
+            let signature = key.grant(&asked, "ann").unwrap();
+            let decided = bench.store.decide_approval(&id, "ann", Some(signature), now_ms());
+            decided.await.unwrap();
+            talk.request["portcullis"] = json!({"approval": id});
+            let answer = talk.ask(&bench, streamed, vec![talk.stream()]).await;
+            let text = answer.text();
+            assert_eq!(calls_in(text), 1, "{} {streamed}: {text}", talk.path);
+            assert!(
+                text.contains("[approval_required]"),
+                "{} {streamed}: {text}",
+                talk.path
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -137,6 +137,10 @@ impl Exchange for Stored {
         promised::answers(body, document)
     }
 
+    fn lists_calls_again(&self) -> bool {
+        true
+    }
+
     fn acts(&self, body: Body, document: &Document) -> Vec<Act> {
         // A list of what a response was made from is no response that calls.
         match self {

@@ -184,6 +184,10 @@ impl Exchange for Responses {
         acts::acts(body, document)
     }
 
+    fn lists_calls_again(&self) -> bool {
+        true
+    }
+
     fn deny(&self, body: Body, document: &Document, denied: &[(NodeId, &str)]) -> Vec<Edit> {
         acts::deny(body, document, denied)
     }

@@ -10,7 +10,7 @@ use portcullis_dialect::{Act, Altered, Body, DeniedLane, Document, Edit, Exchang
 use super::engine::Stop;
 use portcullis_store::Approval;
 
-use crate::calls::{Answers, Awaited, Calls, ToolGuard, Word, written};
+use crate::calls::{Answers, Awaited, Calls, Nth, ToolGuard, Word, written};
 use crate::record::Record;
 
 /// A call whose arguments come in a lane.
@@ -21,6 +21,8 @@ struct Open {
     /// Whether it was judged, by what came in the lane or by what an event had whole.
     is_judged: bool,
     told: Option<Arc<str>>,
+    /// What was said of its arguments, each time with its number among the calls that say the same.
+    said: Vec<(String, usize)>,
     /// Whether an event of it has left, or what takes its place.
     has_left: bool,
 }
@@ -36,6 +38,8 @@ pub(super) struct Acts {
     undecided: Vec<(Lane, String)>,
     /// Whether a person is waited for.
     waits: bool,
+    /// Which calls an event has whole that is waited with: it comes again.
+    numbered: Vec<Nth>,
 }
 
 /// What becomes of an event that says something of calls.
@@ -57,6 +61,7 @@ impl Acts {
             denied: Vec::new(),
             undecided: Vec::new(),
             waits: false,
+            numbered: Vec::new(),
         }
     }
 
@@ -113,15 +118,25 @@ impl Acts {
         };
         let acts = exchange.acts(Body::Event, &changed);
         // Those that are whole are judged first: if a person is to decide about one, the event comes again.
-        for act in acts.iter().filter(|act| act.lane.is_none()) {
+        let mut numbered = std::mem::take(&mut self.numbered);
+        for (at, act) in acts.iter().filter(|act| act.lane.is_none()).enumerate() {
             let arguments = act.arguments.map_or("", |node| written(&changed, node));
-            if matches!(self.word(&act.name, arguments, record), Word::Waits) {
+            let nth = match numbered.get(at) {
+                Some(nth) => *nth,
+                None => self.nth(exchange, &acts, at, &changed),
+            };
+            if at == numbered.len() {
+                numbered.push(nth);
+            }
+            if matches!(self.word(&act.name, arguments, nth, record), Word::Waits) {
                 self.waits = true;
             }
         }
         if self.waits {
+            self.numbered = numbered;
             return Ok(Said::Waits);
         }
+        let mut numbers = numbered.into_iter();
         let mut denied = Vec::new();
         for act in acts {
             let (node, group, lane) = (act.node, act.group, act.lane);
@@ -136,14 +151,20 @@ impl Acts {
                     self.judge(lane, &arguments, record)?;
                     continue;
                 }
-                (None, arguments) => self.word(&name, &arguments.unwrap_or_default(), record),
+                (None, arguments) => {
+                    // INVARIANT: each that is whole was numbered above.
+                    let nth = numbers.next().ok_or(Stop::Unreadable)?;
+                    self.word(&name, &arguments.unwrap_or_default(), nth, record)
+                }
             };
             match told {
                 Word::Told(told) => {
                     self.denied.push(group);
                     denied.push((node, told));
                 }
-                Word::Passes | Word::Waits => self.passed.push(group),
+                Word::Passes => self.passed.push(group),
+                // It would have been waited for above.
+                Word::Waits => return Err(Stop::Content),
             }
         }
         if denied.is_empty() {
@@ -172,14 +193,32 @@ impl Acts {
                 name: act.name,
                 is_judged: false,
                 told: None,
+                said: Vec::new(),
                 has_left: false,
             }),
         }
     }
 
-    fn word(&mut self, name: &str, arguments: &str, record: &mut Record) -> Word {
+    /// Which of the calls that say the same one of those is that an event has whole.
+    fn nth(&self, exchange: &dyn Exchange, acts: &[Act], at: usize, event: &Document) -> Nth {
+        let said = |act: &Act| {
+            let arguments = act.arguments.map_or("", |node| written(event, node));
+            (act.name.clone(), arguments.to_owned())
+        };
+        let whole: Vec<_> = acts.iter().filter(|act| act.lane.is_none()).map(said).collect();
+        let Some((own, before)) = whole.get(at).map(|own| (own, whole.iter().take(at))) else {
+            return Nth::Again(0);
+        };
+        if exchange.lists_calls_again() {
+            return Nth::Again(before.filter(|other| *other == own).count());
+        }
+        // Those before it in the event are judged by now.
+        Nth::One(self.calls.as_ref().map_or(0, |calls| calls.count(&own.0, &own.1)))
+    }
+
+    fn word(&mut self, name: &str, arguments: &str, nth: Nth, record: &mut Record) -> Word {
         match &mut self.calls {
-            Some(calls) => calls.judge(name, arguments, record),
+            Some(calls) => calls.judge(name, arguments, nth, record),
             None => Word::Passes,
         }
     }
@@ -206,7 +245,23 @@ impl Acts {
             .get(at)
             .map(|open| open.name.clone())
             .unwrap_or_default();
-        let told = match self.word(&name, arguments, record) {
+        let said = self.open.get(at).and_then(|open| {
+            let mut said = open.said.iter();
+            said.find_map(|(known, number)| (known == arguments).then_some(*number))
+        });
+        let number = match said {
+            Some(number) => number,
+            // A lane is one call, whatever another has said.
+            None => {
+                let calls = self.calls.as_ref();
+                let number = calls.map_or(0, |calls| calls.count(&name, arguments));
+                if let Some(open) = self.open.get_mut(at) {
+                    open.said.push((arguments.to_owned(), number));
+                }
+                number
+            }
+        };
+        let told = match self.word(&name, arguments, Nth::One(number), record) {
             Word::Passes => None,
             Word::Told(told) => Some(told),
             Word::Waits => {
