@@ -8,6 +8,7 @@ mod around;
 mod byte_set;
 mod capturing;
 mod checks;
+mod classifier;
 pub mod corpus;
 mod cost;
 mod derived;
@@ -37,6 +38,7 @@ mod verdicts;
 pub mod views;
 mod window;
 
+pub use classifier::{Attempt, Classifier, Opinion, Rate};
 pub use imitation::imitations;
 pub use inspector::Inspector;
 pub use link::host;

@@ -59,6 +59,12 @@ static ROOMS: &[Room] = &[
         pure: true,
     },
     Room {
+        name: "infer",
+        ours: &["core", "inspect"],
+        others: Others::Not(&["axum", "clap", "hyper", "reqwest", "rusqlite", "sqlx"]),
+        pure: false,
+    },
+    Room {
         name: "policy",
         ours: &["core"],
         others: Others::Only(&[
@@ -105,7 +111,7 @@ static ROOMS: &[Room] = &[
     },
     Room {
         name: "proxy",
-        ours: &["core", "dialect", "inspect", "policy", "schema", "store"],
+        ours: &["core", "dialect", "inspect", "infer", "policy", "schema", "store"],
         others: Others::Not(&[
             "axum",
             "clap",
@@ -126,7 +132,7 @@ static ROOMS: &[Room] = &[
     Room {
         name: "portcullis",
         ours: &[
-            "core", "dialect", "inspect", "policy", "schema", "store", "database", "proxy", "admin",
+            "core", "dialect", "inspect", "infer", "policy", "schema", "store", "database", "proxy", "admin",
         ],
         others: Others::Not(&[
             "aho-corasick",

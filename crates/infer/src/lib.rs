@@ -1,0 +1,1 @@
+//! Learned classifiers behind one trait of `portcullis-inspect`: numbers and threads, no network and no policy.
