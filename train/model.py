@@ -61,20 +61,21 @@ class Encoder(nn.Module):
         self.n_special = 0
         self.pos = nn.Parameter(torch.zeros(positions, h))
         self.ln = nn.LayerNorm(h, eps=1e-12)
+        # So many layers at the bottom stay the base model's. Above them a vector of the channel joins the first place: from the
+        # special pieces' own vectors, which are below, nothing could be learned.
+        self.frozen = 0
+        self.channel = nn.Parameter(torch.zeros(16, h))
         self.layers = nn.ModuleList(Layer(h, heads, ff) for _ in range(layers))
         self.head = nn.Linear(h, labels)
         self.drop = drop
 
     def forward(self, ids, segment, place, first, states=False):
         """ids, segment (which window of the row), place (in its window): (rows, 128); first: where windows begin, flat."""
-        x = F.embedding(ids, self.words)
-        # Special pieces (channels, end, unknown) are trained, words are not.
-        s = ids < self.n_special
-        x = torch.where(s[..., None], F.embedding(ids.clamp(max=15), self.special), x.to(self.special.dtype))
-        x = self.ln(x + F.embedding(place, self.pos))
-        x = F.dropout(x, self.drop, self.training)
         mask = (segment[:, None, :, None] == segment[:, None, None, :])
-        for layer in self.layers[:-1]:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            x = self.bottom(ids, place, mask)
+        x = x + F.embedding(torch.where((place == 0) & (segment >= 0), ids.clamp(max=15), 15), self.channel) * (place == 0)[..., None]
+        for layer in self.layers[self.frozen : -1]:
             x = layer(x, mask, self.drop)
         last = self.layers[-1]
         a = last.attend(x, mask)
@@ -83,6 +84,24 @@ class Encoder(nn.Module):
         with torch.autocast(y.device.type, enabled=False):
             logits = self.head(y.float())
         return (logits, y) if states else logits
+
+    def bottom(self, ids, place, mask):
+        x = F.embedding(ids, self.words)
+        # Special pieces (channels, end, unknown) are trained, words are not.
+        s = ids < self.n_special
+        x = torch.where(s[..., None], F.embedding(ids.clamp(max=15), self.special), x.to(self.special.dtype))
+        x = self.ln(x + F.embedding(place, self.pos))
+        drop = 0.0 if self.frozen else self.drop
+        x = F.dropout(x, drop, self.training)
+        for layer in self.layers[: self.frozen]:
+            x = layer(x, mask, drop)
+        return x
+
+    def freeze(self, layers: int):
+        self.frozen = layers
+        for part in [self.ln, *self.layers[:layers]]:
+            part.requires_grad_(False)
+        self.special.requires_grad_(False), self.pos.requires_grad_(False)
 
 
 def base(path, specials, layers=None, ff=1536, **more):
@@ -135,6 +154,7 @@ def cut(teacher, layers, ff):
     with torch.no_grad():
         m.special.copy_(teacher.special)
         m.pos.copy_(teacher.pos)
+        m.channel.copy_(teacher.channel)
         m.ln.load_state_dict(teacher.ln.state_dict())
         m.head.load_state_dict(teacher.head.state_dict())
         for layer, l in zip(m.layers, layers):

@@ -190,8 +190,10 @@ def infer(m, data, rows=512, device="cuda", states=False, only=None):
 
 
 def groups(m, lr, decay):
-    slow = [p for n, p in m.named_parameters() if p.ndim > 1 and "special" not in n and "pos" not in n]
-    other = [p for n, p in m.named_parameters() if not (p.ndim > 1 and "special" not in n and "pos" not in n)]
+    vectors = ("special", "pos", "channel")
+    taught = [(n, p) for n, p in m.named_parameters() if p.requires_grad]
+    slow = [p for n, p in taught if p.ndim > 1 and n not in vectors]
+    other = [p for n, p in taught if p.ndim < 2 or n in vectors]
     return [dict(params=slow, weight_decay=decay, lr=lr), dict(params=other, weight_decay=0.0, lr=lr)]
 
 
@@ -199,6 +201,7 @@ def load(path, base_path):
     s = torch.load(path, map_location="cpu")
     m = M.base(base_path, len(SPECIALS), s["layers"], s["shape"]["ff"])
     m.load_state_dict({k: M.opened(v) for k, v in s["model"].items()})
+    m.frozen, m.taken = s.get("frozen", 0), s["layers"]
     return m
 
 
@@ -224,7 +227,7 @@ def fit(m, data, a, device, out, lr, seconds, epochs, told=None, steps=0):
 
     per = float((data.unit_weight * [data.length[u].sum() for u in data.units]).sum()) / (a.rows * ROW)
     total = steps or int(per * epochs)
-    print(f"{out}: {sum(p.numel() for p in m.parameters()) / 1e6:.1f}M trained, {len(data.units)} units, about {per:.0f} steps an epoch, {total} steps at most", flush=True)
+    print(f"{out}: {sum(p.numel() for p in m.parameters() if p.requires_grad) / 1e6:.1f}M trained, {len(data.units)} units, about {per:.0f} steps an epoch, {total} steps at most", flush=True)
     t0 = time.time()
     saved, shown, acc, began = t0, step, 0.0, None
     m.train()
@@ -236,7 +239,7 @@ def fit(m, data, a, device, out, lr, seconds, epochs, told=None, steps=0):
         done = max(step / total, spent)
         if done >= 1:
             break
-        scale = min(1, (step + 1) / 150) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
+        scale = min(1, (step + 1) / 150) * max(0.02, a.floor + (1 - a.floor) * 0.5 * (1 + math.cos(math.pi * done)))
         for g in opt.param_groups:
             g["lr"] = lr * scale
         real = (win >= 0).float()
@@ -265,7 +268,7 @@ def fit(m, data, a, device, out, lr, seconds, epochs, told=None, steps=0):
 
 
 def keep(m, path, layers):
-    torch.save(dict(model={k: v.detach().cpu() for k, v in m.state_dict().items()}, shape=m.shape, layers=layers), path)
+    torch.save(dict(model={k: v.detach().cpu() for k, v in m.state_dict().items()}, shape=m.shape, layers=layers, frozen=m.frozen), path)
 
 
 def main():
@@ -283,6 +286,8 @@ def main():
     a.add_argument("--rows", type=int, default=256)
     a.add_argument("--sieve", help="first stage's scores of the windows (sieve.py --scores): easy ones come seldom")
     a.add_argument("--share", type=float, default=1.0, help="of every weight, to make an epoch shorter")
+    a.add_argument("--frozen", type=int, default=0, help="so many of the student's layers stay as they are")
+    a.add_argument("--floor", type=float, default=0.0, help="the learning rate ends at this share of the first: for a run that another goes on with")
     a.add_argument("--drop", type=float, default=0.1)
     a.add_argument("--untold", action="store_true", help="a student from the teacher's layers that learns from labels alone: for a CPU")
     a.add_argument("--without", nargs="*", default=[])
@@ -320,6 +325,8 @@ def main():
             told = torch.from_numpy(logits).to(device), torch.from_numpy(hid).to(device)
         s = M.cut(m, layers, a.ff).to(device)
         s.drop = a.drop
+        if a.frozen:
+            s.freeze(a.frozen)
         fit(s, data, a, device, f"{a.out}/student.pt", a.lr[1], a.seconds[1], a.epochs[1], told=told, steps=a.steps)
         keep(s, f"{a.out}/student.pt", layers)
     print(f"saved after {time.time() - t0:.0f}s", flush=True)

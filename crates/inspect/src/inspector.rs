@@ -28,6 +28,10 @@ use crate::{
 static FILES: &[(Family, &str)] = &[
     (
         Family::Injection,
+        include_str!("../rules/injection/classified.toml"),
+    ),
+    (
+        Family::Injection,
         include_str!("../rules/injection/exfiltration.toml"),
     ),
     (
@@ -206,6 +210,11 @@ impl Inspector {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The number of a rule.
+    pub(crate) fn numbered(&self, id: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.id.as_str() == id)
     }
 
     /// The set of the rules that `wanted` says yes to.

@@ -5,6 +5,7 @@
 //! says up to where its verdict is final.
 
 mod around;
+mod asked;
 mod byte_set;
 mod capturing;
 mod checks;
@@ -38,6 +39,7 @@ mod verdicts;
 pub mod views;
 mod window;
 
+pub use asked::{Asked, UNCLASSIFIED, classify};
 pub use classifier::{Attempt, Classifier, Opinion, Rate};
 pub use imitation::imitations;
 pub use inspector::Inspector;

@@ -97,6 +97,27 @@ pub struct Injection {
     pub user: Action,
     /// In tool results, documents, tool definitions and texts of unknown origin.
     pub untrusted: Action,
+    /// The classifier that reads texts besides the rules, by the name that it was given to the gateway by. This default has
+    /// none, since a library has no weights; that of a configuration is the built-in one.
+    pub model: Option<Arc<str>>,
+    /// How many harmless texts may be taken for attacks by it.
+    pub false_positives: FalsePositives,
+    /// How long it may take for a request, in milliseconds.
+    pub deadline_ms: u32,
+    /// The action on a request that it did not read to the end by then: `flag` or `block`.
+    pub late: Action,
+}
+
+/// How many harmless texts may be taken for attacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FalsePositives {
+    /// One in a hundred.
+    #[default]
+    #[serde(rename = "1%")]
+    Hundredth,
+    /// One in a thousand.
+    #[serde(rename = "0.1%")]
+    Thousandth,
 }
 
 /// Actions by direction.
@@ -265,6 +286,10 @@ impl Default for Injection {
         Injection {
             user: Action::Block,
             untrusted: Action::Block,
+            model: None,
+            false_positives: FalsePositives::default(),
+            deadline_ms: 5000,
+            late: Action::Block,
         }
     }
 }

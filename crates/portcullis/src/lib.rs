@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod docs;
 pub mod eval;
+pub mod models;
 pub mod operators;
 pub mod scan;
 pub mod standin;

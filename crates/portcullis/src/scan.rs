@@ -1,15 +1,18 @@
 //! One text under one profile: findings, decision, and what would be left of the text. Used by `scan`; the data plane
 //! does the same over whole bodies.
 
+use std::sync::Arc;
+
 use portcullis_core::{
-    Action, Channel, Decision, Direction, Family, Finding, Located, PartId, Severity, Span,
+    Action, Channel, Decision, Direction, Family, Finding, Located, Part, PartId, Severity, Span,
 };
-use portcullis_inspect::{Inspector, Rule, Selection};
-use portcullis_policy::{Facts, Profile, Ruling, decide};
+use portcullis_inspect::{Classifier, Inspector, Rate, Rule, Selection, classify};
+use portcullis_policy::{Facts, FalsePositives, Profile, Ruling, decide};
 
 /// Scans texts under a profile.
 pub struct Scanner {
     inspector: Inspector,
+    classifier: Option<Arc<dyn Classifier>>,
     everything: Selection,
     profile: Profile,
 }
@@ -34,9 +37,44 @@ impl Scanner {
         let everything = inspector.select(|_| true);
         Scanner {
             inspector,
+            classifier: None,
             everything,
             profile,
         }
+    }
+
+    /// The same scanner, which asks a classifier as well.
+    #[must_use]
+    pub fn with_classifier(mut self, classifier: Option<Arc<dyn Classifier>>) -> Scanner {
+        self.classifier = classifier;
+        self
+    }
+
+    /// What the classifier says of a text, where it reads that channel: its findings, and how surely it is an attack.
+    fn classified(&self, text: &str, channel: Channel, located: &mut Vec<Located>) -> f32 {
+        let Some(classifier) = &self.classifier else { return 0.0 };
+        let part = Part {
+            id: PartId(0),
+            channel,
+            origin: channel.origin(),
+            lane: None,
+            text,
+        };
+        let rate = match self.profile.injection.false_positives {
+            FalsePositives::Hundredth => Rate::Hundredth,
+            FalsePositives::Thousandth => Rate::Thousandth,
+        };
+        let mut score = 0.0_f32;
+        for asked in self.inspector.asked(std::iter::once(part), |_| &self.everything) {
+            // Nobody waits: there is all the time that it takes.
+            let opinion = classify(classifier.as_ref(), &asked.text, channel, &|| true);
+            let Some(opinion) = opinion else { continue };
+            score = score.max(opinion.score);
+            if opinion.score >= classifier.threshold(channel, rate) {
+                located.extend(self.inspector.classified(&asked, &opinion));
+            }
+        }
+        score
     }
 
     /// Makes ready what is otherwise made when it is first needed, so that no text pays for it.
@@ -58,8 +96,7 @@ impl Scanner {
     pub fn scan(&self, text: &str, channel: Channel) -> Scanned {
         let mut found = Vec::new();
         self.inspector.scan(text, channel, &self.everything, &mut found);
-        found.sort_by_key(|finding| (finding.span.start, finding.span.end));
-        let located: Vec<Located> = found
+        let mut located: Vec<Located> = found
             .into_iter()
             .map(|finding| Located {
                 part: PartId(0),
@@ -69,6 +106,8 @@ impl Scanner {
                 finding,
             })
             .collect();
+        let classified = self.classified(text, channel, &mut located);
+        located.sort_by_key(|located| (located.finding.span.start, located.finding.span.end));
         let verdict = decide(
             &self.profile,
             &Facts {
@@ -83,7 +122,7 @@ impl Scanner {
         let score = located
             .iter()
             .filter(|located| located.finding.family == Family::Injection)
-            .fold(0.0_f32, |score, located| score.max(located.finding.score));
+            .fold(classified, |score, located| score.max(located.finding.score));
         let findings: Vec<(Finding, Ruling)> = located
             .into_iter()
             .map(|located| located.finding)

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::now_ms;
+use crate::models::{ModelError, Models};
 use crate::config::{Config, warnings};
 use crate::operators::OperatorsOf;
 use crate::tls::{Looked, Ready, TlsError, TlsFiles, Watched};
@@ -71,6 +72,9 @@ pub enum StartError {
     /// A detector is wrong.
     #[error("detectors: {0}")]
     Rules(#[from] portcullis_inspect::RuleError),
+    /// A classifier cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The settings make no gateway.
     #[error(transparent)]
     Settings(#[from] portcullis_proxy::SettingsError),
@@ -235,6 +239,7 @@ pub struct Running {
     services: Arc<Services>,
     /// Rules of the user's own in force, and the inspector of all rules.
     rules: Mutex<(Vec<Source>, Arc<Inspector>)>,
+    models: Models,
     server: Arc<Server>,
     console: Arc<Console>,
     operators: Arc<OperatorsOf>,
@@ -247,7 +252,7 @@ impl Running {
     ///
     /// # Errors
     /// The first thing that is not as it must be; nothing serves then.
-    pub async fn start(config: Config) -> Result<Running, StartError> {
+    pub async fn start(mut config: Config) -> Result<Running, StartError> {
         let fixed = Fixed::of(&config);
         for warning in warnings(&config) {
             tracing::warn!("{warning}");
@@ -291,6 +296,8 @@ impl Running {
             }
         };
         let inspector = inspector(&config.rules)?;
+        let models = Models::default();
+        config.settings.classifiers = models.named(&config.models)?;
         let gateway = Gateway::new(config.settings, Arc::clone(&inspector), Arc::clone(&services))?;
         gateway.prepare();
         let server = Server::new(gateway);
@@ -335,6 +342,7 @@ impl Running {
             store,
             services,
             rules: Mutex::new((config.rules, inspector)),
+            models,
             server,
             console,
             operators: operators_of,
@@ -370,7 +378,8 @@ impl Running {
             true => Arc::clone(&rules.1),
             false => inspector(&config.rules)?,
         };
-        let settings = std::mem::take(&mut config.settings);
+        let mut settings = std::mem::take(&mut config.settings);
+        settings.classifiers = self.models.named(&config.models)?;
         let gateway = Gateway::new(settings, Arc::clone(&inspector), Arc::clone(&self.services))?;
         gateway.prepare();
         // The last thing that can fail: what comes after it is in force as a whole.
@@ -512,7 +521,8 @@ fn mask_key(signing: &SigningKey) -> Result<[u8; 16], StartError> {
     Ok(key)
 }
 
-fn random_key() -> Result<[u8; 16], StartError> {
+/// A key that nobody knows.
+pub(crate) fn random_key() -> Result<[u8; 16], getrandom::Error> {
     let mut key = [0; 16];
     getrandom::fill(&mut key)?;
     Ok(key)

@@ -10,6 +10,7 @@ use portcullis_core::{
     Channel, Direction, Glob, KeyId, Network, Origin, Price, Principal, PrincipalKind, Secret,
 };
 use portcullis_dialect::Api;
+use portcullis_infer::Pool;
 use portcullis_inspect::{Inspector, Selection};
 use portcullis_policy::access::Access;
 use portcullis_policy::{Place, Profile};
@@ -219,6 +220,8 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// Profiles; one of the name `default` is added where there is none.
     pub profiles: Vec<Profile>,
+    /// Classifiers, by the names that profiles have for them.
+    pub classifiers: HashMap<String, Arc<Pool>>,
     /// Prompts that are kept here.
     pub prompts: Vec<OwnPrompt>,
     /// What is said of users, teams and organisations.
@@ -259,6 +262,9 @@ pub enum SettingsError {
     /// A profile names a prompt that is not there, or that its keys may not use.
     #[error("profiles.{0}.system_prompt.prompt: there is no prompt `{1}` for this profile")]
     NoPrompt(String, String),
+    /// A profile names a classifier that is not there.
+    #[error("profiles.{0}.injection.model: there is no classifier `{1}`")]
+    NoClassifier(String, String),
     /// A profile's schema is none.
     #[error("profiles.{0}.output.schema: {1}")]
     Schema(String, String),
@@ -351,6 +357,8 @@ pub(crate) struct Guard {
     pub profile: Profile,
     /// The profile's own schema for answers.
     pub schema: Option<Arc<Schema>>,
+    /// What classifies the texts of requests.
+    pub classifier: Option<Arc<Pool>>,
     input: Vec<Selection>,
     output: Vec<Selection>,
 }
@@ -367,7 +375,17 @@ const ORIGINS: [Origin; 8] = [
 ];
 
 impl Guard {
-    fn new(profile: Profile, inspector: &Inspector) -> Result<Guard, SettingsError> {
+    fn new(
+        profile: Profile,
+        inspector: &Inspector,
+        classifiers: &HashMap<String, Arc<Pool>>,
+    ) -> Result<Guard, SettingsError> {
+        let classifier = match &profile.injection.model {
+            None => None,
+            Some(name) => Some(classifiers.get(name.as_ref()).cloned().ok_or_else(|| {
+                SettingsError::NoClassifier(profile.name.to_string(), name.to_string())
+            })?),
+        };
         let schema = match &profile.output.schema {
             Some(text) => Some(Arc::new(Schema::read(text).map_err(|wrong| {
                 let first = wrong.first().map_or(String::new(), |wrong| {
@@ -403,6 +421,7 @@ impl Guard {
             input: table(Direction::Input),
             output: table(Direction::Output),
             schema,
+            classifier,
             profile,
         })
     }
@@ -496,10 +515,10 @@ impl Gateway {
             if !settings.mcp.is_empty() {
                 guards_at.insert(
                     name.clone(),
-                    Arc::new(Guard::new(profile.at_tools(), &inspector)?),
+                    Arc::new(Guard::new(profile.at_tools(), &inspector, &settings.classifiers)?),
                 );
             }
-            profiles.insert(name, Arc::new(Guard::new(profile, &inspector)?));
+            profiles.insert(name, Arc::new(Guard::new(profile, &inspector, &settings.classifiers)?));
         }
         let max_body = if settings.max_body == 0 {
             8 * 1024 * 1024

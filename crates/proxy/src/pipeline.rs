@@ -31,6 +31,7 @@ pub(crate) use attend::Attended;
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
 pub(crate) use guard::guard;
 pub(crate) use identify::source;
+pub(crate) use inspect_input::classified;
 pub(crate) use message::judged;
 pub(crate) use message::{Message, message};
 pub(crate) use parse::Asked;
@@ -51,7 +52,7 @@ pub(crate) async fn walk(
     let request = parse::parse(gw, request, record).await?; //         -> Parsed          one reading, capped           400/413/415
     let request = label::label(request, record)?; //                   -> Labelled        every part an origin          403
     let request = pace::pace(gw, request, record)?; //                 -> Paced           what repeats itself           429
-    let request = inspect_input::inspect(gw, request, record); //      -> Inspected       finds, never decides
+    let request = inspect_input::inspect(gw, request, record).await; // -> Inspected      finds, never decides
     let request = authorize::authorize(gw, request, record).await?; // -> Authorized      decision, obligations         400/403/404
     let request = reserve::reserve(gw, request, record).await?; //      -> Reserved        the budget's lease            429
     forward::forward(gw, request, record).await //                     -> Forwarded       the bytes that were parsed, patched

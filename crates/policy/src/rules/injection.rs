@@ -6,6 +6,9 @@ use portcullis_core::{Action, Channel, Direction, Family, Integrity, Origin};
 use super::Rule;
 use crate::{Place, Profile, Ruling};
 
+/// The kind that says that a classifier did not come to its end. It is about the request, whoever wrote the text.
+const UNCLASSIFIED: &str = "injection.unclassified";
+
 /// The action depends on how far the author of the text is trusted.
 pub struct Injections;
 
@@ -16,7 +19,8 @@ impl Rule for Injections {
 
     fn about(&self) -> &'static str {
         "Injections in the user's words follow `injection.user`, those in tool results, documents and other data \
-         `injection.untrusted`; in the operator's own instructions they are only flagged."
+         `injection.untrusted`; in the operator's own instructions they are only flagged. A request that the classifier \
+         did not read in time follows `injection.late`."
     }
 
     fn on_finding(&self, profile: &Profile, place: &Place<'_>) -> Option<Ruling> {
@@ -26,6 +30,9 @@ impl Rule for Injections {
         let (user, untrusted) = (profile.injection.user, profile.injection.untrusted);
         if place.direction == Direction::Output {
             return Some(profile.says("injection", Action::Allow));
+        }
+        if place.kind.as_str() == UNCLASSIFIED {
+            return Some(profile.says("injection.late", profile.injection.late));
         }
         if place.channel == Channel::Unknown {
             return Some(if untrusted >= user {

@@ -12,6 +12,7 @@ use super::out::{Out, printable, table};
 use super::state::{configured, inspector};
 use super::{Failure, Outcome};
 use crate::config::{Config, Source};
+use crate::models::OwnModel;
 use crate::scan::{Scanned, Scanner};
 
 /// What is asked.
@@ -75,7 +76,12 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
 /// A scanner with the configured rules, under the profile of that name.
 pub(super) fn scanner(name: &str, source: &Source) -> Result<Scanner, Failure> {
     let config = configured(source)?;
-    Ok(Scanner::new(inspector(&config)?, profile(name, &config)?))
+    let profile = profile(name, &config)?;
+    let model = profile.injection.model.as_deref();
+    let model = config.models.iter().find(|known| Some(known.name.as_str()) == model);
+    let classifier = model.map(OwnModel::open).transpose();
+    let classifier = classifier.map_err(|error| Failure::said(error.to_string()))?;
+    Ok(Scanner::new(inspector(&config)?, profile).with_classifier(classifier))
 }
 
 fn profile(name: &str, config: &Config) -> Result<Profile, Failure> {

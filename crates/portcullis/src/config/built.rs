@@ -1,5 +1,7 @@
 //! The configuration as it is used: plain values, credentials fetched, defaults filled in.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use super::rules::own_rules;
 use super::text::Text;
 use super::tools::own_policies;
 use super::{credential, identity, mcp, operators, policies, schemas};
+use crate::models::OwnModel;
 use crate::operators::OperatorSettings;
 use crate::tls::{TlsFiles, authorities_in};
 use crate::wiring::head_file;
@@ -47,6 +50,8 @@ pub struct Config {
     pub tool_files: Vec<PathBuf>,
     /// Rules besides the built-in ones.
     pub rules: Vec<Source>,
+    /// The classifiers that profiles name.
+    pub models: Vec<OwnModel>,
     /// What the data plane is made of.
     pub settings: Settings,
     /// The configuration in effect, with credentials as the references that were written.
@@ -122,14 +127,15 @@ impl Config {
                 .map(|name| folder.join(name))
                 .collect(),
             rules: own_rules(raw, folder)?,
+            models: own_models(raw, folder),
             settings: Settings {
                 upstreams,
                 routes: raw.models.iter().map(built_route).collect(),
-                profiles: raw
-                    .profiles
-                    .iter()
-                    .map(|(name, profile)| built_profile(name, profile, folder))
+                profiles: written_profiles(raw)
+                    .map(|(name, profile)| built_profile(name, &profile, folder))
                     .collect::<Result<_, _>>()?,
+                // Whoever serves has them: they outlive a configuration.
+                classifiers: HashMap::default(),
                 prompts: own_prompts(raw, folder)?,
                 tools: own_policies(raw, folder)?,
                 mcp: mcp::servers(raw, folder, fetch)?,
@@ -160,6 +166,37 @@ impl Config {
         let written = self.settings.profiles.iter().map(|profile| profile.name.as_ref());
         std::iter::once("default").chain(written.filter(|name| *name != "default"))
     }
+}
+
+/// The profiles, `default` among them also where it is not written.
+fn written_profiles(raw: &Raw) -> impl Iterator<Item = (&str, Cow<'_, RawProfile>)> {
+    let written = raw.profiles.iter();
+    let written = written.map(|(name, profile)| (name.as_str(), Cow::Borrowed(profile)));
+    let default = (!raw.profiles.contains_key("default")).then(|| ("default", Cow::default()));
+    default.into_iter().chain(written)
+}
+
+/// The classifiers that profiles name, each once.
+fn own_models(raw: &Raw, folder: &Path) -> Vec<OwnModel> {
+    let mut models: Vec<OwnModel> = Vec::new();
+    for (profile, written) in written_profiles(raw) {
+        let injection = &written.injection;
+        let Some(name) = injection.model_name() else { continue };
+        if models.iter().any(|model| model.name == name) {
+            continue;
+        }
+        models.push(OwnModel {
+            profile: profile.to_owned(),
+            name,
+            folder: match injection.model.meaning() {
+                forms::Model::Folder(path) => Some(folder.join(path)),
+                _ => None,
+            },
+            attacks: injection.model_attacks.clone(),
+            threshold: injection.model_threshold,
+        });
+    }
+    models
 }
 
 fn built_shared(

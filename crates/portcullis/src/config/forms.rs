@@ -97,6 +97,38 @@ impl Form for KeyFile {
     }
 }
 
+/// Who classifies texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// The classifier that is part of the program.
+    BuiltIn,
+    /// Nobody.
+    Off,
+    /// One in a folder, as Hugging Face keeps them.
+    Folder(PathBuf),
+}
+
+impl Model {
+    /// The name of the built-in one.
+    pub const BUILT_IN: &'static str = "built-in";
+}
+
+impl Form for Model {
+    const NAME: &'static str = "model";
+    const ABOUT: &'static str = "`built-in`, `off`, or the folder of a model: `/var/lib/models/prompt-guard`";
+
+    fn read(text: &str) -> Result<Model, String> {
+        match text {
+            Model::BUILT_IN => Ok(Model::BuiltIn),
+            "off" => Ok(Model::Off),
+            path if path.contains(['/', '\\']) => Ok(Model::Folder(PathBuf::from(path))),
+            other => Err(format!(
+                "`{other}` is neither `built-in` nor `off` nor a folder, such as ./models/{other}"
+            )),
+        }
+    }
+}
+
 /// A file of certificates or keys, which must be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PemFile(pub PathBuf);

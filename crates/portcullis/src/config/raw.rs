@@ -381,7 +381,7 @@ pub struct RawTimeouts {
     clippy::expect_used,
     reason = "only literals of this file, each read by a test"
 )]
-fn text<F: Form>(literal: &'static str) -> Text<F> {
+pub(super) fn text<F: Form>(literal: &'static str) -> Text<F> {
     Text::read(literal).expect("a default of this file")
 }
 

@@ -1,15 +1,17 @@
 //! A profile as it is written. What the settings mean is the policy crate's affair; this is their spelling.
 
+use std::sync::Arc;
+
 use portcullis_core::Action;
 use portcullis_policy::{
-    Abuse, Both, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
+    Abuse, Both, FalsePositives, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
     SystemPrompt, UninspectableActions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forms::{HostPattern, PiiType};
-use super::raw::pii_types;
+use super::forms::{Duration, HostPattern, Model, PiiType};
+use super::raw::{pii_types, text};
 use super::text::Text;
 
 /// What is done about findings in the requests and replies of a key.
@@ -170,6 +172,42 @@ pub struct RawInjection {
     pub user: RawInjectionAction,
     /// In tool results, documents, tool definitions and texts of unknown origin.
     pub untrusted: RawInjectionAction,
+    /// The classifier that reads texts besides the rules.
+    pub model: Text<Model>,
+    /// How many harmless texts the built-in classifier may take for attacks, as it was measured: `docs/detection.md`.
+    pub false_positives: RawFalsePositives,
+    /// How long the classifier may take for a request.
+    pub deadline: Text<Duration>,
+    /// What becomes of a request that it did not read to the end by then.
+    pub late: RawLateAction,
+    /// Of a model in a folder: the labels that mean an attack, where their names do not tell.
+    pub model_attacks: Vec<String>,
+    /// Of a model in a folder: the score from which on a text is an attack, in 0..1.
+    pub model_threshold: f32,
+}
+
+/// How many harmless texts may be taken for attacks. The fewer, the more attacks are missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "FalsePositives")]
+pub enum RawFalsePositives {
+    /// One in a hundred.
+    #[default]
+    #[serde(rename = "1%")]
+    Hundredth,
+    /// One in a thousand.
+    #[serde(rename = "0.1%")]
+    Thousandth,
+}
+
+/// What is done about a request that the classifier did not read in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "LateAction")]
+pub enum RawLateAction {
+    /// Let it pass and record it. Rules have read it.
+    Flag,
+    /// Refuse it.
+    Block,
 }
 
 /// Actions by direction.
@@ -411,6 +449,8 @@ same_words!(RawAction, Action: Allow, Flag, Mask, Redact, Block);
 same_words!(RawInjectionAction, Action: Allow, Flag, Redact, Block);
 same_words!(RawOutputAction, Action: Allow, Flag, Strip, Block);
 same_words!(RawLeakAction, Action: Allow, Flag, Redact, Block);
+same_words!(RawLateAction, Action: Flag, Block);
+same_words!(RawFalsePositives, FalsePositives: Hundredth, Thousandth);
 same_words!(RawUnreadAction, Action: Allow, Flag, Block);
 same_words!(RawPermission, Permission: Allow, Deny);
 same_words!(RawMarking, Marking: Off, Delimit, Datamark, Encode);
@@ -425,6 +465,27 @@ impl From<RawCheck> for Action {
     }
 }
 
+impl RawInjection {
+    /// The name that the gateway knows the classifier by: what its settings are, so that equal ones are one.
+    #[must_use]
+    pub fn model_name(&self) -> Option<String> {
+        match self.model.meaning() {
+            Model::Off => None,
+            Model::BuiltIn => Some(Model::BUILT_IN.to_owned()),
+            Model::Folder(folder) => Some(format!(
+                "{} {:?} {}",
+                folder.display(),
+                self.model_attacks,
+                self.model_threshold
+            )),
+        }
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
 impl RawProfile {
     /// The profile that is meant, without its own schema, which may stand in a file.
     #[must_use]
@@ -436,6 +497,10 @@ impl RawProfile {
             injection: Injection {
                 user: self.injection.user.into(),
                 untrusted: self.injection.untrusted.into(),
+                model: self.injection.model_name().map(Arc::from),
+                false_positives: self.injection.false_positives.into(),
+                deadline_ms: millis(self.injection.deadline.meaning().0),
+                late: self.injection.late.into(),
             },
             secrets: Both {
                 input: self.secrets.input.into(),
@@ -511,6 +576,12 @@ impl Default for RawInjection {
         RawInjection {
             user: RawInjectionAction::Block,
             untrusted: RawInjectionAction::Block,
+            model: text(Model::BUILT_IN),
+            false_positives: RawFalsePositives::default(),
+            deadline: text("5s"),
+            late: RawLateAction::Block,
+            model_attacks: Vec::new(),
+            model_threshold: 0.5,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
     AuditContent, CertificateName, Duration, EndpointPattern, Given, HostPattern, HttpUrl, KeyFile, Listen,
-    NamePattern, NetworkBlock, OutOfReach, Pattern, PemFile, PiiType, Reference, Shared, Size, Spending,
+    Model, NamePattern, NetworkBlock, OutOfReach, Pattern, PemFile, PiiType, Reference, Shared, Size, Spending,
     StateUrl,
 };
 use super::raw_rule::ChannelName;
@@ -135,6 +135,7 @@ pub static FORMATS: &[FormEntry] = &[
     entry::<Duration>(),
     entry::<Size>(),
     entry::<Spending>(),
+    entry::<Model>(),
     entry::<PiiType>(),
     entry::<HostPattern>(),
     entry::<AuditContent>(),

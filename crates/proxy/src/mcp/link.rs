@@ -149,11 +149,14 @@ impl Link {
                 return Err(ErrorData::internal_error("the request was cancelled", None));
             }
         };
-        answer.map(whole).map_err(|error| self.failed(caller, error))
+        match answer {
+            Ok(answer) => Ok(whole(answer)),
+            Err(error) => Err(self.failed(caller, error).await),
+        }
     }
 
     /// An error as the client is told it. The words of the server's own are read like all of its words.
-    fn failed(&self, caller: &Caller, error: ServiceError) -> ErrorData {
+    async fn failed(&self, caller: &Caller, error: ServiceError) -> ErrorData {
         match error {
             ServiceError::McpError(error) => {
                 let read = look(
@@ -161,8 +164,9 @@ impl Link {
                     &caller.guard,
                     "error",
                     &error,
-                    &mut lock(&caller.record),
-                );
+                    &caller.record,
+                )
+                .await;
                 match read {
                     Ok(read) => {
                         self.history.told("error", &read.value);

@@ -1,6 +1,8 @@
 //! What a server of tools says, before anybody reads it: the same surface, the same detectors, the same decision and the same enforcer as for
 //! any text that a model will read.
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use portcullis_core::UninspectableKind;
 use portcullis_dialect::{Document, Mcp, Reading, apply};
@@ -9,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::gateway::Guard;
-use crate::pipeline::judged;
+use crate::pipeline::{classified, judged};
 use crate::record::Record;
 use crate::{Gateway, Refusal, enforce};
 
@@ -25,17 +27,17 @@ pub(super) struct Seen<T> {
 ///
 /// # Errors
 /// It may not go on, or it cannot be read in exactly one way.
-pub(super) fn look<T: Serialize + DeserializeOwned>(
+pub(super) async fn look<T: Serialize + DeserializeOwned>(
     gw: &Gateway,
     guard: &Guard,
     method: &str,
     said: &T,
-    record: &mut Record,
+    record: &Mutex<Record>,
 ) -> Result<Seen<T>, Refusal> {
     let bytes = serde_json::to_vec(said).map_err(|_| Refusal::Unreadable)?;
     let document = Document::read(Bytes::from(bytes)).map_err(|_| Refusal::Unreadable)?;
     let reading = Reading::of(document, |place| Mcp::label_answer(method, place));
-    let (verdict, patched) = decided(gw, guard, &reading, record)?;
+    let (verdict, patched) = decided(gw, guard, &reading, record).await?;
     match verdict.refusal {
         Some(portcullis_policy::Denial::Uninspectable) => return Err(Refusal::Uninspectable),
         Some(_) => return Err(Refusal::Content),
@@ -58,13 +60,14 @@ pub(super) fn look<T: Serialize + DeserializeOwned>(
 ///
 /// # Errors
 /// A key of an object that was replaced is now another of its keys: there would be two readings.
-pub(super) fn decided(
+pub(super) async fn decided(
     gw: &Gateway,
     guard: &Guard,
     reading: &Reading,
-    record: &mut Record,
+    record: &Mutex<Record>,
 ) -> Result<(Verdict, Bytes), Refusal> {
-    let (findings, verdict) = judged(gw, guard, reading, record);
+    let classified = classified(gw, guard, reading).await;
+    let (findings, verdict) = judged(gw, guard, reading, classified, &mut lock(record));
     let edits = enforce::edits(reading, &findings, &verdict.rulings, None);
     let is_changed = !edits.is_empty();
     let patched = apply(reading.document().bytes(), edits);

@@ -134,8 +134,9 @@ impl Relay {
             &caller.guard,
             method,
             params,
-            &mut lock(&caller.record),
-        );
+            &caller.record,
+        )
+        .await;
         let read = read.map_err(|_| refused())?;
         self.history.told(method, &read.value);
         peer.send_request(request(read.value)).await.map_err(|error| {
@@ -213,8 +214,9 @@ impl ClientHandler for Relay {
                 &caller.guard,
                 "notifications/progress",
                 &message,
-                &mut lock(&caller.record),
-            );
+                &caller.record,
+            )
+            .await;
             params.message = read.ok().map(|read| read.value);
             self.history.told("notifications/progress", &params.message);
         }
@@ -239,8 +241,9 @@ impl ClientHandler for Relay {
             &caller.guard,
             "notifications/message",
             &params,
-            &mut lock(&caller.record),
-        );
+            &caller.record,
+        )
+        .await;
         let Ok(read) = read else { return };
         self.history.told("notifications/message", &read.value);
         let told =

@@ -75,13 +75,27 @@ impl Caller {
         caller.cloned().ok_or_else(|| refused(&Refusal::Unauthenticated))
     }
 
-    fn look<T: Serialize + DeserializeOwned>(&self, method: &str, said: &T) -> Result<Seen<T>, Refusal> {
-        look(&self.gateway, &self.guard, method, said, &mut lock(&self.record))
+    async fn look<T: Serialize + DeserializeOwned>(
+        &self,
+        method: &str,
+        said: &T,
+    ) -> Result<Seen<T>, Refusal> {
+        look(&self.gateway, &self.guard, method, said, &self.record).await
+    }
+
+    /// Of several things that a server lists, those that may go on.
+    async fn each<T: Serialize + DeserializeOwned>(&self, method: &str, all: Vec<T>) -> Vec<T> {
+        let mut read = Vec::with_capacity(all.len());
+        for one in all {
+            read.extend(self.look(method, &one).await.ok().map(|seen| seen.value));
+        }
+        read
     }
 
     /// What a server says of a page of a list, besides what is listed.
-    fn page<T: Serialize + DeserializeOwned>(&self, method: &str, rest: &T) -> Result<T, ErrorData> {
-        Ok(self.look(method, rest).map_err(|why| refused(&why))?.value)
+    async fn page<T: Serialize + DeserializeOwned>(&self, method: &str, rest: &T) -> Result<T, ErrorData> {
+        let seen = self.look(method, rest).await.map_err(|why| refused(&why))?;
+        Ok(seen.value)
     }
 
     fn notes(&self) -> impl Fn(RecordedFinding, Decision) + '_ {
@@ -152,7 +166,7 @@ impl Served {
             able.completions.clone_from(&about.capabilities.completions);
             able.logging.clone_from(&about.capabilities.logging);
             if let Some(said) = &about.server_info
-                && let Ok(read) = caller.look("initialize", said)
+                && let Ok(read) = caller.look("initialize", said).await
             {
                 itself = read.value;
             }
@@ -169,7 +183,7 @@ impl Served {
     }
 
     async fn instructions(&self, caller: &Caller, said: &String) -> Result<Option<String>, Refusal> {
-        let read = caller.look("initialize", said);
+        let read = caller.look("initialize", said).await;
         let definition = Value::from(said.as_str());
         let given = [Given {
             kind: PinKind::Instructions,
@@ -191,16 +205,14 @@ impl Served {
         all: Vec<T>,
         name: impl Fn(&T) -> &str,
     ) -> Result<Vec<(T, Value)>, ErrorData> {
-        let looked: Vec<(T, Value, bool)> = all
-            .into_iter()
-            .map(|one| {
-                let definition = serde_json::to_value(&one).unwrap_or_default();
-                match caller.look(method, &one) {
-                    Ok(read) => (read.value, definition, true),
-                    Err(_) => (one, definition, false),
-                }
-            })
-            .collect();
+        let mut looked: Vec<(T, Value, bool)> = Vec::with_capacity(all.len());
+        for one in all {
+            let definition = serde_json::to_value(&one).unwrap_or_default();
+            looked.push(match caller.look(method, &one).await {
+                Ok(read) => (read.value, definition, true),
+                Err(_) => (one, definition, false),
+            });
+        }
         let given: Vec<Given<'_>> = looked
             .iter()
             .map(|(one, definition, passes)| Given {
@@ -403,7 +415,7 @@ impl ServerHandler for Served {
         let ServerResult::CallToolResult(result) = link.ask(&caller, &context, asked).await? else {
             return Err(unexpected());
         };
-        let read = match caller.look("tools/call", &result) {
+        let read = match caller.look("tools/call", &result).await {
             Ok(read) => read,
             Err(why) => {
                 link.history.unread();
@@ -459,7 +471,10 @@ impl ServerHandler for Served {
         else {
             return Err(unexpected());
         };
-        let read = caller.look("prompts/get", &result).map_err(|why| refused(&why))?;
+        let read = caller
+            .look("prompts/get", &result)
+            .await
+            .map_err(|why| refused(&why))?;
         link.history.read("prompts/get", words(&read.value));
         if read.unread {
             link.history.unread();
@@ -478,10 +493,9 @@ impl ServerHandler for Served {
             return Err(unexpected());
         };
         // Which resources there are changes with every file: each is read, none is pinned.
-        let all = std::mem::take(&mut page.resources).into_iter();
-        page = caller.page("resources/list", &page)?;
-        let read = all.filter_map(|one| caller.look("resources/list", &one).ok());
-        page.resources = read.map(|read| read.value).collect();
+        let all = std::mem::take(&mut page.resources);
+        page = caller.page("resources/list", &page).await?;
+        page.resources = caller.each("resources/list", all).await;
         link.history.told("resources/list", &page.resources);
         page.meta = None;
         Ok(page)
@@ -498,10 +512,9 @@ impl ServerHandler for Served {
         else {
             return Err(unexpected());
         };
-        let all = std::mem::take(&mut page.resource_templates).into_iter();
-        page = caller.page("resources/templates/list", &page)?;
-        let read = all.filter_map(|one| caller.look("resources/templates/list", &one).ok());
-        page.resource_templates = read.map(|read| read.value).collect();
+        let all = std::mem::take(&mut page.resource_templates);
+        page = caller.page("resources/templates/list", &page).await?;
+        page.resource_templates = caller.each("resources/templates/list", all).await;
         link.history
             .told("resources/templates/list", &page.resource_templates);
         page.meta = None;
@@ -522,6 +535,7 @@ impl ServerHandler for Served {
         };
         let read = caller
             .look("resources/read", &result)
+            .await
             .map_err(|why| refused(&why))?;
         link.history.read("resources/read", words(&read.value));
         if read.unread {
@@ -569,6 +583,7 @@ impl ServerHandler for Served {
         };
         let read = caller
             .look("completion/complete", &result)
+            .await
             .map_err(|why| refused(&why))?;
         link.history.told("completion/complete", &read.value);
         Ok(read.value)

@@ -18,7 +18,7 @@ use portcullis_store::Sealed;
 use super::attend::{Attended, PIECE};
 use super::forward::{Again, Answer, Forwarded};
 use super::inserted::Inserted;
-use super::inspect_input::scan;
+use super::inspect_input::read_output;
 use super::leak::Confided;
 use super::limits;
 use super::settle::{Account, End};
@@ -419,7 +419,7 @@ async fn without_denied(
 /// Judges the texts of a whole reply: the edits that it needs, and whether it is refused for its content.
 fn judge(gw: &Gateway, behind: &Behind, reading: &Reading, record: &mut Record) -> (Vec<Edit>, bool) {
     let document = reading.document();
-    let mut findings = scan(gw, &behind.guard, Direction::Output, reading, record);
+    let mut findings = read_output(gw, &behind.guard, reading, record);
     behind.masks.spare(reading, &mut findings);
     let repeated = behind
         .retrieves

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use portcullis_core::{Located, Outcome};
+use portcullis_core::{Direction, Located, Outcome};
 use portcullis_dialect::{Guard as Endpoint, Reading, apply, quoted};
 use portcullis_policy::{Facts, Verdict, decide};
 use serde_json::{Value, json};
 
 use super::deliver::{Reply, json as answer};
-use super::inspect_input::scan;
+use super::inspect_input::{classified, read_input, read_output};
 use super::permit::permit_endpoint;
 use super::{Received, admit, authenticate, label, parse};
 use crate::record::Record;
@@ -23,7 +23,13 @@ pub(crate) async fn guard(gw: &Gateway, request: Received, record: &mut Record) 
     let (asked, reading) = request.into_parts();
     permit_endpoint(gw, &asked, reading.document(), record)?;
     let direction = Endpoint::direction(reading.document())?;
-    let findings = scan(gw, &asked.guard, direction, &reading, record);
+    let findings = match direction {
+        Direction::Input => {
+            let classified = classified(gw, &asked.guard, &reading).await;
+            read_input(gw, &asked.guard, &reading, classified, record)
+        }
+        Direction::Output => read_output(gw, &asked.guard, &reading, record),
+    };
     let facts = Facts {
         direction,
         principal_models: &asked.standing.models(),

@@ -1,9 +1,12 @@
 //! Finds, never decides: every text of the request through the detectors of its place.
 
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
-use portcullis_core::{Channel, Direction, Located, PartId};
+use portcullis_core::{Channel, Direction, Located, Part, PartId};
 use portcullis_dialect::Reading;
+use portcullis_inspect::Rate;
+use portcullis_policy::FalsePositives;
 
 use super::pace::Paced;
 use super::parse::Asked;
@@ -29,9 +32,10 @@ impl Inspected {
 /// Bodies above this are scanned where they do not hold up other requests.
 const LARGE: usize = 256 * 1024;
 
-pub(super) fn inspect(gw: &Gateway, request: Paced, record: &mut Record) -> Inspected {
+pub(super) async fn inspect(gw: &Gateway, request: Paced, record: &mut Record) -> Inspected {
     let (asked, reading) = request.into_parts();
-    let findings = scan(gw, &asked.guard, Direction::Input, &reading, record);
+    let classified = classified(gw, &asked.guard, &reading).await;
+    let findings = read_input(gw, &asked.guard, &reading, classified, record);
     let outside = scan_outside(gw, &asked, record);
     record.left("inspect_input");
     Inspected {
@@ -74,8 +78,63 @@ fn scan_outside(gw: &Gateway, asked: &Asked, record: &mut Record) -> Vec<Located
     found.into_iter().map(locate).collect()
 }
 
+/// What the classifier says of a request. Made by [`classified`] alone: whoever reads an input cannot leave it out.
+pub(crate) struct Classified(Vec<Located>);
+
+/// Asks the profile's classifier about every text that its rules would have it read, for as long as it may take. A text that it did not
+/// come to is a finding as well: what becomes of it is the policy's affair.
+pub(crate) async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -> Classified {
+    let Some(pool) = &guard.classifier else {
+        return Classified(Vec::new());
+    };
+    let selection = |part: &Part<'_>| guard.selection(Direction::Input, part.channel, part.origin);
+    let asked = gw.inspector.asked(reading.parts(), selection);
+    let injection = &guard.profile.injection;
+    let until = Instant::now() + Duration::from_millis(injection.deadline_ms.into());
+    let texts = asked.iter().map(|asked| (asked.text.as_ref(), asked.channel));
+    let opinions = pool.opinions(texts, until).await;
+    let rate = match injection.false_positives {
+        FalsePositives::Hundredth => Rate::Hundredth,
+        FalsePositives::Thousandth => Rate::Thousandth,
+    };
+    let mut located = Vec::new();
+    for (asked, opinion) in asked.iter().zip(&opinions) {
+        match opinion {
+            Some(opinion) if opinion.score >= pool.threshold(asked.channel, rate) => {
+                located.extend(gw.inspector.classified(asked, opinion));
+            }
+            Some(_) => {}
+            None => located.extend(gw.inspector.unclassified(asked)),
+        }
+    }
+    Classified(located)
+}
+
+/// What detectors and classifier find in what a model will read.
+pub(crate) fn read_input(
+    gw: &Gateway,
+    guard: &Guard,
+    reading: &Reading,
+    classified: Classified,
+    record: &mut Record,
+) -> Vec<Located> {
+    let mut findings = scan(gw, guard, Direction::Input, reading, record);
+    findings.extend(classified.0);
+    findings
+}
+
+/// What detectors find in what a model wrote. No classifier of inputs reads it.
+pub(crate) fn read_output(
+    gw: &Gateway,
+    guard: &Guard,
+    reading: &Reading,
+    record: &mut Record,
+) -> Vec<Located> {
+    scan(gw, guard, Direction::Output, reading, record)
+}
+
 /// Runs the detectors over a surface.
-pub(crate) fn scan(
+fn scan(
     gw: &Gateway,
     guard: &Guard,
     direction: Direction,

@@ -11,7 +11,7 @@ use portcullis_dialect::{Document, Method, Reading};
 use portcullis_policy::{Denial, Facts, Verdict, decide};
 
 use super::authorize::patience;
-use super::inspect_input::scan;
+use super::inspect_input::{Classified, classified, read_input};
 use super::parse::Asked;
 use super::permit::{circumstances, permit_endpoint};
 use super::{Received, admit, authenticate, label, parse};
@@ -81,7 +81,8 @@ pub(crate) async fn message(
     permit_endpoint(gw, &asked, reading.document(), record)?;
     let guard = gw.guard_at(&server, &asked.standing)?;
     record.audit.profile = Some(guard.profile.name.to_string());
-    let (_, verdict) = judged(gw, &guard, &reading, record);
+    let classified = classified(gw, &guard, &reading).await;
+    let (_, verdict) = judged(gw, &guard, &reading, classified, record);
     record.left("inspect_input");
     let patience = patience(gw, &asked, reading.document())?;
     let calling = Calling::new(gw.access.as_ref(), &asked.standing, circumstances(&asked, None));
@@ -106,10 +107,11 @@ pub(crate) fn judged(
     gw: &Gateway,
     guard: &Guard,
     reading: &Reading,
+    classified: Classified,
     record: &mut Record,
 ) -> (Vec<Located>, Verdict) {
     let direction = Direction::Input;
-    let findings = scan(gw, guard, direction, reading, record);
+    let findings = read_input(gw, guard, reading, classified, record);
     let verdict = decide(
         &guard.profile,
         &Facts {

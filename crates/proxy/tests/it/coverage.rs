@@ -9,6 +9,7 @@ use http_body_util::Full;
 use portcullis_core::{Action, RequestId};
 use portcullis_policy::{Both, Injection, Pii, Profile};
 
+use crate::classified::{READ, Reader, with_reader};
 use crate::bench::{Answer, Bench, Plan, Script};
 use crate::recorded::{Case, Events, MARKER, cases, plantings};
 
@@ -22,11 +23,12 @@ enum Way {
 
 type Seen = BTreeMap<(String, Way), BTreeSet<&'static str>>;
 
-async fn redacting() -> Bench {
+async fn redacting(reader: &Arc<Reader>) -> Bench {
     let profile = Profile {
         injection: Injection {
             user: Action::Flag,
             untrusted: Action::Flag,
+            ..Injection::default()
         },
         secrets: Both {
             input: Action::Redact,
@@ -41,8 +43,10 @@ async fn redacting() -> Bench {
         danger_tools_unchecked: true,
         ..Profile::default()
     };
+    let (settings, profile) = with_reader(reader, profile);
     Bench::with(Plan {
         profile,
+        settings,
         ..Plan::default()
     })
     .await
@@ -82,11 +86,14 @@ struct Due {
     id: RequestId,
     way: Way,
     what: String,
+    /// Whether the classifier was shown the marker.
+    classified: bool,
 }
 
 impl Due {
-    fn of(answer: &Answer, way: Way, what: String) -> Due {
+    fn of(answer: &Answer, way: Way, what: String, reader: &Reader) -> Due {
         Due {
+            classified: reader.shown().iter().any(|text| text.contains(MARKER)),
             id: RequestId::from_text(answer.header("x-portcullis-request-id")),
             way,
             what,
@@ -98,7 +105,13 @@ impl Due {
 async fn check(bench: &Bench, case: &Case, due: Vec<Due>, seen: &mut Seen) {
     bench.services.audit.flush().await.unwrap();
     let endpoint = format!("{} {}", case.exchange.method().name(), case.exchange.path());
-    for Due { id, way, what } in due {
+    for Due {
+        id,
+        way,
+        what,
+        classified,
+    } in due
+    {
         let record = bench
             .store
             .audit_record(&id)
@@ -117,6 +130,10 @@ async fn check(bench: &Bench, case: &Case, due: Vec<Due>, seen: &mut Seen) {
             record.status,
             record.code
         );
+        // A classifier is shown all that a model reads as somebody else's words, and nothing that a model wrote.
+        let is_read = |finding: &&portcullis_core::RecordedFinding| READ.contains(&finding.channel);
+        let is_due = way == Way::Request && record.findings.iter().filter(|f| f.kind == "EMAIL_ADDRESS").any(|f| is_read(&f));
+        assert_eq!(classified, is_due, "{what}: {found:?}");
         seen.entry((endpoint.clone(), way)).or_default().extend(found);
     }
 }
@@ -124,14 +141,15 @@ async fn check(bench: &Bench, case: &Case, due: Vec<Due>, seen: &mut Seen) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_marker_in_any_leaf_is_seen_and_does_not_come_through() {
     let mut seen = Seen::new();
-    let bench = redacting().await;
+    let reader = Arc::new(Reader::default());
+    let bench = redacting(&reader).await;
     for case in cases() {
         own_state(&bench, &case).await;
         let mut due = Vec::new();
         let request = case.request.clone().unwrap_or_default();
         let answerable = case.reply.clone().or_else(|| case.stream.clone());
         if let (Some(body), Some(_)) = (&case.request, &answerable) {
-            requests(&bench, &case, body, &mut due).await;
+            requests(&bench, &case, body, &reader, &mut due).await;
         }
         for (path, reply) in case.reply.iter().flat_map(|reply| plantings(reply, MARKER)) {
             let what = format!("{} reply {path}", case.name);
@@ -146,18 +164,18 @@ async fn a_marker_in_any_leaf_is_seen_and_does_not_come_through() {
             // A list of models is put together anew: what does not come through it may have been left out.
             let left_out = case.exchange.lists_models() && !answer.text().contains("[EMAIL_ADDRESS]");
             if !left_out {
-                due.push(Due::of(&answer, Way::Reply, what));
+                due.push(Due::of(&answer, Way::Reply, what, &reader));
             }
         }
         if let Some(stream) = &case.stream {
-            streams(&bench, &case, stream, &mut due).await;
+            streams(&bench, &case, stream, &reader, &mut due).await;
         }
         check(&bench, &case, due, &mut seen).await;
     }
     compare(&table(&seen));
 }
 
-async fn requests(bench: &Bench, case: &Case, body: &Bytes, due: &mut Vec<Due>) {
+async fn requests(bench: &Bench, case: &Case, body: &Bytes, reader: &Reader, due: &mut Vec<Due>) {
     for (path, planted) in plantings(body, MARKER) {
         let what = format!("{} request {path}", case.name);
         bench.upstream.scripts.lock().unwrap().clear();
@@ -173,7 +191,7 @@ async fn requests(bench: &Bench, case: &Case, body: &Bytes, due: &mut Vec<Due>) 
             Some(up) => {
                 let text = String::from_utf8(up.body.to_vec()).unwrap();
                 assert!(!text.contains(MARKER), "{what} went upstream: {text}");
-                due.push(Due::of(&answer, Way::Request, what));
+                due.push(Due::of(&answer, Way::Request, what, reader));
             }
             // Refused: a role, a type, an id that is not one. It went nowhere.
             None => assert!(
@@ -186,7 +204,7 @@ async fn requests(bench: &Bench, case: &Case, body: &Bytes, due: &mut Vec<Due>) 
     }
 }
 
-async fn streams(bench: &Bench, case: &Case, stream: &Bytes, due: &mut Vec<Due>) {
+async fn streams(bench: &Bench, case: &Case, stream: &Bytes, reader: &Reader, due: &mut Vec<Due>) {
     let request = case.request.clone().unwrap_or_default();
     let events = Events::of(stream);
     // The next event goes on where this one ends. A blank ends the marker there: with a word behind it, `…exampleHeads`, it
@@ -209,7 +227,7 @@ async fn streams(bench: &Bench, case: &Case, stream: &Bytes, due: &mut Vec<Due>)
                 "{what} came through: {}",
                 answer.text()
             );
-            due.push(Due::of(&answer, Way::Stream, what));
+            due.push(Due::of(&answer, Way::Stream, what, reader));
         }
     }
 }

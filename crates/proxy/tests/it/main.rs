@@ -14,6 +14,7 @@ mod bench;
 mod budgets;
 mod calling;
 mod choices;
+mod classified;
 mod coverage;
 mod dressed;
 mod flows;

@@ -6,7 +6,7 @@ use portcullis_dialect::{Document, Reading, Sort, apply, quoted};
 use portcullis_policy::{Facts, Verdict, decide};
 
 use super::super::deliver::restore;
-use super::super::inspect_input::scan;
+use super::super::inspect_input::read_output;
 use super::super::leak::Listening;
 use super::engine::Stop;
 use super::lane::LaneState;
@@ -72,7 +72,7 @@ pub(super) fn judge_at_end(
         ),
     };
     let reading = Reading::whole(document, channel);
-    let mut findings = scan(gateway, guard, Direction::Output, &reading, record);
+    let mut findings = read_output(gateway, guard, &reading, record);
     masks.spare(&reading, &mut findings);
     findings.extend(
         listening

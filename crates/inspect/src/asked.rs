@@ -1,0 +1,170 @@
+//! What a classifier is asked about a message, and what its answers are as findings.
+//!
+//! The same parts that rules read, each alone, and what continues each other joined: an attack in two pieces is one to a
+//! reader. Nothing is classified here.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+};
+
+use portcullis_core::{Channel, Lane, Located, Part, Span};
+
+use crate::{Attempt, Classifier, Inspector, Opinion, Selection, views};
+
+/// A text to ask a classifier about, and which parts of a message it stands in.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The text.
+    pub text: Cow<'a, str>,
+    /// Where it stands; of a joined text, where its first part stands.
+    pub channel: Channel,
+    /// The parts that make it, and their places in it.
+    pieces: Vec<(Part<'a>, Span)>,
+}
+
+impl Attempt {
+    /// The rule that says so.
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Attempt::Injection => "injection.classified",
+            Attempt::Jailbreak => "injection.classified_jailbreak",
+            Attempt::Extraction => "injection.classified_extraction",
+        }
+    }
+}
+
+/// The rule that says that a classifier did not come to its end.
+pub const UNCLASSIFIED: &str = "injection.unclassified";
+
+impl Inspector {
+    /// The texts of a message that a classifier is asked about: those of the parts where a selection wants its findings.
+    #[must_use]
+    pub fn asked<'a, 's>(
+        &self,
+        parts: impl Iterator<Item = Part<'a>>,
+        selection: impl Fn(&Part<'a>) -> &'s Selection,
+    ) -> Vec<Asked<'a>> {
+        let mut asked = Vec::new();
+        let mut lanes: HashMap<Lane, Vec<Part<'a>>> = HashMap::new();
+        for part in parts.filter(|part| !part.text.trim().is_empty()) {
+            if !self.is_classified(part.channel, selection(&part)) {
+                continue;
+            }
+            asked.push(Asked {
+                text: Cow::Borrowed(part.text),
+                channel: part.channel,
+                pieces: vec![(part, Span::new(0, part.text.len()))],
+            });
+            if let Some(lane) = part.lane {
+                lanes.entry(lane).or_default().push(part);
+            }
+        }
+        let mut lanes: Vec<_> = lanes.into_iter().filter(|(_, parts)| parts.len() > 1).collect();
+        lanes.sort_unstable_by_key(|(lane, _)| *lane);
+        asked.extend(lanes.into_iter().filter_map(|(_, parts)| joined(parts)));
+        asked
+    }
+
+    /// Whether a selection wants what a classifier finds on a channel.
+    #[must_use]
+    pub fn is_classified(&self, channel: Channel, selection: &Selection) -> bool {
+        let mut rules = Attempt::ALL
+            .into_iter()
+            .filter_map(|attempt| self.numbered(attempt.rule()));
+        rules.any(|rule| self.wanted(channel, selection, rule))
+    }
+
+    /// An opinion as findings: in each part that the worst place touches, numbered as the pieces of one match are.
+    #[must_use]
+    pub fn classified(&self, asked: &Asked<'_>, opinion: &Opinion) -> Vec<Located> {
+        let touched = asked.pieces.iter().filter(|(_, span)| span.overlaps(opinion.span));
+        let located = touched.enumerate().filter_map(|(piece, (part, span))| {
+            let start = opinion.span.start.max(span.start).saturating_sub(span.start);
+            let end = opinion.span.end.min(span.end).saturating_sub(span.start);
+            let piece = u16::try_from(piece).unwrap_or(u16::MAX);
+            self.said(part, piece, opinion.attempt.rule(), Span::new(start, end), opinion.score)
+        });
+        located.collect()
+    }
+
+    /// That a text was not classified, at its first part.
+    #[must_use]
+    pub fn unclassified(&self, asked: &Asked<'_>) -> Option<Located> {
+        let (part, _) = asked.pieces.first()?;
+        self.said(part, 0, UNCLASSIFIED, Span::new(0, 0), 0.5)
+    }
+
+    fn said(&self, part: &Part<'_>, piece: u16, rule: &str, span: Span, score: f32) -> Option<Located> {
+        let mut finding = self.finding(self.numbered(rule)?, span, "")?;
+        finding.score = score;
+        Some(Located {
+            part: part.id,
+            piece,
+            channel: part.channel,
+            origin: part.origin,
+            finding,
+        })
+    }
+}
+
+/// The parts of a lane as one text.
+fn joined(parts: Vec<Part<'_>>) -> Option<Asked<'_>> {
+    let channel = parts.first()?.channel;
+    let mut text = String::with_capacity(parts.iter().map(|part| part.text.len()).sum());
+    let mut pieces = Vec::with_capacity(parts.len());
+    for part in parts {
+        let start = text.len();
+        text.push_str(part.text);
+        pieces.push((part, Span::new(start, text.len())));
+    }
+    Some(Asked {
+        text: Cow::Owned(text),
+        channel,
+        pieces,
+    })
+}
+
+/// What a classifier says of a text as it stands and of what it says when its disguises are taken off: the worst of it.
+/// Nothing where `go_on` said no before all was read.
+#[must_use]
+pub fn classify(
+    classifier: &dyn Classifier,
+    text: &str,
+    channel: Channel,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Opinion> {
+    let mut worst = classifier.classify(text, channel, go_on)?;
+    let mut known = HashSet::from([letters(text)]);
+    let mut whole = true;
+    views::explore(text, &mut |derived| {
+        // A view that changes blanks and marks only makes no other text of it.
+        if !whole || !derived.is_read_by(portcullis_core::Family::Injection) || !known.insert(letters(&derived.text)) {
+            return;
+        }
+        match classifier.classify(&derived.text, channel, go_on) {
+            Some(opinion) if opinion.score > worst.score => {
+                worst = Opinion {
+                    span: derived.original(opinion.span),
+                    ..opinion
+                };
+            }
+            Some(_) => {}
+            None => whole = false,
+        }
+    });
+    whole.then_some(worst)
+}
+
+/// A hash of the letters and digits of a text, whatever their case.
+fn letters(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for letter in text.chars().filter(|letter| letter.is_alphanumeric()) {
+        for lower in letter.to_lowercase() {
+            lower.hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
