@@ -1,5 +1,7 @@
 //! Learned classifiers behind one trait of `portcullis-inspect`: numbers and threads, no network and no policy.
 
+mod built_in;
 mod pool;
 
+pub use built_in::{BuiltIn, Files, LoadError};
 pub use pool::{Pool, PoolSize, PoolStats};

@@ -1,0 +1,121 @@
+//! Comparison with the Python reference over the texts of `parity.json`, for the small model of the tests
+//! (`train/parity_fixture.py`), and what eight bits cost it.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::encoder::{Reading, Scratch};
+use super::linear::{Engine, Precision};
+use super::*;
+
+#[derive(Deserialize)]
+struct Case {
+    text: String,
+    channel: String,
+    normalised: Option<String>,
+    pieces: serde_json::Value,
+    windows: Vec<[usize; 2]>,
+    logits: Vec<Logits>,
+    sieve: Vec<f32>,
+    exit: Option<Vec<f32>>,
+}
+
+fn file(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn model(folder: &Path, precision: Precision) -> BuiltIn {
+    BuiltIn::open(
+        &Files {
+            model: &file(folder, "model.safetensors"),
+            config: &file(folder, "config.json"),
+            tokenizer: &file(folder, "tokenizer.json"),
+            thresholds: &file(folder, "thresholds.json"),
+        },
+        precision,
+    )
+    .unwrap()
+}
+
+/// The largest differences of the first look, the logits and the exit from what the reference says.
+struct Away {
+    sieve: f32,
+    logits: f32,
+    exit: f32,
+}
+
+fn compare(folder: &Path, precision: Precision) -> Away {
+    let model = model(folder, precision);
+    let cases: Vec<Case> = serde_json::from_slice(&file(folder, "parity.json")).unwrap();
+    let (engine, mut scratch, mut ids) = (Engine::new(), Scratch::default(), Vec::new());
+    let mut away = Away {
+        sieve: 0.0,
+        logits: 0.0,
+        exit: 0.0,
+    };
+    for case in cases {
+        let text = &case.text;
+        if let Some(line) = case.normalised {
+            assert_eq!(normalise::tests::normalised(text), line, "{text:?}");
+        }
+        let pieces = model.vocabulary.cut(text, &|| true).unwrap();
+        match case.pieces.as_array() {
+            Some(want) => assert!(
+                pieces
+                    .iter()
+                    .map(|piece| u64::from(piece.id))
+                    .eq(want.iter().map(|id| id.as_u64().unwrap())),
+                "{text:?}"
+            ),
+            None => assert_eq!(Some(pieces.len() as u64), case.pieces.as_u64()),
+        }
+        let of = windows::windows(pieces.len(), model.config.body, model.config.stride);
+        let of: Vec<_> = of.map(|window| [window.start, window.end]).collect();
+        assert_eq!(of, case.windows, "{text:?}");
+        let channel = Channel::from_name(&case.channel).unwrap();
+        for (at, [begin, end]) in of.into_iter().enumerate() {
+            model.fill(&mut ids, channel, &pieces[begin..end]);
+            away.sieve = away.sieve.max((model.sift(&ids) - case.sieve[at]).abs());
+            let Reading { exit, logits } = model.encoder.read(&engine, &ids, false, &mut scratch).unwrap();
+            for (got, want) in logits.unwrap().iter().zip(case.logits[at]) {
+                away.logits = away.logits.max((got - want).abs());
+            }
+            if let Some(want) = &case.exit {
+                away.exit = away.exit.max((exit.unwrap() - want[at]).abs());
+                let ended = model.encoder.read(&engine, &ids, true, &mut scratch).unwrap();
+                assert_eq!(
+                    ended.logits.is_none(),
+                    exit.unwrap() < model.config.exit.unwrap().pass
+                );
+            }
+        }
+    }
+    away
+}
+
+fn small() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/small")
+}
+
+#[test]
+fn in_full_as_the_reference() {
+    let away = compare(&small(), Precision::Full);
+    println!(
+        "in full: sieve {} logits {} exit {}",
+        away.sieve, away.logits, away.exit
+    );
+    assert!(away.sieve < 2e-3 && away.logits < 2e-3 && away.exit < 2e-3);
+}
+
+/// Random weights are harder to round than trained ones: their logits spread by 1.0, and eight bits move them by
+/// a hundredth of that on the average.
+#[test]
+fn in_eight_bits_near_the_reference() {
+    let away = compare(&small(), Precision::Eight);
+    println!(
+        "in eight bits: sieve {} logits {} exit {}",
+        away.sieve, away.logits, away.exit
+    );
+    assert!(away.sieve < 2e-3 && away.logits < 0.15 && away.exit < 0.15);
+}
