@@ -106,6 +106,33 @@ pub struct Injection {
     pub deadline_ms: u32,
     /// The action on a request that it did not read to the end by then: `flag` or `block`.
     pub late: Action,
+    /// A model that is asked as well.
+    pub judge: Option<Judge>,
+}
+
+/// A model that judges texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judge {
+    /// Its name, as requests name models.
+    pub model: Arc<str>,
+    /// Which texts it is asked about.
+    pub ask: Ask,
+    /// How long one question may take, in milliseconds.
+    pub timeout_ms: u32,
+    /// Money per period, as `5 USD/day`; counted for the profile.
+    pub budget: Option<Arc<str>>,
+}
+
+/// Which texts a judge is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Those that the classifier takes for attacks at one false positive in a hundred and not at one in a thousand.
+    #[default]
+    Doubtful,
+    /// All that a classifier is asked about.
+    All,
 }
 
 /// How many harmless texts may be taken for attacks.
@@ -290,6 +317,7 @@ impl Default for Injection {
             false_positives: FalsePositives::default(),
             deadline_ms: 5000,
             late: Action::Block,
+            judge: None,
         }
     }
 }

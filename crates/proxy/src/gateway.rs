@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::calls::NamedToolPolicy;
 use crate::group_limit::GroupLimit;
 use crate::identity::Issuers;
+use crate::judge::Judgements;
 use portcullis_store::ApprovalKey;
 
 use crate::levels::Standing;
@@ -294,6 +295,8 @@ pub struct Gateway {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,
+    /// What judges said of late.
+    pub(crate) judgements: Judgements,
 }
 
 /// An upstream with its address taken apart.
@@ -557,6 +560,7 @@ impl Gateway {
             trusted_proxies: settings.trusted_proxies,
             timeouts: settings.timeouts,
             max_body,
+            judgements: Judgements::default(),
         })
     }
 

@@ -14,6 +14,7 @@ mod gateway;
 mod group_limit;
 mod headers;
 mod identity;
+mod judge;
 mod kept;
 mod levels;
 mod marks;

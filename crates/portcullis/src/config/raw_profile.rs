@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use portcullis_core::Action;
 use portcullis_policy::{
-    Abuse, Both, FalsePositives, Hold, Injection, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
+    Abuse, Ask, Both, FalsePositives, Hold, Injection, Judge, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
     SystemPrompt, UninspectableActions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forms::{Duration, HostPattern, Model, PiiType};
+use super::forms::{Duration, HostPattern, Model, PiiType, Spending};
 use super::raw::{pii_types, text};
 use super::text::Text;
 
@@ -184,6 +184,43 @@ pub struct RawInjection {
     pub model_attacks: Vec<String>,
     /// Of a model in a folder: the score from which on a text is an attack, in 0..1.
     pub model_threshold: f32,
+    /// A language model that is asked about texts as well. It sees what it is asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<RawJudge>,
+}
+
+/// A language model that is asked whether a text is an attack, by an upstream of the OpenAI dialect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Judge")]
+pub struct RawJudge {
+    /// The model, by a name that `models` sends to an upstream.
+    pub model: String,
+    /// Which texts it is asked about.
+    #[serde(default)]
+    pub ask: RawAsk,
+    /// How long one question may take; 10s unless given. What it does not answer, the classifier alone decides.
+    #[serde(default = "ten_seconds")]
+    pub timeout: Text<Duration>,
+    /// Money that it may cost in a period. Once it is spent, the classifier alone decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Text<Spending>>,
+}
+
+fn ten_seconds() -> Text<Duration> {
+    text("10s")
+}
+
+/// Which texts a judge is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Ask")]
+pub enum RawAsk {
+    /// Those that the classifier takes for attacks at 1 % false positives and not at 0.1 %.
+    #[default]
+    Doubtful,
+    /// Every text. One that it does not answer about is treated as one that the classifier did not read in time.
+    All,
 }
 
 /// How many harmless texts may be taken for attacks. The fewer, the more attacks are missed.
@@ -449,6 +486,7 @@ same_words!(RawAction, Action: Allow, Flag, Mask, Redact, Block);
 same_words!(RawInjectionAction, Action: Allow, Flag, Redact, Block);
 same_words!(RawOutputAction, Action: Allow, Flag, Strip, Block);
 same_words!(RawLeakAction, Action: Allow, Flag, Redact, Block);
+same_words!(RawAsk, Ask: Doubtful, All);
 same_words!(RawLateAction, Action: Flag, Block);
 same_words!(RawFalsePositives, FalsePositives: Hundredth, Thousandth);
 same_words!(RawUnreadAction, Action: Allow, Flag, Block);
@@ -501,6 +539,12 @@ impl RawProfile {
                 false_positives: self.injection.false_positives.into(),
                 deadline_ms: millis(self.injection.deadline.meaning().0),
                 late: self.injection.late.into(),
+                judge: self.injection.judge.as_ref().map(|judge| Judge {
+                    model: judge.model.as_str().into(),
+                    ask: judge.ask.into(),
+                    timeout_ms: millis(judge.timeout.meaning().0),
+                    budget: judge.budget.as_ref().map(|budget| budget.written().into()),
+                }),
             },
             secrets: Both {
                 input: self.secrets.input.into(),
@@ -582,6 +626,7 @@ impl Default for RawInjection {
             late: RawLateAction::Block,
             model_attacks: Vec::new(),
             model_threshold: 0.5,
+            judge: None,
         }
     }
 }

@@ -3,15 +3,16 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use portcullis_core::{Channel, Direction, Located, Part, PartId};
+use portcullis_core::{Channel, Direction, Located, Part, PartId, Span};
 use portcullis_dialect::Reading;
-use portcullis_inspect::Rate;
-use portcullis_policy::FalsePositives;
+use portcullis_inspect::{Asked as Posed, Opinion, Rate};
+use portcullis_policy::{Ask, FalsePositives};
 
 use super::pace::Paced;
 use super::parse::Asked;
 use crate::Gateway;
 use crate::gateway::Guard;
+use crate::judge::{Judged, judged};
 use crate::record::Record;
 
 /// A request whose every text has been read by the detectors.
@@ -28,6 +29,9 @@ impl Inspected {
         (self.asked, self.reading, self.findings, self.outside)
     }
 }
+
+/// The score of what a judge takes for an attack.
+const CONVICTED: f32 = 0.9;
 
 /// Bodies above this are scanned where they do not hold up other requests.
 const LARGE: usize = 256 * 1024;
@@ -81,33 +85,80 @@ fn scan_outside(gw: &Gateway, asked: &Asked, record: &mut Record) -> Vec<Located
 /// What the classifier says of a request. Made by [`classified`] alone: whoever reads an input cannot leave it out.
 pub(crate) struct Classified(Vec<Located>);
 
-/// Asks the profile's classifier about every text that its rules would have it read, for as long as it may take. A text that it did not
-/// come to is a finding as well: what becomes of it is the policy's affair.
+/// Asks the profile's classifier and its judge about every text that the rules would have them read, for as long as they may take. A
+/// text that they did not come to is a finding as well: what becomes of it is the policy's affair.
 pub(crate) async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -> Classified {
-    let Some(pool) = &guard.classifier else {
+    let injection = &guard.profile.injection;
+    if guard.classifier.is_none() && injection.judge.is_none() {
         return Classified(Vec::new());
-    };
+    }
     let selection = |part: &Part<'_>| guard.selection(Direction::Input, part.channel, part.origin);
     let asked = gw.inspector.asked(reading.parts(), selection);
+    let opinions = match &guard.classifier {
+        None => Vec::new(),
+        Some(pool) => {
+            let until = Instant::now() + Duration::from_millis(injection.deadline_ms.into());
+            let texts = asked.iter().map(|asked| (asked.text.as_ref(), asked.channel));
+            pool.opinions(texts, until).await
+        }
+    };
+    let opinions = opinions.into_iter().map(Some).chain(std::iter::repeat(None));
+    let mut located = Vec::new();
+    for (asked, opinion) in asked.iter().zip(opinions) {
+        match decided(gw, guard, asked, opinion).await {
+            Said::Attack(opinion) => located.extend(gw.inspector.classified(asked, &opinion)),
+            Said::Nothing => {}
+            Said::Unread => located.extend(gw.inspector.unclassified(asked)),
+        }
+    }
+    Classified(located)
+}
+
+/// What classifier and judge come to.
+enum Said {
+    Attack(Opinion),
+    Nothing,
+    Unread,
+}
+
+/// `opinion`: nothing where there is no classifier, and nothing in it where the classifier did not come to an end.
+async fn decided(gw: &Gateway, guard: &Guard, asked: &Posed<'_>, opinion: Option<Option<Opinion>>) -> Said {
     let injection = &guard.profile.injection;
-    let until = Instant::now() + Duration::from_millis(injection.deadline_ms.into());
-    let texts = asked.iter().map(|asked| (asked.text.as_ref(), asked.channel));
-    let opinions = pool.opinions(texts, until).await;
+    let over = |opinion: &Opinion, rate| {
+        let pool = guard.classifier.as_ref();
+        pool.is_some_and(|pool| opinion.score >= pool.threshold(asked.channel, rate))
+    };
     let rate = match injection.false_positives {
         FalsePositives::Hundredth => Rate::Hundredth,
         FalsePositives::Thousandth => Rate::Thousandth,
     };
-    let mut located = Vec::new();
-    for (asked, opinion) in asked.iter().zip(&opinions) {
-        match opinion {
-            Some(opinion) if opinion.score >= pool.threshold(asked.channel, rate) => {
-                located.extend(gw.inspector.classified(asked, opinion));
-            }
-            Some(_) => {}
-            None => located.extend(gw.inspector.unclassified(asked)),
-        }
+    let alone = match &opinion {
+        Some(Some(opinion)) if over(opinion, rate) => Said::Attack(*opinion),
+        Some(None) => Said::Unread,
+        _ => Said::Nothing,
+    };
+    let Some(judge) = &injection.judge else { return alone };
+    // What is almost certainly an attack needs no judge.
+    let known = opinion.flatten();
+    let is_certain = known.is_some_and(|known| over(&known, Rate::Thousandth));
+    let is_doubtful = known.is_some_and(|known| over(&known, Rate::Hundredth));
+    if is_certain || judge.ask == Ask::Doubtful && !is_doubtful {
+        return alone;
     }
-    Classified(located)
+    let asking = judged(gw, (&guard.profile.name, judge), &asked.text, asked.channel);
+    match (asking.await, judge.ask) {
+        (Judged::Attack(attempt), _) => Said::Attack(Opinion {
+            score: known.map_or(CONVICTED, |known| known.score.max(CONVICTED)),
+            attempt,
+            span: known.map_or(Span::new(0, asked.text.len()), |known| known.span),
+        }),
+        (Judged::Harmless, _) => Said::Nothing,
+        (Judged::Silent, Ask::Doubtful) => alone,
+        (Judged::Silent, Ask::All) => match alone {
+            Said::Attack(opinion) => Said::Attack(opinion),
+            _ => Said::Unread,
+        },
+    }
 }
 
 /// What detectors and classifier find in what a model will read.
