@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use portcullis_infer::{BuiltIn, Hub, HubOptions, Pool, PoolSize};
+use portcullis_infer::{BuiltIn, Hub, Pool, PoolSize, hub};
 use portcullis_inspect::Classifier;
 
 use crate::wiring::random_key;
@@ -47,9 +47,10 @@ impl OwnModel {
             let built_in = BuiltIn::load().map_err(|error| self.unusable(error))?;
             return Ok(Arc::new(built_in));
         };
-        let options = HubOptions {
+        let options = hub::Options {
             attack_labels: self.attacks.clone(),
             threshold: self.threshold,
+            ..hub::Options::default()
         };
         let hub = Hub::load(folder, &options).map_err(|error| self.unusable(error))?;
         Ok(Arc::new(hub))

@@ -3,3 +3,4 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test binary")]
 
 mod built_in;
+mod hub;
