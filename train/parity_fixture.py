@@ -19,7 +19,7 @@ import sieve as S
 from text import BODY, CHANNELS, SPECIALS, STRIDE, WINDOW, Pieces, cuts, normalise, window
 
 SEED = 11
-HIDDEN, HEADS, LAYERS, FF, PIECES, NEURONS, EXIT, BITS = 64, 2, 3, 128, 600, 8, 1, 10
+HIDDEN, HEADS, LAYERS, FF, PIECES, NEURONS, EXIT, CHANNEL, BITS = 64, 2, 3, 128, 600, 8, 1, 1, 10
 
 PROSE = (
     "The harbour was quiet when the first boats came in, and nobody on the quay seemed to mind the rain. She had asked him twice, in March and "
@@ -86,6 +86,7 @@ class Model:
             for j, (k, o, m) in enumerate([("q", h, h), ("k", h, h), ("v", h, h), ("ao", h, h), ("fi", FF, h), ("fo", h, FF)]):
                 self.matrix(f"layer.{i}.{k}", self.r(o, m, scale=1.6 * m**-0.5), four if (i + j) % 2 else eight)
             self.norm(f"layer.{i}.aln"), self.norm(f"layer.{i}.oln")
+        self.t["channel"] = self.r(n, h, scale=0.5)
         self.t["head.weight"], self.t["head.bias"] = self.r(4, h, scale=0.3), self.r(4)
         self.t["exit.hidden.weight"], self.t["exit.hidden.bias"] = self.r(NEURONS, 2 * h, scale=0.1), self.r(NEURONS, scale=0.1)
         self.t["exit.out.weight"], self.t["exit.out.bias"] = self.r(1, NEURONS), self.r(1, scale=0.1)
@@ -123,6 +124,8 @@ class Model:
         x = n(self.vectors[ids] + t["position"][: len(ids)], "ln")
         split = lambda v: v.reshape(len(v), HEADS, -1).transpose(0, 1)
         for i in range(LAYERS):
+            if i == CHANNEL:
+                x[0] = x[0] + t["channel"][ids[0]]
             q, k, v = (split(self.linear(x, f"layer.{i}.{a}")) for a in "qkv")
             a = (q @ k.transpose(1, 2) * (h // HEADS) ** -0.5).softmax(-1) @ v
             y = n(x + self.linear(a.transpose(0, 1).reshape(len(x), h), f"layer.{i}.ao"), f"layer.{i}.aln")
@@ -162,7 +165,7 @@ def main():
     config = {
         "format": "portcullis-classifier-1", "labels": labels, "hidden": HIDDEN, "heads": HEADS, "layers": LAYERS, "ff": FF, "vocabulary": PIECES, "specials": len(SPECIALS), "layer_norm_eps": 1e-12,
         "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": {k: {"slope": 0.8 + 0.1 * i, "offset": 0.2 - 0.1 * i} for i, k in enumerate(labels)},
-        "sieve": {"dim": S.DIM, "bits": BITS, "hidden": S.HIDDEN, "pass": middle("sieve")}, "exit": {"layer": EXIT, "pass": middle("exit")},
+        "sieve": {"dim": S.DIM, "bits": BITS, "hidden": S.HIDDEN, "pass": middle("sieve")}, "channel_layer": CHANNEL, "exit": {"layer": EXIT, "pass": middle("exit")},
     }
     json.dump(config, open(out / "config.json", "w"), indent=1)
     rates = {r: {c: {"threshold": t + 0.1 * i} for i, c in enumerate(["all", *sorted(CHANNELS)])} for r, t in (("0.01", 0.5), ("0.001", 2.0))}

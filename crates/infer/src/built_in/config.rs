@@ -25,6 +25,8 @@ pub(super) struct Config {
     pub hidden: usize,
     heads: usize,
     pub layers: usize,
+    /// Before which layer the channel's vector joins the first place.
+    pub channel_layer: Option<usize>,
     pub ff: usize,
     pub vocabulary: usize,
     pub specials: usize,
@@ -87,6 +89,10 @@ impl Config {
                 "the width of a head",
             ),
             ((1..=64).contains(&c.layers), "the number of layers"),
+            (
+                c.channel_layer.is_none_or(|layer| layer < c.layers),
+                "the channel's layer",
+            ),
             (
                 c.vocabulary <= 65_536 && c.specials < c.vocabulary,
                 "the number of pieces",

@@ -52,6 +52,8 @@ pub(super) struct Encoder {
     position: Vec<f32>,
     ln: Norm,
     layers: Vec<Layer>,
+    /// The layer before which a channel's vector joins the first place, and these vectors.
+    channel: Option<(usize, Vec<f32>)>,
     exit: Option<Exit>,
     out: Vec<f32>,
     out_bias: Vec<f32>,
@@ -107,6 +109,10 @@ impl Encoder {
             position: tensors.f32("position", &[config.window, h])?,
             ln: norm("ln")?,
             layers: (0..config.layers).map(layer).collect::<Result<_, _>>()?,
+            channel: config
+                .channel_layer
+                .map(|layer| Ok((layer, tensors.f32("channel", &[config.specials, h])?)))
+                .transpose()?,
             exit: config
                 .exit
                 .map(|told| Exit::open(tensors, told.layer, told.pass, h))
@@ -123,6 +129,7 @@ impl Encoder {
         let mut exit = None;
         let (last, layers) = self.layers.split_last()?;
         for (at, layer) in layers.iter().enumerate() {
+            self.join(at, ids, s);
             layer.run(engine, self.head, ids.len(), s)?;
             if let Some(own) = self.exit.as_ref().filter(|exit| exit.after == at + 1) {
                 let score = own.score(&s.x, self.hidden);
@@ -132,6 +139,7 @@ impl Encoder {
                 }
             }
         }
+        self.join(layers.len(), ids, s);
         last.run(engine, self.head, 1, s)?;
         let mut logits = [0.0; 4];
         let rows = self.out.chunks_exact(self.hidden).zip(&self.out_bias);
@@ -142,6 +150,18 @@ impl Encoder {
             exit,
             logits: Some(logits),
         })
+    }
+
+    /// The channel's vector joins the first place, if this is the layer for it.
+    fn join(&self, at: usize, ids: &[u16], s: &mut Scratch) {
+        if let Some((layer, vectors)) = &self.channel
+            && *layer == at
+            && let Some(vector) = ids
+                .first()
+                .and_then(|id| vectors.chunks_exact(self.hidden).nth(usize::from(*id)))
+        {
+            s.x.iter_mut().zip(vector).for_each(|(state, own)| *state += own);
+        }
     }
 
     fn embed(&self, ids: &[u16], s: &mut Scratch) -> Option<()> {
@@ -172,11 +192,13 @@ impl Layer {
     /// Takes the states of all places and leaves those of the first `rows`.
     fn run(&self, engine: &Engine, head: usize, rows: usize, s: &mut Scratch) -> Option<()> {
         let hidden = self.aln.bias.len();
-        s.input.take(engine, &s.x, hidden);
+        s.input.take(engine, &s.x, hidden)?;
         self.both
             .apply(engine, &s.input, false, &mut s.sums, &mut s.both)?;
-        s.x.truncate(rows * hidden);
-        s.input.take(engine, &s.x, hidden);
+        if s.x.len() != rows * hidden {
+            s.x.truncate(rows * hidden);
+            s.input.take(engine, &s.x, hidden)?;
+        }
         self.q
             .apply(engine, &s.input, false, &mut s.sums, &mut s.queries)?;
         let padded = rows.next_multiple_of(TOGETHER) * hidden;
@@ -192,7 +214,7 @@ impl Layer {
         }
         .dispatch();
         s.mixed.truncate(rows * hidden);
-        s.input.take(engine, &s.mixed, hidden);
+        s.input.take(engine, &s.mixed, hidden)?;
         self.ao.apply(engine, &s.input, false, &mut s.sums, &mut s.y)?;
         Normalise {
             rows: &mut s.y,
@@ -200,9 +222,9 @@ impl Layer {
             norm: &self.aln,
         }
         .dispatch();
-        s.input.take(engine, &s.y, hidden);
+        s.input.take(engine, &s.y, hidden)?;
         self.fi.apply(engine, &s.input, true, &mut s.sums, &mut s.wide)?;
-        s.input.take(engine, &s.wide, s.wide.len() / rows);
+        s.input.take(engine, &s.wide, s.wide.len() / rows)?;
         self.fo.apply(engine, &s.input, false, &mut s.sums, &mut s.x)?;
         Normalise {
             rows: &mut s.x,
