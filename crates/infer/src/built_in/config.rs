@@ -25,6 +25,8 @@ pub(super) struct Config {
     pub hidden: usize,
     heads: usize,
     pub layers: usize,
+    /// Before which layer the channel's vector joins the first place.
+    pub channel_layer: Option<usize>,
     pub ff: usize,
     pub vocabulary: usize,
     pub specials: usize,

@@ -52,7 +52,7 @@ pub(super) struct Encoder {
     position: Vec<f32>,
     ln: Norm,
     layers: Vec<Layer>,
-    /// Before which layer a vector of the channel is added to the first place, and the vectors.
+    /// The layer before which a channel's vector joins the first place, and these vectors.
     channel: Option<(usize, Vec<f32>)>,
     exit: Option<Exit>,
     out: Vec<f32>,
@@ -129,7 +129,7 @@ impl Encoder {
         let mut exit = None;
         let (last, layers) = self.layers.split_last()?;
         for (at, layer) in layers.iter().enumerate() {
-            self.tell_channel(at, ids, s)?;
+            self.join(at, ids, s);
             layer.run(engine, self.head, ids.len(), s)?;
             if let Some(own) = self.exit.as_ref().filter(|exit| exit.after == at + 1) {
                 let score = own.score(&s.x, self.hidden);
@@ -139,7 +139,7 @@ impl Encoder {
                 }
             }
         }
-        self.tell_channel(layers.len(), ids, s)?;
+        self.join(layers.len(), ids, s);
         last.run(engine, self.head, 1, s)?;
         let mut logits = [0.0; 4];
         let rows = self.out.chunks_exact(self.hidden).zip(&self.out_bias);
@@ -152,13 +152,16 @@ impl Encoder {
         })
     }
 
-    /// Adds the channel's vector to the first place, if the layer that comes is the one for it.
-    fn tell_channel(&self, layer: usize, ids: &[u16], s: &mut Scratch) -> Option<()> {
-        if let Some((_, rows)) = self.channel.as_ref().filter(|(at, _)| *at == layer) {
-            let row = rows.chunks_exact(self.hidden).nth(usize::from(*ids.first()?))?;
-            s.x.iter_mut().zip(row).for_each(|(x, more)| *x += more);
+    /// The channel's vector joins the first place, if this is the layer for it.
+    fn join(&self, at: usize, ids: &[u16], s: &mut Scratch) {
+        if let Some((layer, vectors)) = &self.channel
+            && *layer == at
+            && let Some(vector) = ids
+                .first()
+                .and_then(|id| vectors.chunks_exact(self.hidden).nth(usize::from(*id)))
+        {
+            s.x.iter_mut().zip(vector).for_each(|(state, own)| *state += own);
         }
-        Some(())
     }
 
     fn embed(&self, ids: &[u16], s: &mut Scratch) -> Option<()> {
@@ -189,11 +192,13 @@ impl Layer {
     /// Takes the states of all places and leaves those of the first `rows`.
     fn run(&self, engine: &Engine, head: usize, rows: usize, s: &mut Scratch) -> Option<()> {
         let hidden = self.aln.bias.len();
-        s.input.take(engine, &s.x, hidden);
+        s.input.take(engine, &s.x, hidden)?;
         self.both
             .apply(engine, &s.input, false, &mut s.sums, &mut s.both)?;
-        s.x.truncate(rows * hidden);
-        s.input.take(engine, &s.x, hidden);
+        if s.x.len() != rows * hidden {
+            s.x.truncate(rows * hidden);
+            s.input.take(engine, &s.x, hidden)?;
+        }
         self.q
             .apply(engine, &s.input, false, &mut s.sums, &mut s.queries)?;
         let padded = rows.next_multiple_of(TOGETHER) * hidden;
@@ -209,7 +214,7 @@ impl Layer {
         }
         .dispatch();
         s.mixed.truncate(rows * hidden);
-        s.input.take(engine, &s.mixed, hidden);
+        s.input.take(engine, &s.mixed, hidden)?;
         self.ao.apply(engine, &s.input, false, &mut s.sums, &mut s.y)?;
         Normalise {
             rows: &mut s.y,
@@ -217,9 +222,9 @@ impl Layer {
             norm: &self.aln,
         }
         .dispatch();
-        s.input.take(engine, &s.y, hidden);
+        s.input.take(engine, &s.y, hidden)?;
         self.fi.apply(engine, &s.input, true, &mut s.sums, &mut s.wide)?;
-        s.input.take(engine, &s.wide, s.wide.len() / rows);
+        s.input.take(engine, &s.wide, s.wide.len() / rows)?;
         self.fo.apply(engine, &s.input, false, &mut s.sums, &mut s.x)?;
         Normalise {
             rows: &mut s.x,

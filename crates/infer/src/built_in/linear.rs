@@ -1,7 +1,7 @@
 //! A matrix of the encoder: opened from the file's form, rounded to eight bits for each row, packed once for the
 //! machine's instructions; and its product with rounded rows.
 
-use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedAMatrix, PackedBMatrix};
 use rten_simd::SimdOp;
 use rten_tensor::NdTensorView;
 
@@ -45,31 +45,37 @@ enum Packed {
     Full(PackedBMatrix<f32>),
 }
 
-/// The inputs of a product: rows, and the same rounded.
+/// The inputs of products: rows rounded, and packed once for all products that read them.
 #[derive(Default)]
 pub(super) struct Input {
     #[cfg(test)]
     plain: Vec<f32>,
     rounded: Rounded,
+    packed: Option<PackedAMatrix<u8>>,
     width: usize,
 }
 
 impl Input {
     /// Takes rows of `width` numbers.
-    pub fn take(&mut self, engine: &Engine, rows: &[f32], width: usize) {
+    pub fn take(&mut self, engine: &Engine, rows: &[f32], width: usize) -> Option<()> {
         self.width = width;
         #[cfg(test)]
         {
             self.plain.clear();
             self.plain.extend_from_slice(rows);
         }
+        let (top, out) = (engine.top, &mut self.rounded);
         Round {
             rows,
             width,
-            top: engine.top,
-            out: &mut self.rounded,
+            top,
+            out,
         }
         .dispatch();
+        let q = self.rounded.q.get(..rows.len())?;
+        let view = NdTensorView::try_from_data([rows.len() / width.max(1), width], q).ok()?;
+        self.packed = Some(engine.eight.prepack_a(view));
+        Some(())
     }
 }
 
@@ -114,9 +120,16 @@ impl Linear {
                         .iter()
                         .fold(0.0f32, |largest, weight| largest.max(weight.abs()));
                     let scale = (largest / 127.0).max(1e-20);
-                    let rounded = row.iter().map(|weight| (weight / scale).round_ties_even() as i8);
-                    totals.push(rounded.clone().map(i32::from).sum());
-                    q.extend(rounded);
+                    // Adding 1.5 * 2^23 leaves the nearest whole number in the lowest bits.
+                    let inverse = 1.0 / scale;
+                    let whole = |weight: &f32| (weight * inverse + 12_582_912.0).to_bits() as u8;
+                    let begin = q.len();
+                    q.extend(row.iter().map(|weight| whole(weight).cast_signed()));
+                    totals.push(
+                        q.iter()
+                            .skip(begin)
+                            .fold(0i32, |sum, q| sum.wrapping_add(i32::from(*q))),
+                    );
                     scales.push(scale);
                 }
                 let view = view(&side, &q)?;
@@ -150,16 +163,21 @@ impl Linear {
         sums: &mut Vec<i32>,
         out: &mut Vec<f32>,
     ) -> Option<()> {
-        let Rounded { q, zero, scale } = &input.rounded;
+        let Rounded { zero, scale, .. } = &input.rounded;
         let (rows, width) = (scale.len(), self.bias.len());
         out.resize(rows * width, 0.0);
         match &self.packed {
             Packed::Eight(packed) => {
-                sums.resize(rows * width, 0);
-                let view = NdTensorView::try_from_data([rows, input.width], q.as_slice()).ok()?;
+                if sums.len() < rows * width {
+                    sums.resize(rows * width, 0);
+                }
+                let sums = sums.get_mut(..rows * width)?;
                 // The zeros of rows are taken off afterwards: rten-gemm 0.27.0 packs those of the first rows for all.
                 let options = GemmOptions::default();
-                let (a, b) = (GemmInputA::Unpacked(view), GemmInputB::Packed(packed));
+                let (a, b) = (
+                    GemmInputA::Packed(input.packed.as_ref()?),
+                    GemmInputB::Packed(packed),
+                );
                 engine.eight.gemm(sums, a, b, options).ok()?;
                 let columns = Columns {
                     scales: &self.scales,
@@ -291,7 +309,7 @@ mod tests {
                 let x: Vec<f32> = numbers(rows * inputs, 0.7).iter().map(|x| x + 0.3).collect();
                 let (mut input, mut sums) = (Input::default(), Vec::new());
                 let (mut got, mut want) = (Vec::new(), Vec::new());
-                input.take(&engine, &x, inputs);
+                input.take(&engine, &x, inputs).unwrap();
                 eight.apply(&engine, &input, false, &mut sums, &mut got).unwrap();
                 full.apply(&engine, &input, false, &mut sums, &mut want).unwrap();
                 let square = |sum: f32, x: f32| sum + x * x;

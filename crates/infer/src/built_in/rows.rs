@@ -3,7 +3,7 @@
 //! The widths of all rows are multiples of 32, which [`super::encoder`] checks when a model is opened: no operation
 //! here has a tail.
 
-use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Gelu;
 
@@ -34,23 +34,43 @@ impl SimdOp for Round<'_> {
             top,
             out,
         } = self;
-        out.q.resize(rows.len(), 0);
+        // Rows are never longer than the longest of a model: no need to give room back.
+        if out.q.len() < rows.len() {
+            out.q.resize(rows.len(), 0);
+        }
         out.zero.clear();
         out.scale.clear();
         for (row, q) in rows.chunks_exact(width).zip(out.q.chunks_exact_mut(width)) {
             let (low, high) = bounds(isa, row);
             // Zero is always within, and a row of nothing but zeros has a scale too.
-            let scale = ((high.max(0.0) - low.min(0.0)) / top).max(1e-20);
-            let inverse = 1.0 / scale;
-            let zero = (-low.min(0.0) * inverse).round().min(top);
-            let shift = zero + 0.5;
-            for (q, number) in q.iter_mut().zip(row) {
-                let rounded = *number * inverse + shift;
-                *q = if rounded < top { rounded } else { top } as u8;
-            }
-            out.zero.push(zero as u8);
+            let scale = ((high - low) / top).max(1e-20);
+            let zero = (-low / scale + 0.5).min(top) as u8;
+            round_row(isa, row, 1.0 / scale, zero, top as i32, q);
+            out.zero.push(zero);
             out.scale.push(scale);
         }
+    }
+}
+
+#[inline(always)]
+fn round_row<I: Isa>(isa: I, row: &[f32], inverse: f32, zero: u8, top: i32, q: &mut [u8]) {
+    let (ops, whole, bytes) = (isa.f32(), isa.i32(), isa.u8());
+    let (scales, zeros, tops) = (ops.splat(inverse), whole.splat(i32::from(zero)), whole.splat(top));
+    // Four vectors of numbers become one of bytes, which is never negative: narrowing stops at 0 and 255.
+    let (mut from, mut to) = (row.chunks_exact(4 * ops.len()), q.chunks_exact_mut(bytes.len()));
+    for (from, to) in from.by_ref().zip(to.by_ref()) {
+        let numbers: [_; 4] = ops.load_many(from);
+        let [a, b, c, d] = numbers.map(|x| {
+            let rounded = whole.add(ops.to_int_round(ops.mul(x, scales)), zeros);
+            whole.min(rounded, tops)
+        });
+        let (low, high) = (whole.narrow_saturate(a, b), whole.narrow_saturate(c, d));
+        bytes.store(isa.i16().narrow_saturate(low, high), to);
+    }
+    // The rest of a width that is no multiple of it.
+    for (number, q) in from.remainder().iter().zip(to.into_remainder()) {
+        let rounded = (number * inverse).round_ties_even() as i32 + i32::from(zero);
+        *q = rounded.clamp(0, top) as u8;
     }
 }
 
@@ -201,29 +221,27 @@ mod tests {
     }
 
     #[test]
-    fn a_rounded_row_is_half_a_step_away_at_most() {
-        for top in [255.0, 127.0] {
-            for (scale, shift) in [(1.0, 0.0), (30.0, 40.0), (0.001, -7.0), (0.0, 0.0), (1e9, 0.0)] {
+    fn a_rounded_row_is_a_step_away_at_most() {
+        let shapes = [(1.0, 0.0), (30.0, 40.0), (0.001, -7.0), (0.0, 0.0), (1e9, 0.0)];
+        for (top, width) in [(255.0, 64), (127.0, 64), (255.0, 96), (127.0, 32)] {
+            for (scale, shift) in shapes {
                 let rows: Vec<f32> = numbers(192, scale).iter().map(|x| x + shift).collect();
                 let mut out = Rounded::default();
+                let rounded = &mut out;
                 Round {
                     rows: &rows,
-                    width: 64,
+                    width,
                     top,
-                    out: &mut out,
+                    out: rounded,
                 }
                 .dispatch();
-                for ((row, q), (zero, scale)) in rows
-                    .chunks(64)
-                    .zip(out.q.chunks(64))
-                    .zip(out.zero.iter().zip(&out.scale))
-                {
-                    for (x, q) in row.iter().zip(q) {
-                        assert!(f32::from(*q) <= top);
-                        let back = (f32::from(*q) - f32::from(*zero)) * scale;
-                        // The zero is rounded too, so at an end it may be a whole step.
-                        assert!((back - x).abs() <= scale * 1.001, "{x} {back} {scale}");
-                    }
+                assert_eq!(out.scale.len(), 192 / width);
+                for (at, (x, q)) in rows.iter().zip(&out.q).enumerate() {
+                    assert!(f32::from(*q) <= top);
+                    let (zero, scale) = (out.zero[at / width], out.scale[at / width]);
+                    // The zero is rounded too, so at an end it may be a whole step.
+                    let back = (f32::from(*q) - f32::from(zero)) * scale;
+                    assert!((back - x).abs() <= scale * 1.001, "{x} {back} {scale}");
                 }
             }
         }
