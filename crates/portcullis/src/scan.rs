@@ -106,7 +106,13 @@ impl Scanner {
                 finding,
             })
             .collect();
+        let by_rules = located
+            .iter()
+            .filter(|located| located.finding.family == Family::Injection)
+            .fold(0.0_f32, |score, located| score.max(located.finding.score));
         let classified = self.classified(text, channel, &mut located);
+        // Two witnesses: that it is no attack takes both to be wrong.
+        let score = 1.0 - (1.0 - by_rules) * (1.0 - classified);
         located.sort_by_key(|located| (located.finding.span.start, located.finding.span.end));
         let verdict = decide(
             &self.profile,
@@ -119,10 +125,6 @@ impl Scanner {
                 uninspectable: &[],
             },
         );
-        let score = located
-            .iter()
-            .filter(|located| located.finding.family == Family::Injection)
-            .fold(classified, |score, located| score.max(located.finding.score));
         let findings: Vec<(Finding, Ruling)> = located
             .into_iter()
             .map(|located| located.finding)

@@ -39,8 +39,6 @@ pub(super) struct Config {
     calibration: HashMap<String, Curve>,
     pub sieve: sieve::Told,
     pub exit: Option<Exit>,
-    /// The layer before which the channel's own vector comes in, if there is one.
-    pub channel_layer: Option<usize>,
 }
 
 /// Where and when a window may end early.

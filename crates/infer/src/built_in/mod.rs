@@ -119,7 +119,20 @@ struct Verdict {
     worst: Range<usize>,
 }
 
+/// The files that are part of the program: `train/MODEL_CARD.md` tells what they are.
+static EMBEDDED: Files<'static> = Files {
+    model: include_bytes!("../../weights/model.safetensors"),
+    config: include_bytes!("../../weights/config.json"),
+    tokenizer: include_bytes!("../../weights/tokenizer.json"),
+    thresholds: include_bytes!("../../weights/thresholds.json"),
+};
+
 impl BuiltIn {
+    /// Opens the model that is part of the program.
+    pub fn load() -> Result<BuiltIn, LoadError> {
+        BuiltIn::from_bytes(&EMBEDDED)
+    }
+
     /// Opens a model. Nothing of `files` is kept.
     pub fn from_bytes(files: &Files<'_>) -> Result<BuiltIn, LoadError> {
         BuiltIn::open(files, Precision::Eight)

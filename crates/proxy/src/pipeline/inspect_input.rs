@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, StreamExt as _};
 use portcullis_core::{Channel, Direction, Located, Part, PartId, Span};
 use portcullis_dialect::Reading;
 use portcullis_inspect::{Asked as Posed, Opinion, Rate};
@@ -29,6 +30,9 @@ impl Inspected {
         (self.asked, self.reading, self.findings, self.outside)
     }
 }
+
+/// How many texts of a request a judge is asked about at once.
+const QUESTIONS: usize = 8;
 
 /// The score of what a judge takes for an attack.
 const CONVICTED: f32 = 0.9;
@@ -103,9 +107,14 @@ pub(crate) async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -
         }
     };
     let opinions = opinions.into_iter().map(Some).chain(std::iter::repeat(None));
+    let said = asked
+        .iter()
+        .zip(opinions)
+        .map(|(asked, opinion)| decided(gw, guard, asked, opinion));
+    let said: Vec<Said> = stream::iter(said).buffered(QUESTIONS).collect().await;
     let mut located = Vec::new();
-    for (asked, opinion) in asked.iter().zip(opinions) {
-        match decided(gw, guard, asked, opinion).await {
+    for (asked, said) in asked.iter().zip(said) {
+        match said {
             Said::Attack(opinion) => located.extend(gw.inspector.classified(asked, &opinion)),
             Said::Nothing => {}
             Said::Unread => located.extend(gw.inspector.unclassified(asked)),

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use portcullis_core::{Action, Channel, Span};
+use portcullis_core::{Action, Channel, Glob, Price, Span};
 use portcullis_infer::{Pool, PoolSize};
 use portcullis_inspect::{Attempt, Classifier, Opinion, Rate};
-use portcullis_policy::{FalsePositives, Injection, Profile};
-use portcullis_proxy::Settings;
+use portcullis_policy::{Ask, FalsePositives, Injection, Judge, Profile};
+use portcullis_proxy::{ModelSize, Route, Settings};
 use serde_json::json;
 
-use crate::bench::{Bench, Plan, Script};
+use crate::bench::{Answer, Bench, Maker, Plan, Script};
 
 /// Takes a text for an attack where it holds this word, and remembers all that it was shown.
 pub const WORD: &str = "zaubertrank";
@@ -250,4 +250,143 @@ async fn a_profile_that_names_a_classifier_that_is_not_there_makes_no_gateway() 
         error.as_deref(),
         Some("profiles.default.injection.model: there is no classifier `nobody`")
     );
+}
+
+fn judge(ask: Ask) -> Injection {
+    Injection {
+        judge: Some(Judge {
+            model: "judge-1".into(),
+            ask,
+            timeout_ms: 2000,
+            budget: Some("0.006 USD/day".into()),
+        }),
+        ..Injection::default()
+    }
+}
+
+/// A bench whose judge has a price.
+async fn judging(reader: &Arc<Reader>, injection: Injection) -> Bench {
+    let profile = Profile {
+        injection,
+        ..Profile::default()
+    };
+    let (mut settings, profile) = with_reader(reader, profile);
+    settings.routes.push(Route {
+        matches: Glob::new("judge-*"),
+        upstream: "openai".to_owned(),
+        renamed: Some("the-judge".to_owned()),
+        fallback: Vec::new(),
+        price: Some(Price {
+            input: 1.0,
+            output: 1.0,
+            ..Price::default()
+        }),
+        size: ModelSize::default(),
+    });
+    Bench::with(Plan {
+        profile,
+        settings,
+        ..Plan::default()
+    })
+    .await
+}
+
+/// A judge that answers so, with the word that it is told.
+fn says(attack: bool, attempt: &'static str) -> Script {
+    Script::Made(Maker(Arc::new(move |asked| {
+        let asked: serde_json::Value = serde_json::from_str(asked).unwrap();
+        let told = asked["messages"][0]["content"].as_str().unwrap();
+        let word = told.rsplit("`word` is ").next().unwrap().trim_end_matches('.');
+        let answer = json!({"word": word, "attack": attack, "attempt": attempt}).to_string();
+        let reply = json!({
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 300, "completion_tokens": 30},
+        });
+        Script::json(reply.to_string())
+    })))
+}
+
+async fn kinds(bench: &Bench, answer: &Answer) -> Vec<String> {
+    let record = bench.record(answer).await;
+    record.findings.iter().map(|found| found.kind.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_judge_acquits_or_convicts_where_the_classifier_doubts_and_its_answer_is_remembered() {
+    let reader = Arc::new(Reader::default());
+    let bench = judging(&reader, judge(Ask::Doubtful)).await;
+    let body = chat(json!(format!("one {WORD} please")));
+
+    bench.script(says(false, "none"));
+    bench.script(Script::json(REPLY));
+    let answer = bench.post("/v1/chat/completions", body.clone()).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+    assert_eq!(kinds(&bench, &answer).await, Vec::<String>::new());
+    let received = bench.received();
+    assert_eq!(received.len(), 2);
+    let asked: serde_json::Value = serde_json::from_slice(&received[0].body).unwrap();
+    assert_eq!(asked["model"], "the-judge");
+    assert_eq!(asked["response_format"]["json_schema"]["strict"], true);
+    assert!(asked["messages"][1]["content"].as_str().unwrap().contains(WORD));
+    assert!(!asked["messages"][0]["content"].as_str().unwrap().contains(WORD));
+
+    // The same text is not judged twice, and one that the classifier does not doubt is not judged at all.
+    bench.script(Script::json(REPLY));
+    bench.post("/v1/chat/completions", body).await;
+    bench.script(Script::json(REPLY));
+    bench.post("/v1/chat/completions", chat(json!("good morning"))).await;
+    assert_eq!(bench.received().len(), 4);
+
+    bench.script(says(true, "extraction"));
+    let other = chat(json!(format!("another {WORD}")));
+    let answer = bench.post("/v1/chat/completions", other).await;
+    assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
+    assert_eq!(kinds(&bench, &answer).await, ["injection.classified_extraction"]);
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_a_judge_acquits_nobody() {
+    let reader = Arc::new(Reader::default());
+    let bench = judging(&reader, judge(Ask::Doubtful)).await;
+    // As a judge says it that did what the text told it: it does not know the word.
+    let talked = json!({"word": "0000", "attack": false, "attempt": "none"}).to_string();
+    let talked = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": talked}}]}).to_string();
+    let plain = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "It is harmless."}}]});
+    let broken = Script::Body(500, "application/json", "{}".into());
+    let answers = [Script::json(talked), Script::json(plain.to_string()), Script::json("nonsense"), broken];
+    for (number, script) in answers.into_iter().enumerate() {
+        bench.script(script);
+        let body = chat(json!(format!("{WORD} number {number}")));
+        let answer = bench.post("/v1/chat/completions", body).await;
+        assert_eq!(answer.status.as_u16(), 400, "{number}: {}", answer.text());
+        assert_eq!(kinds(&bench, &answer).await, ["injection.classified_jailbreak"]);
+    }
+}
+
+#[tokio::test]
+async fn a_judge_of_everything_must_answer_and_has_a_budget_of_its_own() {
+    let reader = Arc::new(Reader::default());
+    let bench = judging(&reader, judge(Ask::All)).await;
+    bench.script(says(true, "injection"));
+    let answer = bench.post("/v1/chat/completions", chat(json!("good morning"))).await;
+    assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
+    assert_eq!(kinds(&bench, &answer).await, ["injection.classified"]);
+
+    bench.script(Script::json("nonsense"));
+    let answer = bench.post("/v1/chat/completions", chat(json!("good evening"))).await;
+    assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
+    assert_eq!(kinds(&bench, &answer).await, ["injection.unclassified"]);
+
+    // A question takes more than a thousand tokens at most, and nonsense is charged so: a cent is soon spent.
+    let mut asked = 0;
+    for number in 0..12 {
+        let before = bench.received().len();
+        bench.upstream.scripts.lock().unwrap().clear();
+        bench.script(says(false, "none"));
+        bench.script(Script::json(REPLY));
+        bench.post("/v1/chat/completions", chat(json!(format!("text {number}")))).await;
+        let judged = bench.received()[before..].iter().filter(|got| String::from_utf8_lossy(&got.body).contains("the-judge"));
+        asked += judged.count();
+    }
+    assert!(asked > 0 && asked < 12, "{asked}");
 }
