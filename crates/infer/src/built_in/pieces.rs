@@ -15,8 +15,8 @@ const NONE: u32 = u32::MAX;
 const SHORT: usize = 15;
 /// Places for words to be remembered in: a power of two.
 const SLOTS: usize = 512;
-/// After so many words a caller is asked whether to go on.
-const ASK: usize = 4096;
+/// After so many letters a caller is asked whether to go on: about a millisecond.
+const ASK: usize = 32_768;
 
 /// A piece and the bytes of the text that it was cut from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,28 +152,25 @@ impl Vocabulary {
             reached: Vec::new(),
             cuts: Vec::new(),
             known: vec![Known::default(); SLOTS],
-            out: Vec::with_capacity(text.len() / 3),
+            out: Vec::with_capacity(text.len() / 4),
+            go_on,
         };
         let mut word: Vec<Letter> = Vec::new();
-        let mut words = 0;
+        let mut seen = 0usize;
         let flow = letters(text, |letter| {
+            seen += 1;
+            if seen.is_multiple_of(ASK) && !go_on() {
+                return ControlFlow::Break(());
+            }
             if letter.code != ' ' {
                 word.push(letter);
                 return ControlFlow::Continue(());
             }
-            cutter.word(&word);
+            let flow = cutter.word(&word);
             word.clear();
-            words += 1;
-            if words % ASK == 0 && !go_on() {
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
+            flow
         });
-        if flow.is_break() {
-            return None;
-        }
-        cutter.word(&word);
-        Some(cutter.out)
+        (flow.is_continue() && cutter.word(&word).is_continue()).then_some(cutter.out)
     }
 }
 
@@ -208,17 +205,19 @@ struct Cutter<'a> {
     cuts: Vec<Cut>,
     known: Vec<Known>,
     out: Vec<Piece>,
+    go_on: &'a dyn Fn() -> bool,
 }
 
 impl Cutter<'_> {
-    fn word(&mut self, word: &[Letter]) {
+    /// Adds the pieces of a word. Breaks where the caller wants no more.
+    fn word(&mut self, word: &[Letter]) -> ControlFlow<()> {
         if word.is_empty() {
-            return;
+            return ControlFlow::Continue(());
         }
         if word.len() > SHORT {
-            self.search(word);
+            self.search(word)?;
             place(&self.cuts, word, &mut self.out);
-            return;
+            return ControlFlow::Continue(());
         }
         let hash = word.iter().fold(word.len() as u32, |hash, letter| {
             (hash.rotate_left(5) ^ u32::from(letter.code)).wrapping_mul(0x9E37_79B1)
@@ -235,7 +234,7 @@ impl Cutter<'_> {
             let cuts = known.cuts.iter().take(usize::from(known.count));
             self.cuts.extend(cuts.map(|(id, long)| (*id, u32::from(*long))));
         } else {
-            self.search(word);
+            self.search(word)?;
             if let Some(known) = self.known.get_mut(slot) {
                 known.length = word.len() as u8;
                 known.count = self.cuts.len() as u8;
@@ -252,10 +251,11 @@ impl Cutter<'_> {
             }
         }
         place(&self.cuts, word, &mut self.out);
+        ControlFlow::Continue(())
     }
 
     /// Fills `cuts`. Of equal sums the one found first stays: begins from left to right, lengths from short to long.
-    fn search(&mut self, word: &[Letter]) {
+    fn search(&mut self, word: &[Letter]) -> ControlFlow<()> {
         let v = self.vocabulary;
         let nowhere = Reached {
             score: f64::NEG_INFINITY,
@@ -268,6 +268,9 @@ impl Cutter<'_> {
             first.score = 0.0;
         }
         for at in 0..=word.len() {
+            if (at + 1).is_multiple_of(ASK) && !(self.go_on)() {
+                return ControlFlow::Break(());
+            }
             let (before, after) = self.reached.split_at_mut(at + 1);
             let Some(base) = before.last().map(|reached| reached.score) else {
                 break;
@@ -305,6 +308,7 @@ impl Cutter<'_> {
             }
         }
         self.walk_back();
+        ControlFlow::Continue(())
     }
 
     fn walk_back(&mut self) {
@@ -424,6 +428,15 @@ mod tests {
     fn who_wants_no_more_gets_nothing() {
         let v = vocabulary(&[("▁", -1.0)]);
         assert!(v.cut(&"a ".repeat(ASK), &|| false).is_none());
+        let word = "ab".repeat(ASK);
+        for enough in 0..4 {
+            let asked = std::cell::Cell::new(0);
+            assert!(
+                v.cut(&word, &|| asked.replace(asked.get() + 1) < enough)
+                    .is_none()
+            );
+        }
+        assert!(v.cut(&word, &|| true).is_some());
         assert!(v.cut("", &|| false).is_some());
     }
 
