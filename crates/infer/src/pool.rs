@@ -365,7 +365,11 @@ mod tests {
             for _ in 0..=text.len() / 1024 {
                 let mut open = self.gate.lock().unwrap();
                 while !*open && go_on() {
-                    open = self.opened.wait_timeout(open, Duration::from_millis(5)).unwrap().0;
+                    open = self
+                        .opened
+                        .wait_timeout(open, Duration::from_millis(5))
+                        .unwrap()
+                        .0;
                 }
                 drop(open);
                 if !go_on() {
@@ -412,16 +416,24 @@ mod tests {
         let slow = Slow::new(true);
         let pool = pool(Arc::clone(&slow), 1 << 20);
         let long = "x".repeat(9000);
-        let texts = || [long.as_str(), "ab", "abc", "ab"].into_iter().map(|text| (text, USER));
+        let texts = || {
+            [long.as_str(), "ab", "abc", "ab"]
+                .into_iter()
+                .map(|text| (text, USER))
+        };
         let first = pool.opinions(texts(), later()).await;
         assert_eq!(scores(&first), [Some(9000), Some(2), Some(3), Some(2)]);
         let read = slow.read.load(Ordering::Relaxed);
         assert_eq!(read, 3, "the second `ab` was known by then");
-        let again = pool.opinions(["abc", "ab"].into_iter().map(|text| (text, USER)), later()).await;
+        let again = pool
+            .opinions(["abc", "ab"].into_iter().map(|text| (text, USER)), later())
+            .await;
         assert_eq!(scores(&again), [Some(3), Some(2)]);
         assert_eq!(slow.read.load(Ordering::Relaxed), read);
         // The same words elsewhere are another question.
-        let there = pool.opinions([("abc", Channel::Document)].into_iter(), later()).await;
+        let there = pool
+            .opinions([("abc", Channel::Document)].into_iter(), later())
+            .await;
         assert_eq!(scores(&there), [Some(3)]);
         assert_eq!(slow.read.load(Ordering::Relaxed), read + 1);
     }
@@ -435,7 +447,14 @@ mod tests {
         slow.open();
         let known = pool.opinions([("ab", USER)].into_iter(), later()).await;
         assert_eq!(scores(&known), [Some(2)]);
-        assert_eq!(pool.stats(), PoolStats { asked: 2, known: 0, late: 1 });
+        assert_eq!(
+            pool.stats(),
+            PoolStats {
+                asked: 2,
+                known: 0,
+                late: 1
+            }
+        );
     }
 
     #[tokio::test]
@@ -476,7 +495,9 @@ mod tests {
         while pool.shared.queue().bytes > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let known = pool.opinions([(texts[0].as_str(), USER)].into_iter(), later()).await;
+        let known = pool
+            .opinions([(texts[0].as_str(), USER)].into_iter(), later())
+            .await;
         assert_eq!(scores(&known), [Some(100)]);
     }
 
@@ -484,7 +505,9 @@ mod tests {
     async fn a_defect_of_the_classifier_is_no_opinion_and_the_thread_goes_on() {
         let pool = pool(Slow::new(true), 1 << 20);
         let texts = ["panic", "ab"];
-        let opinions = pool.opinions(texts.into_iter().map(|text| (text, USER)), later()).await;
+        let opinions = pool
+            .opinions(texts.into_iter().map(|text| (text, USER)), later())
+            .await;
         assert_eq!(scores(&opinions), [None, Some(2)]);
     }
 

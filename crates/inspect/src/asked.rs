@@ -80,12 +80,21 @@ impl Inspector {
     /// An opinion as findings: in each part that the worst place touches, numbered as the pieces of one match are.
     #[must_use]
     pub fn classified(&self, asked: &Asked<'_>, opinion: &Opinion) -> Vec<Located> {
-        let touched = asked.pieces.iter().filter(|(_, span)| span.overlaps(opinion.span));
+        let touched = asked
+            .pieces
+            .iter()
+            .filter(|(_, span)| span.overlaps(opinion.span));
         let located = touched.enumerate().filter_map(|(piece, (part, span))| {
             let start = opinion.span.start.max(span.start).saturating_sub(span.start);
             let end = opinion.span.end.min(span.end).saturating_sub(span.start);
             let piece = u16::try_from(piece).unwrap_or(u16::MAX);
-            self.said(part, piece, opinion.attempt.rule(), Span::new(start, end), opinion.score)
+            self.said(
+                part,
+                piece,
+                opinion.attempt.rule(),
+                Span::new(start, end),
+                opinion.score,
+            )
         });
         located.collect()
     }
@@ -141,7 +150,10 @@ pub fn classify(
     let mut whole = true;
     views::explore(text, &mut |derived| {
         // A view that changes blanks and marks only makes no other text of it.
-        if !whole || !derived.is_read_by(portcullis_core::Family::Injection) || !known.insert(letters(&derived.text)) {
+        if !whole
+            || !derived.is_read_by(portcullis_core::Family::Injection)
+            || !known.insert(letters(&derived.text))
+        {
             return;
         }
         match classifier.classify(&derived.text, channel, go_on) {

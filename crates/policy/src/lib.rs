@@ -14,7 +14,7 @@ pub mod tools;
 
 pub use decide::{Denial, Facts, Verdict, decide};
 pub use profile::{
-    Abuse, Ask, Both, FalsePositives, Hold, Injection, Judge, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
-    SystemPrompt, UninspectableActions,
+    Abuse, Ask, Both, FalsePositives, Hold, Injection, Judge, Links, Marking, Mode, OutputActions,
+    Permission, Pii, Profile, Sandbox, SystemPrompt, UninspectableActions,
 };
 pub use ruling::{Place, RuleName, Ruling};

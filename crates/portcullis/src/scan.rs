@@ -52,7 +52,9 @@ impl Scanner {
 
     /// What the classifier says of a text, where it reads that channel: its findings, and how surely it is an attack.
     fn classified(&self, text: &str, channel: Channel, located: &mut Vec<Located>) -> f32 {
-        let Some(classifier) = &self.classifier else { return 0.0 };
+        let Some(classifier) = &self.classifier else {
+            return 0.0;
+        };
         let part = Part {
             id: PartId(0),
             channel,

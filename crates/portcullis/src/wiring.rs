@@ -23,8 +23,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::now_ms;
-use crate::models::{ModelError, Models};
 use crate::config::{Config, warnings};
+use crate::models::{ModelError, Models};
 use crate::operators::OperatorsOf;
 use crate::tls::{Looked, Ready, TlsError, TlsFiles, Watched};
 

@@ -383,12 +383,13 @@ impl Guard {
         inspector: &Inspector,
         classifiers: &HashMap<String, Arc<Pool>>,
     ) -> Result<Guard, SettingsError> {
-        let classifier = match &profile.injection.model {
-            None => None,
-            Some(name) => Some(classifiers.get(name.as_ref()).cloned().ok_or_else(|| {
-                SettingsError::NoClassifier(profile.name.to_string(), name.to_string())
-            })?),
-        };
+        let classifier =
+            match &profile.injection.model {
+                None => None,
+                Some(name) => Some(classifiers.get(name.as_ref()).cloned().ok_or_else(|| {
+                    SettingsError::NoClassifier(profile.name.to_string(), name.to_string())
+                })?),
+            };
         let schema = match &profile.output.schema {
             Some(text) => Some(Arc::new(Schema::read(text).map_err(|wrong| {
                 let first = wrong.first().map_or(String::new(), |wrong| {
@@ -521,7 +522,10 @@ impl Gateway {
                     Arc::new(Guard::new(profile.at_tools(), &inspector, &settings.classifiers)?),
                 );
             }
-            profiles.insert(name, Arc::new(Guard::new(profile, &inspector, &settings.classifiers)?));
+            profiles.insert(
+                name,
+                Arc::new(Guard::new(profile, &inspector, &settings.classifiers)?),
+            );
         }
         let max_body = if settings.max_body == 0 {
             8 * 1024 * 1024

@@ -107,12 +107,7 @@ pub(crate) async fn judged(
 }
 
 /// One question; nothing where there is no answer that counts.
-async fn ask(
-    gw: &Gateway,
-    (profile, judge): (&str, &Judge),
-    text: &str,
-    channel: Channel,
-) -> Option<Judged> {
+async fn ask(gw: &Gateway, (profile, judge): (&str, &Judge), text: &str, channel: Channel) -> Option<Judged> {
     let (route, target) = gw.route(&judge.model, Api::OpenAi)?;
     let limits = Limits {
         budget: judge.budget.as_deref().map(str::to_owned),
@@ -140,7 +135,13 @@ async fn ask(
         admission.reserve(worst, now_ms()).await.ok()?;
     }
     let mut request = Request::post(target.uri("/v1/chat/completions")?);
-    let own = headers::towards(Api::OpenAi, target.key.as_ref(), Method::Post, false, &HeaderMap::new());
+    let own = headers::towards(
+        Api::OpenAi,
+        target.key.as_ref(),
+        Method::Post,
+        false,
+        &HeaderMap::new(),
+    );
     *request.headers_mut()? = own.ok()?;
     let request = request.body(Full::new(Bytes::from(question))).ok()?;
     let reply = gw.services.client.send(request).await.ok()?;
@@ -219,7 +220,7 @@ fn question(model: &str, word: &str, tag: &str, text: &str, channel: Channel) ->
 /// A text in pieces that a judge reads at once.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
-    let mut start = 0;
+    let mut start = 0_usize;
     loop {
         let end = text.floor_char_boundary(start.saturating_add(PIECE));
         pieces.extend(text.get(start..end));
@@ -286,7 +287,12 @@ mod tests {
         let inner = inner.strip_suffix(&format!("</{tag}>")).unwrap();
         // It is one JSON string and nothing else: no quote of the text ends it.
         assert_eq!(serde_json::from_str::<String>(inner).unwrap(), text);
-        assert!(!question["messages"][0]["content"].as_str().unwrap().contains(&text));
+        assert!(
+            !question["messages"][0]["content"]
+                .as_str()
+                .unwrap()
+                .contains(&text)
+        );
     }
 
     #[test]

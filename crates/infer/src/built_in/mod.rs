@@ -176,6 +176,16 @@ impl BuiltIn {
         (passed, all)
     }
 
+    /// What the second stage says of a window's ids, whatever the first one would: for measuring.
+    #[must_use]
+    pub fn logits(&self, ids: &[u16]) -> Option<Logits> {
+        alone();
+        let mut scratch = Scratch::default();
+        self.encoder
+            .read(&Engine::new(), ids, false, &mut scratch)?
+            .logits
+    }
+
     /// A window's ids: the channel, the pieces, the end.
     fn fill(&self, ids: &mut Vec<u16>, channel: Channel, pieces: &[Piece]) {
         ids.clear();

@@ -66,7 +66,11 @@ fn profiles() -> impl Strategy<Value = Profile> {
         ] = rest;
         let [observe, all_types, no_system, links] = flags;
         let mut profile = Profile {
-            injection: Injection { user, untrusted, ..Injection::default() },
+            injection: Injection {
+                user,
+                untrusted,
+                ..Injection::default()
+            },
             secrets: Both {
                 input: secrets_in,
                 output: secrets_out,

@@ -78,7 +78,10 @@ pub(super) fn scanner(name: &str, source: &Source) -> Result<Scanner, Failure> {
     let config = configured(source)?;
     let profile = profile(name, &config)?;
     let model = profile.injection.model.as_deref();
-    let model = config.models.iter().find(|known| Some(known.name.as_str()) == model);
+    let model = config
+        .models
+        .iter()
+        .find(|known| Some(known.name.as_str()) == model);
     let classifier = model.map(OwnModel::open).transpose();
     let classifier = classifier.map_err(|error| Failure::said(error.to_string()))?;
     Ok(Scanner::new(inspector(&config)?, profile).with_classifier(classifier))

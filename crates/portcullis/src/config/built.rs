@@ -181,7 +181,9 @@ fn own_models(raw: &Raw, folder: &Path) -> Vec<OwnModel> {
     let mut models: Vec<OwnModel> = Vec::new();
     for (profile, written) in written_profiles(raw) {
         let injection = &written.injection;
-        let Some(name) = injection.model_name() else { continue };
+        let Some(name) = injection.model_name() else {
+            continue;
+        };
         if models.iter().any(|model| model.name == name) {
             continue;
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use portcullis_core::Action;
 use portcullis_policy::{
-    Abuse, Ask, Both, FalsePositives, Hold, Injection, Judge, Links, Marking, Mode, OutputActions, Permission, Pii, Profile, Sandbox,
-    SystemPrompt, UninspectableActions,
+    Abuse, Ask, Both, FalsePositives, Hold, Injection, Judge, Links, Marking, Mode, OutputActions,
+    Permission, Pii, Profile, Sandbox, SystemPrompt, UninspectableActions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::forms::{
     AuditContent, CertificateName, Duration, EndpointPattern, Given, HostPattern, HttpUrl, KeyFile, Listen,
-    Model, NamePattern, NetworkBlock, OutOfReach, Pattern, PemFile, PiiType, Reference, Shared, Size, Spending,
-    StateUrl,
+    Model, NamePattern, NetworkBlock, OutOfReach, Pattern, PemFile, PiiType, Reference, Shared, Size,
+    Spending, StateUrl,
 };
 use super::raw_rule::ChannelName;
 

@@ -133,7 +133,10 @@ impl Link {
             .peer()
             .send_cancellable_request(request.into(), options)
             .await;
-        let handle = sent.map_err(|error| self.failed(caller, error))?;
+        let handle = match sent {
+            Ok(handle) => handle,
+            Err(error) => return Err(self.failed(caller, error).await),
+        };
         if let Some(token) = context.meta.get_progress_token() {
             under_way.reports(handle.progress_token.clone(), token, caller, &context.peer);
         }
@@ -159,14 +162,7 @@ impl Link {
     async fn failed(&self, caller: &Caller, error: ServiceError) -> ErrorData {
         match error {
             ServiceError::McpError(error) => {
-                let read = look(
-                    &caller.gateway,
-                    &caller.guard,
-                    "error",
-                    &error,
-                    &caller.record,
-                )
-                .await;
+                let read = look(&caller.gateway, &caller.guard, "error", &error, &caller.record).await;
                 match read {
                     Ok(read) => {
                         self.history.told("error", &read.value);

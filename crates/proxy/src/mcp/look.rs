@@ -10,6 +10,7 @@ use portcullis_policy::Verdict;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::lock;
 use crate::gateway::Guard;
 use crate::pipeline::{classified, judged};
 use crate::record::Record;

@@ -129,14 +129,7 @@ impl Relay {
             return Err(refused());
         }
         let (caller, peer) = self.client.last().ok_or_else(refused)?;
-        let read = look(
-            &caller.gateway,
-            &caller.guard,
-            method,
-            params,
-            &caller.record,
-        )
-        .await;
+        let read = look(&caller.gateway, &caller.guard, method, params, &caller.record).await;
         let read = read.map_err(|_| refused())?;
         self.history.told(method, &read.value);
         peer.send_request(request(read.value)).await.map_err(|error| {

@@ -242,7 +242,7 @@ impl Served {
             return Err(unexpected());
         };
         let tools = std::mem::take(&mut page.tools);
-        page = caller.page("tools/list", &page)?;
+        page = caller.page("tools/list", &page).await?;
         let shown = self
             .definitions(caller, (PinKind::Tool, "tools/list"), tools, |tool| &tool.name)
             .await?;
@@ -448,7 +448,7 @@ impl ServerHandler for Served {
             return Err(unexpected());
         };
         let prompts = std::mem::take(&mut page.prompts);
-        page = caller.page("prompts/list", &page)?;
+        page = caller.page("prompts/list", &page).await?;
         let shown = self
             .definitions(&caller, (PinKind::Prompt, "prompts/list"), prompts, |prompt| {
                 &prompt.name

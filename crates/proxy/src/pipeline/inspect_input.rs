@@ -107,11 +107,11 @@ pub(crate) async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -
         }
     };
     let opinions = opinions.into_iter().map(Some).chain(std::iter::repeat(None));
-    let said = asked
-        .iter()
-        .zip(opinions)
-        .map(|(asked, opinion)| decided(gw, guard, asked, opinion));
-    let said: Vec<Said> = stream::iter(said).buffered(QUESTIONS).collect().await;
+    let mut deciding = Vec::with_capacity(asked.len());
+    for (asked, opinion) in asked.iter().zip(opinions) {
+        deciding.push(decided(gw, guard, asked, opinion));
+    }
+    let said: Vec<Said> = stream::iter(deciding).buffered(QUESTIONS).collect().await;
     let mut located = Vec::new();
     for (asked, said) in asked.iter().zip(said) {
         match said {
@@ -146,7 +146,9 @@ async fn decided(gw: &Gateway, guard: &Guard, asked: &Posed<'_>, opinion: Option
         Some(None) => Said::Unread,
         _ => Said::Nothing,
     };
-    let Some(judge) = &injection.judge else { return alone };
+    let Some(judge) = &injection.judge else {
+        return alone;
+    };
     // What is almost certainly an attack needs no judge.
     let known = opinion.flatten();
     let is_certain = known.is_some_and(|known| over(&known, Rate::Thousandth));

@@ -116,7 +116,8 @@ fn chat(content: serde_json::Value) -> String {
     json!({"model": "gpt-4o", "messages": [{"role": "user", "content": content}]}).to_string()
 }
 
-const REPLY: &str = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#;
+const REPLY: &str =
+    r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#;
 
 #[tokio::test]
 async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says() {
@@ -138,7 +139,14 @@ async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says(
     )
     .await;
     flagging.script(Script::json(REPLY));
-    assert_eq!(flagging.post("/v1/chat/completions", body.clone()).await.status.as_u16(), 200);
+    assert_eq!(
+        flagging
+            .post("/v1/chat/completions", body.clone())
+            .await
+            .status
+            .as_u16(),
+        200
+    );
 
     // At a smaller rate of false positives its score is not enough.
     let careful = bench(
@@ -150,7 +158,10 @@ async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says(
     )
     .await;
     careful.script(Script::json(REPLY));
-    assert_eq!(careful.post("/v1/chat/completions", body).await.status.as_u16(), 200);
+    assert_eq!(
+        careful.post("/v1/chat/completions", body).await.status.as_u16(),
+        200
+    );
 }
 
 #[tokio::test]
@@ -161,7 +172,8 @@ async fn what_is_split_or_disguised_is_shown_as_it_will_be_read() {
     let split = chat(json!([{"type": "text", "text": format!("a {one}")}, {"type": "text", "text": other}]));
     let encoded = {
         use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD.encode(format!("please bring me one {WORD} and be quick about it"))
+        base64::engine::general_purpose::STANDARD
+            .encode(format!("please bring me one {WORD} and be quick about it"))
     };
     for body in [split, chat(json!(format!("decode {encoded}")))] {
         let answer = bench.post("/v1/chat/completions", body.clone()).await;
@@ -184,7 +196,9 @@ async fn a_request_that_is_not_read_in_time_is_the_profiles_choice_and_recorded(
         )
         .await;
         bench.script(Script::json(REPLY));
-        let answer = bench.post("/v1/chat/completions", chat(json!("hello there"))).await;
+        let answer = bench
+            .post("/v1/chat/completions", chat(json!("hello there")))
+            .await;
         assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
         let record = bench.record(&answer).await;
         let found: Vec<_> = record.findings.iter().map(|found| found.kind.as_str()).collect();
@@ -214,7 +228,10 @@ async fn a_growing_conversation_pays_for_its_new_turn() {
         messages.push(json!({"role": "user", "content": format!("question {turn}")}));
         let body = json!({"model": "gpt-4o", "messages": messages}).to_string();
         bench.script(Script::json(REPLY));
-        assert_eq!(bench.post("/v1/chat/completions", body).await.status.as_u16(), 200);
+        assert_eq!(
+            bench.post("/v1/chat/completions", body).await.status.as_u16(),
+            200
+        );
         assert_eq!(reader.shown(), [format!("question {turn}")]);
         messages.push(json!({"role": "assistant", "content": format!("the model said {turn}")}));
     }
@@ -226,7 +243,11 @@ async fn an_endpoint_that_decides_for_others_asks_it_about_inputs_alone() {
     let bench = bench(&reader, Injection::default()).await;
     let ask = |direction: &str| json!({"text": format!("a {WORD}"), "direction": direction}).to_string();
     let answer = bench.post("/v1/guard", ask("input")).await;
-    assert!(answer.text().contains("injection.classified_jailbreak"), "{}", answer.text());
+    assert!(
+        answer.text().contains("injection.classified_jailbreak"),
+        "{}",
+        answer.text()
+    );
     reader.shown();
     let answer = bench.post("/v1/guard", ask("output")).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
@@ -244,7 +265,8 @@ async fn a_profile_that_names_a_classifier_that_is_not_there_makes_no_gateway() 
         },
         ..Profile::default()
     });
-    let built = portcullis_proxy::Gateway::new(settings, crate::bench::inspector(), Arc::clone(&bench.services));
+    let built =
+        portcullis_proxy::Gateway::new(settings, crate::bench::inspector(), Arc::clone(&bench.services));
     let error = built.err().map(|error| error.to_string());
     assert_eq!(
         error.as_deref(),
@@ -308,7 +330,11 @@ fn says(attack: bool, attempt: &'static str) -> Script {
 
 async fn kinds(bench: &Bench, answer: &Answer) -> Vec<String> {
     let record = bench.record(answer).await;
-    record.findings.iter().map(|found| found.kind.to_string()).collect()
+    record
+        .findings
+        .iter()
+        .map(|found| found.kind.to_string())
+        .collect()
 }
 
 #[tokio::test]
@@ -334,7 +360,9 @@ async fn a_judge_acquits_or_convicts_where_the_classifier_doubts_and_its_answer_
     bench.script(Script::json(REPLY));
     bench.post("/v1/chat/completions", body).await;
     bench.script(Script::json(REPLY));
-    bench.post("/v1/chat/completions", chat(json!("good morning"))).await;
+    bench
+        .post("/v1/chat/completions", chat(json!("good morning")))
+        .await;
     assert_eq!(bench.received().len(), 4);
 
     bench.script(says(true, "extraction"));
@@ -350,10 +378,17 @@ async fn what_is_no_answer_of_a_judge_acquits_nobody() {
     let bench = judging(&reader, judge(Ask::Doubtful)).await;
     // As a judge says it that did what the text told it: it does not know the word.
     let talked = json!({"word": "0000", "attack": false, "attempt": "none"}).to_string();
-    let talked = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": talked}}]}).to_string();
-    let plain = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "It is harmless."}}]});
+    let talked =
+        json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": talked}}]}).to_string();
+    let plain =
+        json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "It is harmless."}}]});
     let broken = Script::Body(500, "application/json", "{}".into());
-    let answers = [Script::json(talked), Script::json(plain.to_string()), Script::json("nonsense"), broken];
+    let answers = [
+        Script::json(talked),
+        Script::json(plain.to_string()),
+        Script::json("nonsense"),
+        broken,
+    ];
     for (number, script) in answers.into_iter().enumerate() {
         bench.script(script);
         let body = chat(json!(format!("{WORD} number {number}")));
@@ -368,12 +403,16 @@ async fn a_judge_of_everything_must_answer_and_has_a_budget_of_its_own() {
     let reader = Arc::new(Reader::default());
     let bench = judging(&reader, judge(Ask::All)).await;
     bench.script(says(true, "injection"));
-    let answer = bench.post("/v1/chat/completions", chat(json!("good morning"))).await;
+    let answer = bench
+        .post("/v1/chat/completions", chat(json!("good morning")))
+        .await;
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
     assert_eq!(kinds(&bench, &answer).await, ["injection.classified"]);
 
     bench.script(Script::json("nonsense"));
-    let answer = bench.post("/v1/chat/completions", chat(json!("good evening"))).await;
+    let answer = bench
+        .post("/v1/chat/completions", chat(json!("good evening")))
+        .await;
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
     assert_eq!(kinds(&bench, &answer).await, ["injection.unclassified"]);
 
@@ -384,8 +423,13 @@ async fn a_judge_of_everything_must_answer_and_has_a_budget_of_its_own() {
         bench.upstream.scripts.lock().unwrap().clear();
         bench.script(says(false, "none"));
         bench.script(Script::json(REPLY));
-        bench.post("/v1/chat/completions", chat(json!(format!("text {number}")))).await;
-        let judged = bench.received()[before..].iter().filter(|got| String::from_utf8_lossy(&got.body).contains("the-judge"));
+        bench
+            .post("/v1/chat/completions", chat(json!(format!("text {number}"))))
+            .await;
+        let received = bench.received();
+        let judged = received[before..]
+            .iter()
+            .filter(|got| String::from_utf8_lossy(&got.body).contains("the-judge"));
         asked += judged.count();
     }
     assert!(asked > 0 && asked < 12, "{asked}");

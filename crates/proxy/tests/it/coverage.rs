@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use portcullis_core::{Action, RequestId};
 use portcullis_policy::{Both, Injection, Pii, Profile};
 
-use crate::classified::{READ, Reader, with_reader};
 use crate::bench::{Answer, Bench, Plan, Script};
+use crate::classified::{READ, Reader, with_reader};
 use crate::recorded::{Case, Events, MARKER, cases, plantings};
 
 /// Where a text travels.
@@ -132,7 +133,12 @@ async fn check(bench: &Bench, case: &Case, due: Vec<Due>, seen: &mut Seen) {
         );
         // A classifier is shown all that a model reads as somebody else's words, and nothing that a model wrote.
         let is_read = |finding: &&portcullis_core::RecordedFinding| READ.contains(&finding.channel);
-        let is_due = way == Way::Request && record.findings.iter().filter(|f| f.kind == "EMAIL_ADDRESS").any(|f| is_read(&f));
+        let is_due = way == Way::Request
+            && record
+                .findings
+                .iter()
+                .filter(|f| f.kind == "EMAIL_ADDRESS")
+                .any(|f| is_read(&f));
         assert_eq!(classified, is_due, "{what}: {found:?}");
         seen.entry((endpoint.clone(), way)).or_default().extend(found);
     }
