@@ -25,7 +25,7 @@ pub struct PoolSize {
     pub threads: usize,
     /// Bytes of texts that may wait.
     pub waiting: usize,
-    /// Texts whose opinions are remembered.
+    /// Texts whose opinions are remembered; 0 remembers none.
     pub remembered: usize,
 }
 
@@ -315,6 +315,9 @@ impl Known {
     }
 
     fn keep(&mut self, key: u128, opinion: Opinion, most: usize) {
+        if most == 0 {
+            return;
+        }
         if self.young.len() >= most / 2 {
             self.old = std::mem::take(&mut self.young);
         }

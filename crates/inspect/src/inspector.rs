@@ -28,10 +28,6 @@ use crate::{
 static FILES: &[(Family, &str)] = &[
     (
         Family::Injection,
-        include_str!("../rules/injection/classified.toml"),
-    ),
-    (
-        Family::Injection,
         include_str!("../rules/injection/exfiltration.toml"),
     ),
     (
@@ -101,6 +97,10 @@ static FILES: &[(Family, &str)] = &[
     (Family::Output, include_str!("../rules/output/terminal.toml")),
     (Family::Output, include_str!("../rules/output/invisible.toml")),
     (Family::Output, include_str!("../rules/output/code.toml")),
+    (
+        Family::Injection,
+        include_str!("../rules/injection/classified.toml"),
+    ),
 ];
 
 /// All rules. Immutable; share one among all threads.

@@ -21,7 +21,7 @@ pub struct OwnModel {
     /// The labels that mean an attack.
     pub attacks: Vec<String>,
     /// The score from which on a text is one.
-    pub threshold: f32,
+    pub threshold: f64,
 }
 
 /// Why a classifier cannot be used.
@@ -49,7 +49,7 @@ impl OwnModel {
         };
         let options = hub::Options {
             attack_labels: self.attacks.clone(),
-            threshold: self.threshold,
+            threshold: self.threshold as f32,
             ..hub::Options::default()
         };
         let hub = Hub::load(folder, &options).map_err(|error| self.unusable(error))?;

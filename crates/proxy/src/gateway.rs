@@ -266,6 +266,11 @@ pub enum SettingsError {
     /// A profile names a classifier that is not there.
     #[error("profiles.{0}.injection.model: there is no classifier `{1}`")]
     NoClassifier(String, String),
+    /// A profile's judge cannot be asked.
+    #[error(
+        "profiles.{0}.injection.judge.model: no route leads from `{1}` to an upstream of the OpenAI dialect"
+    )]
+    NoJudge(String, String),
     /// A profile's schema is none.
     #[error("profiles.{0}.output.schema: {1}")]
     Schema(String, String),
@@ -510,6 +515,23 @@ impl Gateway {
                 .is_some_and(|prompt| prompt.permits(&profile.name))
             {
                 return Err(SettingsError::NoPrompt(profile.name.to_string(), name.clone()));
+            }
+        }
+        for profile in &settings.profiles {
+            let Some(judge) = &profile.injection.judge else {
+                continue;
+            };
+            let route = settings
+                .routes
+                .iter()
+                .find(|route| route.matches.matches(&judge.model));
+            let target =
+                route.and_then(|route| upstreams.iter().find(|target| target.name == route.upstream));
+            if target.is_none_or(|target| target.api != Api::OpenAi) {
+                return Err(SettingsError::NoJudge(
+                    profile.name.to_string(),
+                    judge.model.to_string(),
+                ));
             }
         }
         let (mut profiles, mut guards_at) = (HashMap::new(), HashMap::new());

@@ -222,13 +222,22 @@ fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut start = 0_usize;
     loop {
-        let end = text.floor_char_boundary(start.saturating_add(PIECE));
+        let end = boundary(text, start.saturating_add(PIECE));
         pieces.extend(text.get(start..end));
         if end >= text.len() {
             return pieces;
         }
-        start = text.floor_char_boundary(end.saturating_sub(OVERLAP));
+        start = boundary(text, end.saturating_sub(OVERLAP));
     }
+}
+
+/// The last boundary of characters up to there.
+fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at = at.saturating_sub(1);
+    }
+    at
 }
 
 fn key(judge: &Judge, text: &str, channel: Channel) -> [u8; 32] {
@@ -297,15 +306,17 @@ mod tests {
 
     #[test]
     fn pieces_cover_a_text_and_overlap() {
-        let text = "aé".repeat(9000);
+        let text: String = (0..6000).map(|number| format!("{number}é ")).collect();
         let all = pieces(&text);
         assert!(all.len() > 2 && all.iter().all(|piece| piece.len() <= PIECE));
-        let mut at = 0;
+        let mut end = 0;
         for piece in &all {
-            let start = text.get(at..).unwrap().find(piece).unwrap() + at;
-            assert!(start <= at);
-            at = start + piece.len() - OVERLAP - 2;
+            // Every piece stands in the text once.
+            let start = text.find(piece).unwrap();
+            assert!(start == 0 || start + OVERLAP <= end + 2, "{start} {end}");
+            end = start + piece.len();
         }
+        assert_eq!(end, text.len());
         assert_eq!(pieces("x"), ["x"]);
         assert_eq!(pieces(""), [""]);
     }

@@ -30,7 +30,11 @@ pub fn run(args: &Args, source: &Source) -> Result<Outcome, Failure> {
         .file
         .as_deref()
         .map_or(source.clone(), |file| Source::find(Some(file)));
-    match load(&source, Credentials::Fetch) {
+    let loaded = load(&source, Credentials::Fetch);
+    for model in loaded.iter().flat_map(|config| &config.models) {
+        model.open().map_err(|error| Failure::said(error.to_string()))?;
+    }
+    match loaded {
         Ok(config) if args.json => {
             out.json(&serde_json::json!({
                 "ok": true, "problems": [], "warnings": warnings(&config), "effective": config.effective

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use portcullis_core::Glob;
 
-use super::forms::{PemFile, Reference};
+use super::forms::{Model, PemFile, Reference};
 use super::problem::{Problem, nearest};
 use super::text::Form;
 use super::tree::{Node, Value};
@@ -154,6 +154,32 @@ fn authorities(root: &Node, problems: &mut Vec<Problem>) {
         let message = "does nothing without TLS: `shared` must begin with rediss://";
         problems.push(Problem::new(node.at, "shared_ca", message));
     }
+}
+
+/// Folders of models that are none. What is in them is read when they are opened.
+#[must_use]
+pub fn models(root: &Node, folder: &Path) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for entry in root.child("profiles").map(Node::entries).unwrap_or_default() {
+        let node = entry
+            .node
+            .child("injection")
+            .and_then(|injection| injection.child("model"));
+        let Some(node) = node else { continue };
+        let Some(Ok(Model::Folder(path))) = node.text().map(Model::read) else {
+            continue;
+        };
+        let path = folder.join(path);
+        if !path.join("config.json").is_file() {
+            let message = format!("{} holds no model: there is no config.json in it", path.display());
+            problems.push(Problem::new(
+                node.at,
+                format!("profiles.{}.injection.model", entry.key),
+                message,
+            ));
+        }
+    }
+    problems
 }
 
 /// A marker that nobody looks for.

@@ -125,6 +125,7 @@ pub fn read(text: &str, folder: &Path, credentials: Credentials) -> Result<Raw, 
     problems.extend(wrong_rules);
     problems.extend(prompts::check(&tree, folder, &rules));
     problems.extend(schemas::check(&tree, folder));
+    problems.extend(cross::models(&tree, folder));
     problems.extend(identity::check(&tree, folder, credentials == Credentials::Fetch));
     problems.extend(operators::check(&tree));
     problems.extend(policies::check(&tree, folder));

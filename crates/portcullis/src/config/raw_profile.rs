@@ -183,7 +183,7 @@ pub struct RawInjection {
     /// Of a model in a folder: the labels that mean an attack, where their names do not tell.
     pub model_attacks: Vec<String>,
     /// Of a model in a folder: the score from which on a text is an attack, in 0..1.
-    pub model_threshold: f32,
+    pub model_threshold: f64,
     /// A language model that is asked about texts as well. It sees what it is asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judge: Option<RawJudge>,
@@ -711,7 +711,10 @@ mod tests {
 
     #[test]
     fn the_defaults_of_the_file_are_the_defaults_of_the_policy() {
-        assert_eq!(RawProfile::default().build("default"), Profile::default());
+        let mut written = RawProfile::default().build("default");
+        // A library has no weights.
+        assert_eq!(written.injection.model.take().as_deref(), Some(Model::BUILT_IN));
+        assert_eq!(written, Profile::default());
         let links = RawProfile {
             links: Some(RawLinks::default()),
             ..RawProfile::default()

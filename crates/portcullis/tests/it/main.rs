@@ -7,6 +7,7 @@
     reason = "a test that cannot go on ends here"
 )]
 
+mod classifier;
 mod commands;
 mod demo;
 mod eval;

@@ -82,7 +82,7 @@ pub fn with_reader(reader: &Arc<Reader>, profile: Profile) -> (Settings, Profile
     let size = PoolSize {
         threads: 1,
         waiting: 1 << 20,
-        remembered: 2,
+        remembered: 0,
     };
     let pool = Pool::new(Arc::clone(reader) as _, size, [3; 16]).unwrap();
     let settings = Settings {

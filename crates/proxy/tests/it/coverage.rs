@@ -191,6 +191,8 @@ async fn requests(bench: &Bench, case: &Case, body: &Bytes, reader: &Reader, due
             (None, None) => unreachable!("checked by the caller"),
         });
         let before = bench.received().len();
+        // What a refused request left.
+        reader.shown();
         let answer = ask(bench, case, &planted).await;
         let received = bench.received();
         match received.get(before) {
