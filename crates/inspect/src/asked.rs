@@ -11,7 +11,7 @@ use std::{
 
 use portcullis_core::{Channel, Lane, Located, Part, Span};
 
-use crate::{Attempt, Classifier, Inspector, Opinion, Selection, views};
+use crate::{Attempt, Classifier, Inspector, Opinion, Selection, inspector::located, views};
 
 /// A text to ask a classifier about, and which parts of a message it stands in.
 #[derive(Clone, Debug)]
@@ -109,13 +109,7 @@ impl Inspector {
     fn said(&self, part: &Part<'_>, piece: u16, rule: &str, span: Span, score: f32) -> Option<Located> {
         let mut finding = self.finding(self.numbered(rule)?, span, "")?;
         finding.score = score;
-        Some(Located {
-            part: part.id,
-            piece,
-            channel: part.channel,
-            origin: part.origin,
-            finding,
-        })
+        Some(located(part, piece, finding))
     }
 }
 

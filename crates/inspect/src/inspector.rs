@@ -447,14 +447,7 @@ impl Inspector {
     }
 
     fn locate(&self, part: &Part<'_>, piece: u16, rule: usize, span: Span, matched: &str) -> Option<Located> {
-        let finding = self.finding(rule, span, matched)?;
-        Some(Located {
-            part: part.id,
-            piece,
-            channel: part.channel,
-            origin: part.origin,
-            finding,
-        })
+        Some(located(part, piece, self.finding(rule, span, matched)?))
     }
 
     pub(crate) fn hits(&self, text: &str, channel: Channel, selection: &Selection, hits: &mut Vec<Hit>) {
@@ -601,6 +594,17 @@ impl Inspector {
     /// The shape of that number.
     pub(crate) fn shape(&self, number: usize) -> Option<&Shape> {
         self.shapes.get(number)
+    }
+}
+
+/// A finding at its place in a message.
+pub(crate) fn located(part: &Part<'_>, piece: u16, finding: Finding) -> Located {
+    Located {
+        part: part.id,
+        piece,
+        channel: part.channel,
+        origin: part.origin,
+        finding,
     }
 }
 

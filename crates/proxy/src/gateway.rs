@@ -10,7 +10,7 @@ use portcullis_core::{
     Channel, Direction, Glob, KeyId, Network, Origin, Price, Principal, PrincipalKind, Secret,
 };
 use portcullis_dialect::Api;
-use portcullis_infer::Pool;
+use portcullis_infer::{Pool, PoolStats};
 use portcullis_inspect::{Inspector, Selection};
 use portcullis_policy::access::Access;
 use portcullis_policy::{Place, Profile};
@@ -300,6 +300,7 @@ pub struct Gateway {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,
+    classifiers: HashMap<String, Arc<Pool>>,
     /// What judges said of late.
     pub(crate) judgements: Judgements,
 }
@@ -586,6 +587,7 @@ impl Gateway {
             trusted_proxies: settings.trusted_proxies,
             timeouts: settings.timeouts,
             max_body,
+            classifiers: settings.classifiers,
             judgements: Judgements::default(),
         })
     }
@@ -622,6 +624,16 @@ impl Gateway {
                 .cloned()
                 .unwrap_or_else(NamedToolPolicy::derived),
         }
+    }
+
+    /// What the classifiers of this configuration did so far, together.
+    pub(crate) fn classified(&self) -> PoolStats {
+        let all = self.classifiers.values().map(|pool| pool.stats());
+        all.fold(PoolStats::default(), |sum, stats| PoolStats {
+            asked: sum.asked.saturating_add(stats.asked),
+            known: sum.known.saturating_add(stats.known),
+            late: sum.late.saturating_add(stats.late),
+        })
     }
 
     /// Whether this gateway puts texts of its own before conversations, for some key.

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use portcullis_core::{Action, AuditRecord, Family};
+use portcullis_infer::PoolStats;
 use portcullis_inspect::CacheStats;
 use portcullis_store::{BudgetAlert, Reach};
 use prometheus_client::encoding::text::encode;
@@ -37,6 +38,7 @@ pub struct Metrics {
     active: Gauge,
     connections: Gauge,
     verdicts: Verdicts,
+    classified: Classified,
     limits_out: Gauge,
     limits_alone: Counter,
 }
@@ -121,6 +123,7 @@ impl Metrics {
             connections.clone(),
         );
         let verdicts = Verdicts::registered(&mut registry);
+        let classified = Classified::registered(&mut registry);
         let limits_out = Gauge::default();
         registry.register(
             "portcullis_shared_limits_out_of_reach",
@@ -146,6 +149,7 @@ impl Metrics {
             active,
             connections,
             verdicts,
+            classified,
             limits_out,
             limits_alone,
         }
@@ -153,8 +157,9 @@ impl Metrics {
 
     /// The exposition text.
     #[must_use]
-    pub fn text(&self, cache: CacheStats, limits: Option<Reach>) -> String {
+    pub fn text(&self, cache: CacheStats, classified: PoolStats, limits: Option<Reach>) -> String {
         self.verdicts.show(cache);
+        self.classified.show(classified);
         self.limits_out
             .set(i64::from(limits.is_some_and(|reach| reach != Reach::Open)));
         let mut text = String::new();
@@ -276,6 +281,38 @@ impl Verdicts {
         self.known.inner().store(cache.hits, Ordering::Relaxed);
         self.new.inner().store(cache.misses, Ordering::Relaxed);
         self.bytes.set(i64::try_from(cache.bytes).unwrap_or(i64::MAX));
+    }
+}
+
+/// What classifiers came to.
+struct Classified {
+    known: Counter,
+    read: Counter,
+    late: Counter,
+}
+
+impl Classified {
+    fn registered(registry: &mut Registry) -> Classified {
+        let texts: Series<Labels<1>, Counter> = Series::default();
+        registry.register(
+            "portcullis_classified",
+            "Texts that classifiers were asked about: known from before, read, or not read in time",
+            texts.clone(),
+        );
+        let of = |result: &str| texts.get_or_create_owned(&[("result", result.to_owned())]);
+        Classified {
+            known: of("known"),
+            read: of("read"),
+            late: of("late"),
+        }
+    }
+
+    /// Another classifier begins with nothing, which Prometheus takes for the restart of a counter.
+    fn show(&self, stats: PoolStats) {
+        let read = stats.asked.saturating_sub(stats.known).saturating_sub(stats.late);
+        self.known.inner().store(stats.known, Ordering::Relaxed);
+        self.read.inner().store(read, Ordering::Relaxed);
+        self.late.inner().store(stats.late, Ordering::Relaxed);
     }
 }
 

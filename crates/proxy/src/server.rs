@@ -55,7 +55,7 @@ impl Server {
         gateway
             .services
             .metrics
-            .text(gateway.inspector.cache_stats(), limits)
+            .text(gateway.inspector.cache_stats(), gateway.classified(), limits)
     }
 
     /// Fetches the keys of identity providers, for as long as the future is polled.

@@ -235,6 +235,17 @@ async fn a_growing_conversation_pays_for_its_new_turn() {
         assert_eq!(reader.shown(), [format!("question {turn}")]);
         messages.push(json!({"role": "assistant", "content": format!("the model said {turn}")}));
     }
+    let metrics = bench.server.metrics();
+    for line in [
+        "{result=\"read\"} 4",
+        "{result=\"known\"} 6",
+        "{result=\"late\"} 0",
+    ] {
+        assert!(
+            metrics.contains(&format!("portcullis_classified_total{line}")),
+            "{line}: {metrics}"
+        );
+    }
 }
 
 #[tokio::test]
