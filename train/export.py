@@ -25,8 +25,8 @@ from train import Data, infer, load
 RATES = (0.01, 0.001)
 # A rate is measured on a channel of its own when so many harmless texts would be over it.
 ENOUGH = 4
-# The pass of the first stage keeps so many of the attacks that the second stage finds at 1 %.
-KEPT = 0.98
+# The first stage passes so many harmless windows. Both stages must agree on an attack, so it also takes away mistakes of the second.
+PASSED = 0.15
 
 
 def eight(w):
@@ -150,6 +150,9 @@ def main():
         if a.scores:
             np.savez_compressed(a.scores, dev=logits)
     first = S.scores(s, S.Windows(a.dev_windows))
+    benign_windows = np.load(a.dev_windows)["label"][:, 0] == 0
+    passing = float(np.quantile(first[benign_windows], 1 - PASSED))
+    alone, logits = logits, np.where((first >= passing)[:, None], logits, np.float32(-30))
     best, lab, src, channel, ids = rows_of(a.dev_windows, logits)
     row = np.load(a.dev_windows)["row"]
     per = np.full((len(lab), len(M.LABELS)), -1e9, np.float32)
@@ -159,25 +162,18 @@ def main():
     z2 = np.load(a.dev_windows)["label"]
     for k in range(len(M.LABELS)):
         kind[row, k] = z2[:, k]
-    real = lab != 255
+    # Curves are those of texts that the first stage passes; the others are harmless whatever the curve says.
+    real = (lab != 255) & (best > -29)
     cal = {n: dict(zip(("slope", "offset"), platt(per[real, k].astype(float), kind[real, k]))) for k, n in enumerate(M.LABELS)}
 
     neg = best[lab == 0]
-    thresholds = {"score": "largest `any` logit over the windows of a text, before calibration", "rates": {}}
+    thresholds = {"score": "largest `any` logit over the windows of a text that the first stage passes, before calibration", "rates": {}}
     sieve_rows = np.full(len(lab), -1e9, np.float32)
     np.maximum.at(sieve_rows, row, first)
-    whole = at_rate(neg, 0.01)
-    hits = (best >= whole) & (lab == 1)
-    # A text is passed on by the window that the second stage condemns.
-    guilty = np.where(logits[:, 0] >= whole, first, -1e9)
-    g = np.full(len(lab), -1e9, np.float32)
-    np.maximum.at(g, row, guilty)
-    passing = float(np.quantile(g[hits], 1 - KEPT))
-    benign_windows = z2[:, 0] == 0
-    thresholds["sieve"] = {"pass": passing, "kept_of_found_attacks": KEPT, "harmless_windows_passed": round(float((first[benign_windows] >= passing).mean()), 4), "harmless_texts_passed": round(float((sieve_rows[lab == 0] >= passing).mean()), 4), "attacks_passed": round(float((sieve_rows[lab == 1] >= passing).mean()), 4)}
-    cut = logits.copy()
-    cut[first < passing] = -30
-    best2 = rows_of(a.dev_windows, cut)[0]
+    thresholds["sieve"] = {"pass": passing, "harmless_windows_passed": PASSED, "harmless_texts_passed": round(float((sieve_rows[lab == 0] >= passing).mean()), 4), "attacks_passed": round(float((sieve_rows[lab == 1] >= passing).mean()), 4)}
+    best_alone = rows_of(a.dev_windows, alone)[0]
+    without = {str(r): round(float((best_alone >= at_rate(best_alone[lab == 0], r))[lab == 1].mean()), 4) for r in RATES}
+    thresholds["sieve"]["recall_without"] = without
     ch = np.array(channel)
     for rate in RATES:
         t_all = at_rate(neg, rate)
@@ -191,7 +187,7 @@ def main():
     thresholds["by_channel"] = {}
     for rate in RATES:
         t_row = np.array([thresholds["rates"][str(rate)][c]["threshold"] for c in channel])
-        thresholds["by_channel"][str(rate)] = {"recall": round(float((best >= t_row)[lab == 1].mean()), 4), "false_positives": round(float((best >= t_row)[lab == 0].mean()), 4), "recall_behind_sieve": round(float((best2 >= t_row)[lab == 1].mean()), 4), "false_positives_behind_sieve": round(float((best2 >= t_row)[lab == 0].mean()), 4)}
+        thresholds["by_channel"][str(rate)] = {"recall": round(float((best >= t_row)[lab == 1].mean()), 4), "false_positives": round(float((best >= t_row)[lab == 0].mean()), 4)}
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
     config["calibration"] = cal
@@ -281,7 +277,7 @@ def pictures(where, best, lab, per, kind, real):
         t = np.sort(np.unique(x))[::-1]
         t = t[:: max(1, len(t) // 2000)]
         ax.plot([(x[neg] >= v).mean() for v in t], [(x[y == 1] >= v).mean() for v in t], label=n, lw=1.4)
-    ax.set(xscale="log", xlim=(2e-4, 1), ylim=(0, 1), xlabel="harmless texts flagged", ylabel="attacks found", title="dev, second stage alone")
+    ax.set(xscale="log", xlim=(2e-4, 1), ylim=(0, 1), xlabel="harmless texts flagged", ylabel="attacks found", title="dev, both stages, without rules")
     ax.grid(alpha=0.3), ax.legend(loc="lower right", fontsize=8)
     f.tight_layout(), f.savefig(where / "roc.png", dpi=110)
     f, ax = plt.subplots(figsize=(4, 4))
