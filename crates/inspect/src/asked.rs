@@ -53,18 +53,21 @@ impl Inspector {
             if !self.is_classified(part.channel, selection(&part)) {
                 continue;
             }
-            asked.push(Asked {
-                text: Cow::Borrowed(part.text),
-                channel: part.channel,
-                pieces: vec![(part, Span::new(0, part.text.len()))],
-            });
+            if says_something(part.text) {
+                asked.push(Asked {
+                    text: Cow::Borrowed(part.text),
+                    channel: part.channel,
+                    pieces: vec![(part, Span::new(0, part.text.len()))],
+                });
+            }
             if let Some(lane) = part.lane {
                 lanes.entry(lane).or_default().push(part);
             }
         }
         let mut lanes: Vec<_> = lanes.into_iter().filter(|(_, parts)| parts.len() > 1).collect();
         lanes.sort_unstable_by_key(|(lane, _)| *lane);
-        asked.extend(lanes.into_iter().filter_map(|(_, parts)| joined(parts)));
+        let joined = lanes.into_iter().filter_map(|(_, parts)| joined(parts));
+        asked.extend(joined.filter(|joined| says_something(&joined.text)));
         asked
     }
 
@@ -111,6 +114,16 @@ impl Inspector {
         finding.score = score;
         Some(located(part, piece, finding))
     }
+}
+
+/// Whether a text is long enough to mean anything by itself: a greeting, a number, an identifier is not, and a classifier would guess.
+/// Rules read it all the same. Other scripts say more in a letter.
+fn says_something(text: &str) -> bool {
+    let enough = if text.is_ascii() { 12 } else { 4 };
+    text.chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .nth(enough - 1)
+        .is_some()
 }
 
 /// The parts of a lane as one text.

@@ -139,10 +139,10 @@ pub enum Ask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FalsePositives {
     /// One in a hundred.
-    #[default]
     #[serde(rename = "1%")]
     Hundredth,
-    /// One in a thousand.
+    /// One in a thousand: a conversation has many texts.
+    #[default]
     #[serde(rename = "0.1%")]
     Thousandth,
 }

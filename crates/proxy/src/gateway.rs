@@ -361,6 +361,24 @@ impl Target {
     }
 }
 
+/// Every judge can be asked.
+fn judges(profiles: &[Profile], routes: &[Route], upstreams: &[Target]) -> Result<(), SettingsError> {
+    for profile in profiles {
+        let Some(judge) = &profile.injection.judge else {
+            continue;
+        };
+        let route = routes.iter().find(|route| route.matches.matches(&judge.model));
+        let target = route.and_then(|route| upstreams.iter().find(|target| target.name == route.upstream));
+        if target.is_none_or(|target| target.api != Api::OpenAi) {
+            return Err(SettingsError::NoJudge(
+                profile.name.to_string(),
+                judge.model.to_string(),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// A profile with the rules that each text of a request or a reply is read by.
 pub(crate) struct Guard {
     pub profile: Profile,
@@ -518,23 +536,7 @@ impl Gateway {
                 return Err(SettingsError::NoPrompt(profile.name.to_string(), name.clone()));
             }
         }
-        for profile in &settings.profiles {
-            let Some(judge) = &profile.injection.judge else {
-                continue;
-            };
-            let route = settings
-                .routes
-                .iter()
-                .find(|route| route.matches.matches(&judge.model));
-            let target =
-                route.and_then(|route| upstreams.iter().find(|target| target.name == route.upstream));
-            if target.is_none_or(|target| target.api != Api::OpenAi) {
-                return Err(SettingsError::NoJudge(
-                    profile.name.to_string(),
-                    judge.model.to_string(),
-                ));
-            }
-        }
+        judges(&settings.profiles, &settings.routes, &upstreams)?;
         let (mut profiles, mut guards_at) = (HashMap::new(), HashMap::new());
         let default = [Profile::default()];
         for profile in default.into_iter().chain(settings.profiles) {

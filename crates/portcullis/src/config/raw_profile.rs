@@ -228,10 +228,10 @@ pub enum RawAsk {
 #[schemars(rename = "FalsePositives")]
 pub enum RawFalsePositives {
     /// One in a hundred.
-    #[default]
     #[serde(rename = "1%")]
     Hundredth,
-    /// One in a thousand.
+    /// One in a thousand: a conversation has many texts.
+    #[default]
     #[serde(rename = "0.1%")]
     Thousandth,
 }

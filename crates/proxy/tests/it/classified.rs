@@ -96,6 +96,13 @@ pub fn with_reader(reader: &Arc<Reader>, profile: Profile) -> (Settings, Profile
     (settings, Profile { injection, ..profile })
 }
 
+fn injection() -> Injection {
+    Injection {
+        false_positives: FalsePositives::Hundredth,
+        ..Injection::default()
+    }
+}
+
 async fn bench(reader: &Arc<Reader>, injection: Injection) -> Bench {
     let (settings, profile) = with_reader(
         reader,
@@ -122,7 +129,7 @@ const REPLY: &str =
 #[tokio::test]
 async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says() {
     let reader = Arc::new(Reader::default());
-    let blocking = bench(&reader, Injection::default()).await;
+    let blocking = bench(&reader, injection()).await;
     let body = chat(json!(format!("one {WORD} please")));
     let answer = blocking.post("/v1/chat/completions", body.clone()).await;
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
@@ -134,7 +141,7 @@ async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says(
         &reader,
         Injection {
             user: Action::Flag,
-            ..Injection::default()
+            ..injection()
         },
     )
     .await;
@@ -153,7 +160,7 @@ async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says(
         &reader,
         Injection {
             false_positives: FalsePositives::Thousandth,
-            ..Injection::default()
+            ..injection()
         },
     )
     .await;
@@ -167,7 +174,7 @@ async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says(
 #[tokio::test]
 async fn what_is_split_or_disguised_is_shown_as_it_will_be_read() {
     let reader = Arc::new(Reader::default());
-    let bench = bench(&reader, Injection::default()).await;
+    let bench = bench(&reader, injection()).await;
     let (one, other) = WORD.split_at(4);
     let split = chat(json!([{"type": "text", "text": format!("a {one}")}, {"type": "text", "text": other}]));
     let encoded = {
@@ -191,13 +198,13 @@ async fn a_request_that_is_not_read_in_time_is_the_profiles_choice_and_recorded(
             Injection {
                 late,
                 deadline_ms: 30,
-                ..Injection::default()
+                ..injection()
             },
         )
         .await;
         bench.script(Script::json(REPLY));
         let answer = bench
-            .post("/v1/chat/completions", chat(json!("hello there")))
+            .post("/v1/chat/completions", chat(json!("hello to everybody")))
             .await;
         assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
         let record = bench.record(&answer).await;
@@ -225,14 +232,14 @@ async fn a_growing_conversation_pays_for_its_new_turn() {
     .await;
     let mut messages = Vec::new();
     for turn in 0..4 {
-        messages.push(json!({"role": "user", "content": format!("question {turn}")}));
+        messages.push(json!({"role": "user", "content": format!("question number {turn}")}));
         let body = json!({"model": "gpt-4o", "messages": messages}).to_string();
         bench.script(Script::json(REPLY));
         assert_eq!(
             bench.post("/v1/chat/completions", body).await.status.as_u16(),
             200
         );
-        assert_eq!(reader.shown(), [format!("question {turn}")]);
+        assert_eq!(reader.shown(), [format!("question number {turn}")]);
         messages.push(json!({"role": "assistant", "content": format!("the model said {turn}")}));
     }
     let metrics = bench.server.metrics();
@@ -251,8 +258,9 @@ async fn a_growing_conversation_pays_for_its_new_turn() {
 #[tokio::test]
 async fn an_endpoint_that_decides_for_others_asks_it_about_inputs_alone() {
     let reader = Arc::new(Reader::default());
-    let bench = bench(&reader, Injection::default()).await;
-    let ask = |direction: &str| json!({"text": format!("a {WORD}"), "direction": direction}).to_string();
+    let bench = bench(&reader, injection()).await;
+    let ask =
+        |direction: &str| json!({"text": format!("bring a {WORD}"), "direction": direction}).to_string();
     let answer = bench.post("/v1/guard", ask("input")).await;
     assert!(
         answer.text().contains("injection.classified_jailbreak"),
@@ -272,7 +280,7 @@ async fn a_profile_that_names_a_classifier_that_is_not_there_makes_no_gateway() 
     settings.profiles.push(Profile {
         injection: Injection {
             model: Some("nobody".into()),
-            ..Injection::default()
+            ..injection()
         },
         ..Profile::default()
     });
@@ -293,7 +301,7 @@ fn judge(ask: Ask) -> Injection {
             timeout_ms: 2000,
             budget: Some("0.006 USD/day".into()),
         }),
-        ..Injection::default()
+        ..injection()
     }
 }
 
@@ -372,7 +380,7 @@ async fn a_judge_acquits_or_convicts_where_the_classifier_doubts_and_its_answer_
     bench.post("/v1/chat/completions", body).await;
     bench.script(Script::json(REPLY));
     bench
-        .post("/v1/chat/completions", chat(json!("good morning")))
+        .post("/v1/chat/completions", chat(json!("good morning everybody")))
         .await;
     assert_eq!(bench.received().len(), 4);
 
@@ -415,14 +423,14 @@ async fn a_judge_of_everything_must_answer_and_has_a_budget_of_its_own() {
     let bench = judging(&reader, judge(Ask::All)).await;
     bench.script(says(true, "injection"));
     let answer = bench
-        .post("/v1/chat/completions", chat(json!("good morning")))
+        .post("/v1/chat/completions", chat(json!("good morning everybody")))
         .await;
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
     assert_eq!(kinds(&bench, &answer).await, ["injection.classified"]);
 
     bench.script(Script::json("nonsense"));
     let answer = bench
-        .post("/v1/chat/completions", chat(json!("good evening")))
+        .post("/v1/chat/completions", chat(json!("good evening everybody")))
         .await;
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
     assert_eq!(kinds(&bench, &answer).await, ["injection.unclassified"]);
@@ -435,7 +443,10 @@ async fn a_judge_of_everything_must_answer_and_has_a_budget_of_its_own() {
         bench.script(says(false, "none"));
         bench.script(Script::json(REPLY));
         bench
-            .post("/v1/chat/completions", chat(json!(format!("text {number}"))))
+            .post(
+                "/v1/chat/completions",
+                chat(json!(format!("some text of number {number}"))),
+            )
             .await;
         let received = bench.received();
         let judged = received[before..]
