@@ -348,6 +348,10 @@ mod tests {
             })
         }
 
+        fn is_open(&self) -> bool {
+            *self.gate.lock().unwrap()
+        }
+
         fn open(&self) {
             *self.gate.lock().unwrap() = true;
             self.opened.notify_all();
@@ -366,15 +370,11 @@ mod tests {
         fn classify(&self, text: &str, _: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
             assert!(!text.contains("panic"), "a defect");
             for _ in 0..=text.len() / 1024 {
-                let mut open = self.gate.lock().unwrap();
-                while !*open && go_on() {
-                    open = self
-                        .opened
-                        .wait_timeout(open, Duration::from_millis(5))
-                        .unwrap()
-                        .0;
+                // Asked without the lock: what goes on meanwhile may be another text of this thread.
+                while !self.is_open() && go_on() {
+                    let shut = self.gate.lock().unwrap();
+                    drop(self.opened.wait_timeout(shut, Duration::from_millis(5)).unwrap());
                 }
-                drop(open);
                 if !go_on() {
                     return None;
                 }
