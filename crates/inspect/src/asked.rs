@@ -20,8 +20,8 @@ pub struct Asked<'a> {
     pub text: Cow<'a, str>,
     /// Where it stands; of a joined text, where its first part stands.
     pub channel: Channel,
-    /// The parts that make it, and their places in it.
-    pieces: Vec<(Part<'a>, Span)>,
+    /// The parts that make it.
+    parts: Vec<Part<'a>>,
 }
 
 impl Attempt {
@@ -57,7 +57,7 @@ impl Inspector {
                 asked.push(Asked {
                     text: Cow::Borrowed(part.text),
                     channel: part.channel,
-                    pieces: vec![(part, Span::new(0, part.text.len()))],
+                    parts: vec![part],
                 });
             }
             if let Some(lane) = part.lane {
@@ -80,24 +80,14 @@ impl Inspector {
         rules.any(|rule| self.wanted(channel, selection, rule))
     }
 
-    /// An opinion as findings: in each part that the worst place touches, numbered as the pieces of one match are.
+    /// An opinion as findings: the whole of each part, numbered as the pieces of one match are. A classifier judges a text as a whole;
+    /// what looks worst is not all that is wrong with it, so whoever cuts only that out would send the rest on.
     #[must_use]
     pub fn classified(&self, asked: &Asked<'_>, opinion: &Opinion) -> Vec<Located> {
-        let touched = asked
-            .pieces
-            .iter()
-            .filter(|(_, span)| span.overlaps(opinion.span));
-        let located = touched.enumerate().filter_map(|(piece, (part, span))| {
-            let start = opinion.span.start.max(span.start).saturating_sub(span.start);
-            let end = opinion.span.end.min(span.end).saturating_sub(span.start);
-            let piece = u16::try_from(piece).unwrap_or(u16::MAX);
-            self.said(
-                part,
-                piece,
-                opinion.attempt.rule(),
-                Span::new(start, end),
-                opinion.score,
-            )
+        let pieces = (0_u16..).zip(&asked.parts);
+        let located = pieces.filter_map(|(piece, part)| {
+            let whole = Span::new(0, part.text.len());
+            self.said(part, piece, opinion.attempt.rule(), whole, opinion.score)
         });
         located.collect()
     }
@@ -105,7 +95,7 @@ impl Inspector {
     /// That a text was not classified, at its first part.
     #[must_use]
     pub fn unclassified(&self, asked: &Asked<'_>) -> Option<Located> {
-        let (part, _) = asked.pieces.first()?;
+        let part = asked.parts.first()?;
         self.said(part, 0, UNCLASSIFIED, Span::new(0, 0), 0.5)
     }
 
@@ -128,18 +118,10 @@ fn says_something(text: &str) -> bool {
 
 /// The parts of a lane as one text.
 fn joined(parts: Vec<Part<'_>>) -> Option<Asked<'_>> {
-    let channel = parts.first()?.channel;
-    let mut text = String::with_capacity(parts.iter().map(|part| part.text.len()).sum());
-    let mut pieces = Vec::with_capacity(parts.len());
-    for part in parts {
-        let start = text.len();
-        text.push_str(part.text);
-        pieces.push((part, Span::new(start, text.len())));
-    }
     Some(Asked {
-        text: Cow::Owned(text),
-        channel,
-        pieces,
+        text: parts.iter().map(|part| part.text).collect(),
+        channel: parts.first()?.channel,
+        parts,
     })
 }
 

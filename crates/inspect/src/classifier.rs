@@ -35,7 +35,7 @@ pub struct Opinion {
     pub score: f32,
     /// What it most likely tries, if it is one.
     pub attempt: Attempt,
-    /// The bytes of the text that look worst. The whole text where the classifier cannot tell.
+    /// The bytes of the text that look worst, for people. The whole text where the classifier cannot tell.
     pub span: Span,
 }
 

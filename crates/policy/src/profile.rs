@@ -118,7 +118,7 @@ pub struct Judge {
     pub model: Arc<str>,
     /// Which texts it is asked about.
     pub ask: Ask,
-    /// How long one question may take, in milliseconds.
+    /// How long its answers about a request may take, all together, in milliseconds.
     pub timeout_ms: u32,
     /// Money per period, as `5 USD/day`; counted for the profile.
     pub budget: Option<Arc<str>>,

@@ -6,21 +6,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
-use portcullis_core::{Channel, Limits, Usage};
+use portcullis_core::{Channel, Limits, Price, Usage};
 use portcullis_dialect::{Api, Method};
 use portcullis_inspect::Attempt;
 use portcullis_policy::Judge;
-use portcullis_store::MeterId;
+use portcullis_store::{Admission, MeterId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::record::now_ms;
+use crate::upstream::SendError;
 use crate::{Gateway, body, headers};
 
 /// Bytes of a text that are shown at once. A longer one is shown in pieces that overlap.
@@ -74,12 +75,26 @@ struct Answered {
     attempt: String,
 }
 
-/// Asks a profile's judge about a text.
+/// Charges what a question costs however it ends: one that is given up may have been answered.
+struct Charge<'a> {
+    admission: &'a Admission,
+    price: Option<&'a Price>,
+    usage: Usage,
+}
+
+impl Drop for Charge<'_> {
+    fn drop(&mut self) {
+        let cost = self.price.map(|price| price.of(&self.usage)).unwrap_or_default();
+        self.admission.settle(&self.usage, cost, now_ms());
+    }
+}
+
+/// Asks a profile's judge about a text, until then.
 pub(crate) async fn judged(
     gw: &Gateway,
     (profile, judge): (&str, &Judge),
-    text: &str,
-    channel: Channel,
+    (text, channel): (&str, Channel),
+    until: Instant,
 ) -> Judged {
     let key = key(judge, text, channel);
     if let Some(known) = gw.judgements.recall(&key) {
@@ -92,8 +107,8 @@ pub(crate) async fn judged(
     }
     for piece in pieces {
         let asked = ask(gw, (profile, judge), piece, channel);
-        let timeout = Duration::from_millis(judge.timeout_ms.into());
-        match tokio::time::timeout(timeout, asked).await.ok().flatten() {
+        let answered = tokio::time::timeout_at(until.into(), asked).await;
+        match answered.ok().flatten() {
             Some(attack @ Judged::Attack(_)) => {
                 worst = attack;
                 break;
@@ -144,18 +159,25 @@ async fn ask(gw: &Gateway, (profile, judge): (&str, &Judge), text: &str, channel
     );
     *request.headers_mut()? = own.ok()?;
     let request = request.body(Full::new(Bytes::from(question))).ok()?;
-    let reply = gw.services.client.send(request).await.ok()?;
+    let mut charge = Charge {
+        admission: &admission,
+        price: route.price.as_ref(),
+        usage: most,
+    };
+    let reply = match gw.services.client.send(request).await {
+        Ok(reply) => reply,
+        Err(SendError::Connect) => {
+            charge.usage = Usage::default();
+            return None;
+        }
+        Err(SendError::Broken) => return None,
+    };
     let (head, read) = reply.into_parts();
     let read = body::read(&head.headers, read, REPLY, gw.timeouts.idle).await;
     let reply: Option<Value> = read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let told = |name: &str| reply.as_ref()?.pointer(&format!("/usage/{name}"))?.as_u64();
-    let usage = Usage {
-        input: told("prompt_tokens").unwrap_or(most.input),
-        output: told("completion_tokens").unwrap_or(most.output),
-        ..Usage::default()
-    };
-    let cost = route.price.as_ref().map(|price| price.of(&usage));
-    admission.settle(&usage, cost.unwrap_or_default(), now_ms());
+    charge.usage.input = told("prompt_tokens").unwrap_or(most.input);
+    charge.usage.output = told("completion_tokens").unwrap_or(most.output);
     if head.status != StatusCode::OK {
         tracing::warn!(status = %head.status, profile, "the judge's upstream refuses");
         return None;

@@ -199,7 +199,7 @@ pub struct RawJudge {
     /// Which texts it is asked about.
     #[serde(default)]
     pub ask: RawAsk,
-    /// How long one question may take; 10s unless given. What it does not answer, the classifier alone decides.
+    /// How long its answers about a request may take, all together; 10s unless given. What it does not answer, the classifier alone decides.
     #[serde(default = "ten_seconds")]
     pub timeout: Text<Duration>,
     /// Money that it may cost in a period. Once it is spent, the classifier alone decides.

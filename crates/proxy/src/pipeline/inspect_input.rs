@@ -107,9 +107,11 @@ pub(crate) async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -
         }
     };
     let opinions = opinions.into_iter().map(Some).chain(std::iter::repeat(None));
+    let patience = injection.judge.as_ref().map_or(0, |judge| judge.timeout_ms);
+    let until = Instant::now() + Duration::from_millis(patience.into());
     let mut deciding = Vec::with_capacity(asked.len());
     for (asked, opinion) in asked.iter().zip(opinions) {
-        deciding.push(decided(gw, guard, asked, opinion));
+        deciding.push(decided(gw, guard, asked, opinion, until));
     }
     let said: Vec<Said> = stream::iter(deciding).buffered(QUESTIONS).collect().await;
     let mut located = Vec::new();
@@ -131,7 +133,14 @@ enum Said {
 }
 
 /// `opinion`: nothing where there is no classifier, and nothing in it where the classifier did not come to an end.
-async fn decided(gw: &Gateway, guard: &Guard, asked: &Posed<'_>, opinion: Option<Option<Opinion>>) -> Said {
+/// `until`: how long a judge is waited for.
+async fn decided(
+    gw: &Gateway,
+    guard: &Guard,
+    asked: &Posed<'_>,
+    opinion: Option<Option<Opinion>>,
+    until: Instant,
+) -> Said {
     let injection = &guard.profile.injection;
     let over = |opinion: &Opinion, rate| {
         let pool = guard.classifier.as_ref();
@@ -156,7 +165,12 @@ async fn decided(gw: &Gateway, guard: &Guard, asked: &Posed<'_>, opinion: Option
     if is_certain || judge.ask == Ask::Doubtful && !is_doubtful {
         return alone;
     }
-    let asking = judged(gw, (&guard.profile.name, judge), &asked.text, asked.channel);
+    let asking = judged(
+        gw,
+        (&guard.profile.name, judge),
+        (&asked.text, asked.channel),
+        until,
+    );
     match (asking.await, judge.ask) {
         (Judged::Attack(attempt), _) => Said::Attack(Opinion {
             score: known.map_or(CONVICTED, |known| known.score.max(CONVICTED)),

@@ -189,6 +189,37 @@ async fn what_is_split_or_disguised_is_shown_as_it_will_be_read() {
 }
 
 #[tokio::test]
+async fn what_is_cut_out_is_the_text_and_not_its_worst_place_alone() {
+    let reader = Arc::new(Reader::default());
+    let redacting = Injection {
+        user: Action::Redact,
+        ..injection()
+    };
+    let bench = bench(&reader, redacting).await;
+    let (one, other) = WORD.split_at(4);
+    let twice = format!(
+        "a {WORD} here, {} and another {WORD} there",
+        "much else ".repeat(50)
+    );
+    let split = json!([{"type": "text", "text": format!("first a {one}")}, {"type": "text", "text": format!("{other}, then more")}]);
+    for content in [json!(twice), split] {
+        bench.script(Script::json(REPLY));
+        let answer = bench.post("/v1/chat/completions", chat(content)).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+        let sent = bench.last_sent().to_string();
+        assert!(
+            !sent.contains(WORD) && !sent.contains(&format!("first a {one}")),
+            "{sent}"
+        );
+        assert!(
+            !sent.contains("then more") && !sent.contains("much else"),
+            "{sent}"
+        );
+        assert!(sent.contains("[injection.classified_jailbreak]"), "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_not_read_in_time_is_the_profiles_choice_and_recorded() {
     let reader = Arc::new(Reader::default());
     reader.stuck.store(true, Ordering::Relaxed);
@@ -415,6 +446,26 @@ async fn what_is_no_answer_of_a_judge_acquits_nobody() {
         assert_eq!(answer.status.as_u16(), 400, "{number}: {}", answer.text());
         assert_eq!(kinds(&bench, &answer).await, ["injection.classified_jailbreak"]);
     }
+}
+
+#[tokio::test]
+async fn a_judge_that_is_given_up_is_charged_for_it_may_have_answered() {
+    let reader = Arc::new(Reader::default());
+    let mut injection = judge(Ask::Doubtful);
+    if let Some(judge) = &mut injection.judge {
+        judge.timeout_ms = 40;
+    }
+    let bench = judging(&reader, injection).await;
+    for number in 0..6 {
+        bench.upstream.scripts.lock().unwrap().clear();
+        bench.script(Script::Silence);
+        let body = chat(json!(format!("{WORD} number {number}")));
+        let answer = bench.post("/v1/chat/completions", body).await;
+        assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
+    }
+    // Each may cost more than a quarter of the budget: it is not asked six times for nothing.
+    let asked = bench.received().len();
+    assert!((1..=3).contains(&asked), "{asked}");
 }
 
 #[tokio::test]
