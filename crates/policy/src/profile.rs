@@ -315,7 +315,7 @@ impl Default for Injection {
             untrusted: Action::Block,
             model: None,
             false_positives: FalsePositives::default(),
-            deadline_ms: 5000,
+            deadline_ms: 30_000,
             late: Action::Block,
             judge: None,
         }

@@ -622,7 +622,7 @@ impl Default for RawInjection {
             untrusted: RawInjectionAction::Block,
             model: text(Model::BUILT_IN),
             false_positives: RawFalsePositives::default(),
-            deadline: text("5s"),
+            deadline: text("30s"),
             late: RawLateAction::Block,
             model_attacks: Vec::new(),
             model_threshold: 0.5,
