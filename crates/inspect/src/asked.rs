@@ -74,9 +74,7 @@ impl Inspector {
     /// Whether a selection wants what a classifier finds on a channel.
     #[must_use]
     pub fn is_classified(&self, channel: Channel, selection: &Selection) -> bool {
-        let mut rules = Attempt::ALL
-            .into_iter()
-            .filter_map(|attempt| self.numbered(attempt.rule()));
+        let mut rules = self.attempts.into_iter().flatten();
         rules.any(|rule| self.wanted(channel, selection, rule))
     }
 
@@ -84,10 +82,11 @@ impl Inspector {
     /// what looks worst is not all that is wrong with it, so whoever cuts only that out would send the rest on.
     #[must_use]
     pub fn classified(&self, asked: &Asked<'_>, opinion: &Opinion) -> Vec<Located> {
+        let rule = self.attempts.get(opinion.attempt as usize).copied().flatten();
         let pieces = (0_u16..).zip(&asked.parts);
         let located = pieces.filter_map(|(piece, part)| {
             let whole = Span::new(0, part.text.len());
-            self.said(part, piece, opinion.attempt.rule(), whole, opinion.score)
+            self.said(part, piece, rule?, whole, opinion.score)
         });
         located.collect()
     }
@@ -96,11 +95,11 @@ impl Inspector {
     #[must_use]
     pub fn unclassified(&self, asked: &Asked<'_>) -> Option<Located> {
         let part = asked.parts.first()?;
-        self.said(part, 0, UNCLASSIFIED, Span::new(0, 0), 0.5)
+        self.said(part, 0, self.unclassified?, Span::new(0, 0), 0.5)
     }
 
-    fn said(&self, part: &Part<'_>, piece: u16, rule: &str, span: Span, score: f32) -> Option<Located> {
-        let mut finding = self.finding(self.numbered(rule)?, span, "")?;
+    fn said(&self, part: &Part<'_>, piece: u16, rule: usize, span: Span, score: f32) -> Option<Located> {
+        let mut finding = self.finding(rule, span, "")?;
         finding.score = score;
         Some(located(part, piece, finding))
     }

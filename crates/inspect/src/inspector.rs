@@ -10,7 +10,7 @@ use std::{
 use portcullis_core::{Channel, Family, Finding, Kind, Lane, Located, Part, PartId, Span};
 
 use crate::{
-    Rule, RuleError, Selection,
+    Attempt, Rule, RuleError, Selection, UNCLASSIFIED,
     hit::{Hit, tidy},
     joint::Shapes,
     link,
@@ -116,6 +116,9 @@ pub struct Inspector {
     /// The rules that have no pattern, with the numbers of their kinds: what views come upon.
     smuggled: Option<(usize, usize)>,
     bomb: Option<(usize, usize)>,
+    /// The rules that say what a classifier says, in the order of [`Attempt::ALL`], and the one that it said nothing.
+    pub(crate) attempts: [Option<usize>; Attempt::ALL.len()],
+    pub(crate) unclassified: Option<usize>,
 }
 
 /// The rules of [`FILES`].
@@ -168,7 +171,12 @@ impl Inspector {
             without_pattern("injection.smuggled"),
             without_pattern("injection.bomb"),
         );
+        let numbered = |id: &str| without_pattern(id).map(|(rule, _)| rule);
+        let attempts = Attempt::ALL.map(|attempt| numbered(attempt.rule()));
+        let unclassified = numbered(UNCLASSIFIED);
         Ok(Inspector {
+            attempts,
+            unclassified,
             rules,
             shapes: Shapes::new(shapes),
             by_channel,
@@ -210,11 +218,6 @@ impl Inspector {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
-    }
-
-    /// The number of a rule.
-    pub(crate) fn numbered(&self, id: &str) -> Option<usize> {
-        self.rules.iter().position(|rule| rule.id.as_str() == id)
     }
 
     /// The set of the rules that `wanted` says yes to.
