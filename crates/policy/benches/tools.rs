@@ -20,6 +20,10 @@ use portcullis_core::{KeyId, Origin, Principal};
 use portcullis_policy::tools::{Conversation, Evidence, Offered, ToolPolicy, Turn, judge};
 use serde_json::{Value, json};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PEOPLE: [(&str, &str); 6] = [
     ("Mara Lindqvist", "mara.lindqvist@northfield-labs.com"),
     ("Tom Okafor", "tom.okafor@northfield-labs.com"),

@@ -78,7 +78,7 @@ fn does(name: &str) -> Does {
         .map(|verb| verb.does);
     match verbs.next() {
         None => Does::Writes,
-        Some(Does::Reads) if words.iter().any(|word| COMMANDS.contains(&word.as_str())) => Does::Writes,
+        Some(Does::Reads) if words.iter().any(|word| COMMANDS.contains(&&**word)) => Does::Writes,
         Some(Does::Reads) => Does::Reads,
         Some(first) => {
             if verbs.any(|does| does == Does::Destroys) {
@@ -381,7 +381,7 @@ const CLOCK: &[&str] = &[
 #[must_use]
 pub fn is_harmless(name: &str) -> bool {
     let words = words(name);
-    !words.is_empty() && words.iter().all(|word| CLOCK.contains(&word.as_str()))
+    !words.is_empty() && words.iter().all(|word| CLOCK.contains(&&**word))
 }
 
 /// What a field of a result is worth, by its path alone: an identifier is the tool's own, and so is a list of plain names; fields that say who

@@ -706,8 +706,11 @@ pub(super) static VERBS: &[Verb] = &[
 ];
 
 /// Words of a name: `sendEmail`, `send_email`, `send-email` and `SendEMail2` have `send` and `email` in them, or nearly.
-pub(super) fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
+pub(super) fn words(name: &str) -> Vec<Cow<'_, str>> {
+    if is_joined(name) {
+        return name.split('_').map(Cow::Borrowed).collect();
+    }
+    let mut words = Vec::new();
     let mut chars = name.chars().peekable();
     let (mut word, mut before) = (String::new(), ' ');
     while let Some(char) = chars.next() {
@@ -718,7 +721,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
                 && chars.peek().is_some_and(|next| next.is_lowercase()))
             || (char.is_ascii_digit() && !before.is_ascii_digit());
         if is_boundary && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
+            words.push(Cow::Owned(std::mem::take(&mut word)));
         }
         if char.is_alphanumeric() {
             word.extend(char.to_lowercase());
@@ -726,17 +729,24 @@ pub(super) fn words(name: &str) -> Vec<String> {
         before = char;
     }
     if !word.is_empty() {
-        words.push(word);
+        words.push(Cow::Owned(word));
     }
     words
 }
 
-/// The words of a name with `_` between them. Most names are written so.
+/// Whether a name is words in small letters with `_` between them. Most are.
+fn is_joined(name: &str) -> bool {
+    let mut before = b'_';
+    name.bytes().all(|byte| {
+        let joins = byte.is_ascii_lowercase() || (byte == b'_' && before != b'_');
+        before = byte;
+        joins
+    }) && before != b'_'
+}
+
+/// The words of a name with `_` between them.
 pub(super) fn joined(name: &str) -> Cow<'_, str> {
-    let is_so = name
-        .split('_')
-        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()));
-    match is_so {
+    match is_joined(name) {
         true => Cow::Borrowed(name),
         false => Cow::Owned(words(name).join("_")),
     }
