@@ -12,6 +12,7 @@ use super::conversation::{Conversation, Offered, Turn};
 use super::derive::{self, Derived, Worth};
 use super::folded::{Folded, FoldedText};
 use super::leaves::{Leaf, Leaves, Needle};
+use super::redirect::redirects;
 use super::rule::{Class, Impact, ResultRule, SinkRule, ToolPolicy, ToolRule, Unknown, named};
 use super::sort::{Sort, Value};
 use super::structure;
@@ -618,21 +619,35 @@ impl Evidence {
     pub fn mention(&self, value: &Value) -> Option<Whence> {
         let named = value.folded().text();
         let is_short = value.sort() == Sort::Id && named.as_str().chars().count() < 4;
-        let needle = Needle::of(named.as_str());
+        self.spoken_of(value, &Needle::of(named.as_str()), |text| match is_short {
+            true => speaks_of_id(text, named),
+            false => text.holds(named),
+        })
+    }
+
+    /// A text in results that says that what was to go elsewhere goes to a value.
+    #[must_use]
+    pub fn redirection(&self, value: &Value) -> Option<Whence> {
+        self.spoken_of(value, &value.needle(), |text| redirects(text, value))
+    }
+
+    /// A free text in results that has a value in it and speaks of it in some way.
+    fn spoken_of(
+        &self,
+        value: &Value,
+        needle: &Needle<'_>,
+        speaks: impl Fn(FoldedText<'_>) -> bool,
+    ) -> Option<Whence> {
+        let named = value.folded().text();
         let mut results = self.results.iter().enumerate();
         results.find_map(|(at, result)| {
             if result.of.harmless {
                 return None;
             }
-            let leaf = result.leaves().with(&needle).find(|leaf| {
+            let leaf = result.leaves().with(needle).find(|leaf| {
                 let folded = leaf.folded();
                 let text = folded.text();
-                text != named
-                    && text.words().nth(FREE_TEXT.saturating_sub(1)).is_some()
-                    && match is_short {
-                        true => speaks_of_id(text, named),
-                        false => text.holds(named),
-                    }
+                text != named && text.words().nth(FREE_TEXT.saturating_sub(1)).is_some() && speaks(text)
             })?;
             Some(self.whence(at, result, leaf))
         })

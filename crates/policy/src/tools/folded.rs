@@ -1,6 +1,7 @@
 //! Texts as values are looked for in them: without case, without invisible characters, in Unicode's compatibility form, with single
 //! spaces. A value is found as a token or not at all: `13` is not in `2013`, `a.com` is not in `evil-a.com`.
 
+use memchr::memmem::find_iter;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// A text in the form in which texts are compared.
@@ -71,10 +72,28 @@ impl<'t> FoldedText<'t> {
     pub(super) fn any_between(self, needle: &str, fits: impl Fn(&str, &str) -> bool) -> bool {
         !needle.is_empty()
             && needle.len() <= self.0.len()
-            && self.0.match_indices(needle).any(|(at, found)| {
+            && find_iter(self.0.as_bytes(), needle.as_bytes()).any(|at| {
                 let before = self.0.get(..at).unwrap_or("");
-                let after = self.0.get(at.saturating_add(found.len())..).unwrap_or("");
+                let after = self.0.get(at.saturating_add(needle.len())..).unwrap_or("");
                 fits(before, after)
+            })
+    }
+
+    /// Its sentences. A full stop ends one where a space follows: the others are in addresses and numbers.
+    pub(super) fn sentences(self) -> impl Iterator<Item = FoldedText<'t>> {
+        self.0
+            .split_inclusive(' ')
+            .scan(0usize, |end, word| {
+                *end = end.saturating_add(word.len());
+                Some((*end, word))
+            })
+            .filter(|(end, word)| {
+                *end == self.0.len() || word.trim_end().ends_with(['.', '!', '?', ';', '。', '！', '？'])
+            })
+            .scan(0usize, move |from, (end, _)| {
+                let sentence = self.0.get(*from..end).unwrap_or("");
+                *from = end;
+                Some(FoldedText(sentence))
             })
     }
 

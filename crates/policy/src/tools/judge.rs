@@ -100,6 +100,11 @@ impl Reason {
                 format!("`{path}` comes from a text that others wrote, and the user did not name it")
             }
             "flow.mentioned" => format!("`{path}` is named by a text that others wrote, and not by the user"),
+            "flow.redirected" => {
+                format!(
+                    "a text that others wrote says that `{path}` is another now, and the user may not have meant it"
+                )
+            }
             "flow.unnamed" => format!("it cannot be undone, and the user did not name `{path}`"),
             "flow.intent" => "the user's last message does not ask for it".to_owned(),
             "flow.text" => "it takes a free text, which could do anything".to_owned(),
@@ -339,6 +344,9 @@ impl<'e> Call<'e> {
         let at = Some((path, text));
         if may(&rule.from) {
             self.named |= origins.user;
+            if origins.user && !origins.owner {
+                self.redirected(path, text, value);
+            }
             // A field of the tool's own says that there is such a thing, not that it is the one that was meant.
             if !(origins.user || origins.system || origins.owner)
                 && rule.from.contains(&From::Trusted)
@@ -381,6 +389,23 @@ impl<'e> Call<'e> {
             "and the user's words did not lead there",
         );
         self.because("flow.origin", otherwise.unwrap_or(default), at, whence, why);
+    }
+
+    /// A value that the user named, and that a text of others puts in the place of another one. The user may have named it for something else.
+    fn redirected(&mut self, path: &str, text: &str, value: &Value) {
+        if self.class == Class::Write
+            && let Some(whence) = self.evidence.redirection(value)
+        {
+            let but = "which says that it is another now; the user named it, but perhaps for something else";
+            let why = told(path, text, Some(&whence), but);
+            self.because(
+                "flow.redirected",
+                Answer::Ask,
+                Some((path, text)),
+                Some(whence),
+                why,
+            );
+        }
     }
 
     /// A value that the model chose among those that a tool knows.

@@ -1,7 +1,7 @@
 //! Tools: what a conversation proves about the values in a call, and what a tool policy makes of it.
 //!
 //! Assume the worst model, one that does whatever any text says. [`judge`] decides about each of its calls from who said what
-//! ([`Evidence`]) and from the operator's rules ([`ToolPolicy`]) alone. Nothing here looks for attacks in texts.
+//! ([`Evidence`]) and from the operator's rules ([`ToolPolicy`]) alone. Nothing here looks for attacks in texts, but for one sort of sentence, which is asked about: `redirect`.
 
 mod conversation;
 mod derive;
@@ -10,6 +10,7 @@ mod folded;
 mod judge;
 mod leaves;
 mod once;
+mod redirect;
 mod rule;
 mod sanitise;
 mod sort;

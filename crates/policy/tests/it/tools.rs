@@ -108,6 +108,7 @@ fn calls_are_judged_as_the_cases_say() {
         "flow.known",
         "flow.source",
         "flow.mentioned",
+        "flow.redirected",
         "flow.unnamed",
         "flow.intent",
         "flow.content",
