@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::hash::Hasher;
 
-use portcullis_core::{KeyId, Located, PartId, Span};
+use portcullis_core::{Finding, KeyId, Located, PartId, Span};
 use portcullis_dialect::Reading;
 use siphasher::sip::SipHasher24;
 
@@ -208,7 +208,17 @@ impl Masks {
         found
     }
 
-    /// Drops what was found inside of placeholders: they are the gateway's own words.
+    /// Whether what was found is a value that the client sent itself, letter by letter: whoever gets it back learns nothing.
+    pub fn is_own(&self, finding: &Finding, text: &str) -> bool {
+        let is_kind = |entry: &Entry| {
+            let form = self.forms.get(entry.form);
+            form.is_some_and(|form| form.kind == finding.kind.as_str())
+        };
+        let mut entries = self.entries.iter();
+        entries.any(|entry| entry.value == text && is_kind(entry))
+    }
+
+    /// Drops what was found inside of placeholders, which are the gateway's own words, and what is the client's own.
     pub fn spare(&self, reading: &Reading, findings: &mut Vec<Located>) {
         if self.is_empty() {
             return;
@@ -217,7 +227,9 @@ impl Masks {
         findings.retain(|located| {
             let text = || self.restorations(reading.text(located.part));
             let placeholders = known.entry(located.part).or_insert_with(text);
-            !lies_in(located.finding.span, placeholders)
+            let span = located.finding.span;
+            let found = reading.text(located.part).get(span.start..span.end);
+            !lies_in(span, placeholders) && !found.is_some_and(|text| self.is_own(&located.finding, text))
         });
     }
 

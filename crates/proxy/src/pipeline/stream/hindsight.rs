@@ -81,7 +81,10 @@ impl Hindsight {
                 self.from.saturating_add(finding.span.end),
             );
             let is_known = |(kind, known): &(Kind, Span)| *kind == finding.kind && known.overlaps(span);
-            if !lies_in(finding.span, &placeholders) && !self.known.iter().any(is_known) {
+            let text = self.text.get(finding.span.start..finding.span.end);
+            let is_spared =
+                lies_in(finding.span, &placeholders) || text.is_some_and(|text| masks.is_own(&finding, text));
+            if !is_spared && !self.known.iter().any(is_known) {
                 finding.span = span;
                 self.known.push((finding.kind.clone(), span));
                 late.push(finding);

@@ -66,13 +66,22 @@ impl LaneState {
         }
     }
 
-    /// Of what was found, what is not inside of a placeholder: those are the gateway's own words.
+    /// Of what was found, what is neither inside of a placeholder, which are the gateway's own words, nor the client's own.
     pub fn spare(&self, masks: &Masks, mut found: Vec<Finding>) -> Vec<Finding> {
         if !masks.is_empty() && !found.is_empty() {
             let placeholders = self.placeholders(masks);
-            found.retain(|finding| !lies_in(finding.span, &placeholders));
+            found.retain(|finding| {
+                let text = self.kept(finding.span).unwrap_or("");
+                !lies_in(finding.span, &placeholders) && !masks.is_own(finding, text)
+            });
         }
         found
+    }
+
+    /// A stretch of the text, if all of it is kept.
+    fn kept(&self, span: Span) -> Option<&str> {
+        let at = |place: usize| place.checked_sub(self.text_from);
+        self.text.get(at(span.start)?..at(span.end)?)
     }
 
     /// Where placeholders stand in the text that is kept, and the values to put back.
