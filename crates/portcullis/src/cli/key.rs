@@ -69,7 +69,7 @@ pub struct Create {
     /// Where requests may come from, as `10.0.0.0/8,192.0.2.7`; anywhere if none is given
     #[arg(long, value_name = "NETWORK,…", value_delimiter = ',')]
     networks: Vec<Network>,
-    /// The tool policy that applies (not in this version)
+    /// The tool policy that applies; that of the user, team or organisation if none is given
     #[arg(long, value_name = "POLICY")]
     tools: Option<String>,
     /// Requests per minute
