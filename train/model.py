@@ -33,13 +33,12 @@ class Layer(nn.Module):
         def split(t):
             return t.view(b, n, self.heads, h // self.heads).transpose(1, 2)
 
-        q, k, v = split(self.q(x)), split(self.k(x)), split(self.v(x))
         if x.is_cuda:
-            a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            a = F.scaled_dot_product_attention(split(self.q(x)), split(self.k(x)), split(self.v(x)), attn_mask=mask)
         else:
-            # On a CPU the fused form is slow in bf16.
-            w = (q @ k.transpose(2, 3)).float() * (h // self.heads) ** -0.5
-            a = w.masked_fill(~mask, -1e9).softmax(-1).to(v.dtype) @ v
+            # On a CPU the fused form is slow in bf16, and so is everything that touches the weights of attention once more than it must.
+            q, k, v = split(self.q(x) * (h // self.heads) ** -0.5), split(self.k(x)), split(self.v(x))
+            a = (q @ k.transpose(2, 3) + mask).softmax(-1, dtype=v.dtype) @ v
         return a.transpose(1, 2).reshape(b, n, h)
 
     def rest(self, y, a, drop: float):
@@ -71,7 +70,8 @@ class Encoder(nn.Module):
 
     def forward(self, ids, segment, place, first, states=False):
         """ids, segment (which window of the row), place (in its window): (rows, 128); first: where windows begin, flat."""
-        mask = (segment[:, None, :, None] == segment[:, None, None, :])
+        near = torch.bfloat16 if torch.is_autocast_enabled(ids.device.type) else torch.float32
+        mask = torch.where(segment[:, None, :, None] == segment[:, None, None, :], 0.0, -1e4).to(near)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             x = self.bottom(ids, place, mask)
         x = x + F.embedding(torch.where((place == 0) & (segment >= 0), ids.clamp(max=15), 15), self.channel) * (place == 0)[..., None]

@@ -205,7 +205,7 @@ def load(path, base_path):
     return m
 
 
-def fit(m, data, a, device, out, lr, seconds, epochs, told=None, steps=0):
+def fit(m, data, a, device, out, layers, lr, seconds, epochs, told=None, steps=0):
     """Trains m for so many seconds or epochs, whichever ends first; the learning rate falls with what has passed."""
     if not a.no_compile:
         torch._dynamo.config.suppress_errors = True
@@ -224,6 +224,13 @@ def fit(m, data, a, device, out, lr, seconds, epochs, told=None, steps=0):
             rng = np.random.default_rng([SEED, e])
             yield from data.pack(data.drawn(rng), a.rows, rng)
             e += 1
+
+    # A running mean of the weights: small batches at a high rate are noise, and their mean is not.
+    mean = [(p, p.detach().clone()) for p in m.parameters() if p.requires_grad] if a.average else []
+
+    def averaged():
+        for p, kept in mean:
+            p.data, kept.data = kept.data, p.data
 
     per = float((data.unit_weight * [data.length[u].sum() for u in data.units]).sum()) / (a.rows * ROW)
     total = steps or int(per * epochs)
@@ -256,6 +263,9 @@ def fit(m, data, a, device, out, lr, seconds, epochs, told=None, steps=0):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(m.parameters(), 1.0)
         opt.step()
+        with torch.no_grad():
+            for p, kept in mean:
+                kept.lerp_(p, 1 - min(a.average, 1 - 1 / (step + 1)))
         acc += loss.detach()
         step += 1
         if step % 200 == 0 or step == total or step == 3:
@@ -263,7 +273,10 @@ def fit(m, data, a, device, out, lr, seconds, epochs, told=None, steps=0):
             acc, shown = 0.0, step
         if time.time() - saved > a.save:
             torch.save(dict(model=m.state_dict(), opt=opt.state_dict(), step=step), out + ".run")
+            if mean:
+                averaged(), keep(m, out + ".mean", layers), averaged()
             saved = time.time()
+    averaged()
     print("ready", out, f"{step} steps {time.time() - t0:.0f}s", flush=True)
 
 
@@ -288,6 +301,7 @@ def main():
     a.add_argument("--share", type=float, default=1.0, help="of every weight, to make an epoch shorter")
     a.add_argument("--frozen", type=int, default=0, help="so many of the student's layers stay as they are")
     a.add_argument("--floor", type=float, default=0.0, help="the learning rate ends at this share of the first: for a run that another goes on with")
+    a.add_argument("--average", type=float, default=0.0, help="keeps a running mean of the weights, this share of the one before at each step; what is kept is the mean")
     a.add_argument("--drop", type=float, default=0.1)
     a.add_argument("--untold", action="store_true", help="a student from the teacher's layers that learns from labels alone: for a CPU")
     a.add_argument("--without", nargs="*", default=[])
@@ -314,7 +328,7 @@ def main():
         m.words = m.words.to(torch.bfloat16)
     print(f"ready in {time.time() - t0:.0f}s", flush=True)
     if a.what != "student":
-        fit(m, data, a, device, f"{a.out}/teacher.pt", a.lr[0], a.seconds[0], a.epochs[0], steps=a.steps)
+        fit(m, data, a, device, f"{a.out}/teacher.pt", all_layers, a.lr[0], a.seconds[0], a.epochs[0], steps=a.steps)
         keep(m, f"{a.out}/teacher.pt", all_layers)
     if a.what != "teacher":
         t1, told = time.time(), None
@@ -327,7 +341,7 @@ def main():
         s.drop = a.drop
         if a.frozen:
             s.freeze(a.frozen)
-        fit(s, data, a, device, f"{a.out}/student.pt", a.lr[1], a.seconds[1], a.epochs[1], told=told, steps=a.steps)
+        fit(s, data, a, device, f"{a.out}/student.pt", layers, a.lr[1], a.seconds[1], a.epochs[1], told=told, steps=a.steps)
         keep(s, f"{a.out}/student.pt", layers)
     print(f"saved after {time.time() - t0:.0f}s", flush=True)
     os._exit(0)
