@@ -221,7 +221,7 @@ def fit(m, data, a, device, out, layers, lr, seconds, epochs, told=None, steps=0
     def forever():
         e = step
         while True:
-            rng = np.random.default_rng([SEED, e])
+            rng = np.random.default_rng([a.seed, e])
             yield from data.pack(data.drawn(rng), a.rows, rng)
             e += 1
 
@@ -307,10 +307,11 @@ def main():
     a.add_argument("--without", nargs="*", default=[])
     a.add_argument("--save", type=float, default=60)
     a.add_argument("--steps", type=int, default=0, help="stop early; for trying out")
+    a.add_argument("--seed", type=int, default=SEED, help="of the order: two runs from one beginning may be averaged (mean.py)")
     a.add_argument("--no-compile", action="store_true")
     a = a.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(SEED)
+    torch.manual_seed(a.seed)
     torch.set_float32_matmul_precision("high")
     layers = [int(x) for x in a.layers.split(",")]
     t0 = time.time()
