@@ -8,6 +8,7 @@ mod approvals;
 mod body;
 mod calling;
 mod calls;
+mod definitions;
 mod door;
 mod enforce;
 mod gateway;

@@ -19,6 +19,7 @@ mod message;
 mod pace;
 mod parse;
 mod permit;
+mod pinned;
 mod receive;
 mod reserve;
 mod sandbox;

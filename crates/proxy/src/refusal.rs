@@ -49,6 +49,9 @@ pub enum Refusal {
     /// The key may not offer this tool to a model.
     #[error("this key may not offer this tool to a model: {0}")]
     ForbiddenTool(String),
+    /// What is said of a tool is not what was accepted.
+    #[error("what is said of this tool is not what was accepted; an operator must accept it first: {0}")]
+    HeldTool(String),
     /// No such endpoint.
     #[error("There is no such endpoint here. What has no dialect is refused, never passed through.")]
     UnknownEndpoint,
@@ -134,7 +137,8 @@ impl Refusal {
             | Refusal::ForbiddenUnprompted
             | Refusal::ForbiddenState
             | Refusal::ForbiddenTrust
-            | Refusal::ForbiddenTool(_) => (403, "forbidden"),
+            | Refusal::ForbiddenTool(_)
+            | Refusal::HeldTool(_) => (403, "forbidden"),
             Refusal::UnknownEndpoint | Refusal::NoSession => (404, "unknown_endpoint"),
             Refusal::UnknownModel => (404, "unknown_model"),
             Refusal::Malformed(_)

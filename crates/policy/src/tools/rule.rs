@@ -27,6 +27,9 @@ pub struct ToolPolicy {
     /// What becomes of a call that can carry something out, where the conversation holds private results and untrusted content, and
     /// the user has not named where it goes.
     pub trifecta: Trifecta,
+    /// Whether what clients say of the tools that they offer is pinned at first sight: a request that says something else of one later is
+    /// refused until an operator accepts it.
+    pub pin: bool,
 }
 
 /// What becomes of a tool without a rule.

@@ -36,6 +36,7 @@ static ALL: &[Refusal] = &[
     Refusal::ForbiddenState,
     Refusal::ForbiddenTrust,
     Refusal::ForbiddenTool(String::new()),
+    Refusal::HeldTool(String::new()),
     Refusal::ForbiddenPrompt,
     Refusal::ForbiddenUnprompted,
     Refusal::UnknownEndpoint,
@@ -71,6 +72,9 @@ const fn case(refusal: &Refusal) -> &'static str {
         Refusal::ForbiddenTrust => "more trust than the key may give",
         Refusal::ForbiddenTool(_) => {
             "a tool in the request that the tool policy of the key does not let it offer"
+        }
+        Refusal::HeldTool(_) => {
+            "a tool in the request of which something else is said than what was accepted (`pin` of the tool policy)"
         }
         Refusal::ForbiddenPrompt => {
             "a prompt of the gateway's that the key may not use, or that is not there"

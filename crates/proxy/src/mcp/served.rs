@@ -32,11 +32,12 @@ use tokio::sync::OnceCell;
 
 use super::link::{Link, Listed, refused};
 use super::look::{Seen, look};
-use super::pins::{Given, noted, shown};
+use super::pins::{noted, shown};
 use super::{McpServer, lock};
 use crate::approvals::Approving;
 use crate::calling::{Calling, may_call};
 use crate::calls::{NamedToolPolicy, ToolGuard};
+use crate::definitions::Given;
 use crate::gateway::Guard;
 use crate::levels::Standing;
 use crate::record::Record;

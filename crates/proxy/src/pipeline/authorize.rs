@@ -15,6 +15,7 @@ use super::instruct::instruct;
 use super::leak::{self, Confided};
 use super::parse::Asked;
 use super::permit::{circumstances, permit_endpoint, permit_use};
+use super::pinned::pinned;
 use super::sandbox::sandbox;
 use super::terms::Terms;
 use crate::approvals::Approving;
@@ -306,6 +307,9 @@ async fn tools(
     if let Some((by, tool)) = guard.refuses_offer(&offers) {
         record.audit.denied_by.extend(by);
         return Err(Refusal::ForbiddenTool(tool));
+    }
+    if !profile.danger_tools_unchecked {
+        pinned(gw, &named, &asked.guard, (reading, &offers), record).await?;
     }
     Ok(Some(guard))
 }
