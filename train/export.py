@@ -27,6 +27,7 @@ RATES = (0.01, 0.001)
 ENOUGH = 4
 # The first stage passes so many harmless windows. Both stages must agree on an attack, so it also takes away mistakes of the second.
 PASSED = 0.15
+SHORT, SHORT_PASSED = 48, 0.7  # windows of so many pieces at most, and the share of harmless ones among them
 
 
 def eight(w):
@@ -150,9 +151,14 @@ def main():
         if a.scores:
             np.savez_compressed(a.scores, dev=logits)
     first = S.scores(s, S.Windows(a.dev_windows))
-    benign_windows = np.load(a.dev_windows)["label"][:, 0] == 0
-    passing = float(np.quantile(first[benign_windows], 1 - PASSED))
-    alone, logits = logits, np.where((first >= passing)[:, None], logits, np.float32(-30))
+    windows = np.load(a.dev_windows)
+    harmless, length = windows["label"][:, 0] == 0, windows["length"].astype(int) - 2
+    # Long windows are most of the cost, so PASSED is of those; a short one costs by its pieces, and more of them go on.
+    short = length <= SHORT
+    passing = float(np.quantile(first[harmless & ~short], 1 - PASSED))
+    passing_short = min(passing, float(np.quantile(first[harmless & short], 1 - SHORT_PASSED)))
+    passes = first >= np.where(short, passing_short, passing)
+    alone, logits = logits, np.where(passes[:, None], logits, np.float32(-30))
     best, lab, src, channel, ids = rows_of(a.dev_windows, logits)
     row = np.load(a.dev_windows)["row"]
     per = np.full((len(lab), len(M.LABELS)), -1e9, np.float32)
@@ -168,9 +174,13 @@ def main():
 
     neg = best[lab == 0]
     thresholds = {"score": "largest `any` logit over the windows of a text that the first stage passes, before calibration", "rates": {}}
-    sieve_rows = np.full(len(lab), -1e9, np.float32)
-    np.maximum.at(sieve_rows, row, first)
-    thresholds["sieve"] = {"pass": passing, "harmless_windows_passed": PASSED, "harmless_texts_passed": round(float((sieve_rows[lab == 0] >= passing).mean()), 4), "attacks_passed": round(float((sieve_rows[lab == 1] >= passing).mean()), 4)}
+    passed = np.zeros(len(lab), bool)
+    np.logical_or.at(passed, row, passes)
+    share = lambda of: round(float(of.mean()), 4)
+    thresholds["sieve"] = {
+        "pass": passing, "pass_short": passing_short, "short": SHORT, "harmless_windows_passed": share(passes[harmless]), "harmless_pieces_passed": round(float(length[harmless & passes].sum() / length[harmless].sum()), 4),
+        "harmless_texts_passed": share(passed[lab == 0]), "attacks_passed": share(passed[lab == 1]), "extraction_passed": share(passed[kind[:, 3] == 1]),
+    }
     best_alone = rows_of(a.dev_windows, alone)[0]
     without = {str(r): round(float((best_alone >= at_rate(best_alone[lab == 0], r))[lab == 1].mean()), 4) for r in RATES}
     thresholds["sieve"]["recall_without"] = without
@@ -193,7 +203,7 @@ def main():
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
     config["calibration"] = cal
-    config["sieve"]["pass"] = passing
+    config["sieve"] |= {"pass": passing, "short": {"pieces": SHORT, "pass": passing_short}}
     json.dump(config, open(out / "config.json", "w"), indent=1)
 
     parity(a, m, s, vocab, out)

@@ -122,7 +122,7 @@ impl Config {
                 c.calibration.get("any").is_some_and(|curve| curve.slope > 0.0),
                 "the calibration",
             ),
-            (c.sieve.pass.is_finite(), "the sieve"),
+            (c.sieve.is_whole(), "the sieve"),
             (
                 c.exit
                     .is_none_or(|exit| (1..c.layers).contains(&exit.layer) && exit.pass.is_finite()),

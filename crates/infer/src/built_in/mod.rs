@@ -169,8 +169,9 @@ impl BuiltIn {
         let mut ids = Vec::new();
         let (mut passed, mut all) = (0, 0);
         for window in windows::windows(pieces.len(), self.config.body, self.config.stride) {
+            let length = window.len();
             self.fill(&mut ids, channel, pieces.get(window).unwrap_or_default());
-            passed += usize::from(self.sift(&ids) >= self.config.sieve.pass);
+            passed += usize::from(self.config.sieve.lets(self.sift(&ids), length));
             all += 1;
         }
         (passed, all)
@@ -218,13 +219,13 @@ impl BuiltIn {
             }
             self.fill(&mut ids, channel, pieces.get(window.clone())?);
             let first = self.sift(&ids);
-            let logits = if first < self.config.sieve.pass {
-                HARMLESS
-            } else {
+            let logits = if self.config.sieve.lets(first, window.len()) {
                 self.encoder
                     .read(&engine, &ids, true, scratch)?
                     .logits
                     .unwrap_or(HARMLESS)
+            } else {
+                HARMLESS
             };
             if !first.is_finite() || !logits.iter().all(|logit| logit.is_finite()) {
                 return None;

@@ -15,7 +15,28 @@ pub(super) struct Told {
     dim: usize,
     bits: u32,
     hidden: usize,
-    pub pass: f32,
+    pass: f32,
+    short: Option<Short>,
+}
+
+/// Windows that cost the second stage little, of which more are let through: a window costs by its pieces.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Short {
+    pieces: usize,
+    pass: f32,
+}
+
+impl Told {
+    /// Whether its numbers are any.
+    pub fn is_whole(&self) -> bool {
+        self.pass.is_finite() && self.short.is_none_or(|short| short.pass.is_finite())
+    }
+
+    /// Whether a window of so many pieces goes on to the second stage.
+    pub fn lets(&self, score: f32, pieces: usize) -> bool {
+        let short = self.short.filter(|short| pieces <= short.pieces);
+        score >= short.map_or(self.pass, |short| short.pass)
+    }
 }
 
 /// A feature: eight-bit numbers and their scale.
@@ -174,5 +195,29 @@ mod tests {
             assert_eq!(bucket(pair(a, b), 16), two);
             assert_eq!(bucket(triple(pair(a, b), c), 16), three);
         }
+    }
+
+    #[test]
+    fn short_windows_have_a_limit_of_their_own() {
+        let told = |short: &str| -> Told {
+            serde_json::from_str(&format!(
+                r#"{{"dim": 16, "bits": 16, "hidden": 32, "pass": 1.5{short}}}"#
+            ))
+            .unwrap()
+        };
+        let (plain, with) = (told(""), told(r#", "short": {"pieces": 48, "pass": -2}"#));
+        for (score, pieces, one, other) in [
+            (1.5, 20, true, true),
+            (0.0, 48, false, true),
+            (0.0, 49, false, false),
+            (-3.0, 9, false, false),
+        ] {
+            assert_eq!(
+                (plain.lets(score, pieces), with.lets(score, pieces)),
+                (one, other),
+                "{score} {pieces}"
+            );
+        }
+        assert!(with.is_whole() && !plain.lets(f32::NAN, 1));
     }
 }
