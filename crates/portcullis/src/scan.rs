@@ -10,9 +10,9 @@ use portcullis_inspect::{Classifier, Inspector, Rate, Rule, Selection, classify,
 use portcullis_policy::{Facts, FalsePositives, Profile, Ruling, decide};
 
 /// What a finding of a rule is worth as a logarithm of odds: of harmless texts of the training corpora, fewer than one in a thousand had one.
-const RULES: f32 = 6.0;
+const RULES: f32 = 7.0;
 /// What the classifier's word counts for beside it: both read the same text.
-const WITH_RULES: f32 = 0.3;
+const WITH_RULES: f32 = 0.1;
 
 /// Scans texts under a profile.
 pub struct Scanner {
@@ -151,9 +151,9 @@ impl Scanner {
     }
 }
 
-/// The logarithm of the odds of a probability; what is surer than one in a thousand is not told apart.
+/// The logarithm of the odds of a probability. What the classifier takes for harmless and what it did not read at all are alike.
 fn odds(probability: f32) -> f32 {
-    let probability = probability.clamp(0.001, 0.999);
+    let probability = probability.clamp(0.05, 0.999);
     (probability / (1.0 - probability)).ln()
 }
 
