@@ -27,6 +27,8 @@ RATES = (0.01, 0.001)
 ENOUGH = 4
 # The first stage passes so many harmless windows. Both stages must agree on an attack, so it also takes away mistakes of the second.
 PASSED = 0.15
+# The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`.
+JOINED = {"jailbreak": 4.0}
 SHORT, SHORT_PASSED = 48, 0.7  # windows of so many pieces at most, and the share of harmless ones among them
 
 
@@ -150,6 +152,8 @@ def main():
         m.cpu()
         if a.scores:
             np.savez_compressed(a.scores, dev=logits)
+    for label, offset in JOINED.items():
+        logits[:, 0] = np.maximum(logits[:, 0], logits[:, M.LABELS.index(label)] + offset)
     first = S.scores(s, S.Windows(a.dev_windows))
     windows = np.load(a.dev_windows)
     harmless, length = windows["label"][:, 0] == 0, windows["length"].astype(int) - 2
@@ -202,7 +206,7 @@ def main():
         thresholds["by_channel"][str(rate)] = {"recall": round(float((best >= t_row)[lab == 1].mean()), 4), "false_positives": round(float((best >= t_row)[lab == 0].mean()), 4)}
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
-    config["calibration"] = cal
+    config["calibration"], config["joined"] = cal, JOINED
     config["sieve"] |= {"pass": passing, "short": {"pieces": SHORT, "pass": passing_short}}
     json.dump(config, open(out / "config.json", "w"), indent=1)
 

@@ -39,6 +39,9 @@ pub(super) struct Config {
     calibration: HashMap<String, Curve>,
     pub sieve: sieve::Told,
     pub exit: Option<Exit>,
+    /// What a label's own logit is worth as one of `any`, by an offset: it may order its kind better.
+    #[serde(default)]
+    joined: HashMap<String, f32>,
 }
 
 /// Where and when a window may end early.
@@ -124,6 +127,12 @@ impl Config {
             ),
             (c.sieve.is_whole(), "the sieve"),
             (
+                c.joined
+                    .iter()
+                    .all(|(label, offset)| LABELS.contains(&label.as_str()) && offset.is_finite()),
+                "what joins the verdict",
+            ),
+            (
                 c.exit
                     .is_none_or(|exit| (1..c.layers).contains(&exit.layer) && exit.pass.is_finite()),
                 "the exit",
@@ -157,6 +166,18 @@ impl Config {
     fn trained(&self, channel: Channel) -> &'static str {
         let known = self.channels.contains_key(channel.name());
         if known { channel } else { Channel::Unknown }.name()
+    }
+
+    /// Logits of a window, with those in `any` that join it.
+    pub fn joined(&self, logits: Logits) -> Logits {
+        let mut joined = logits;
+        let [any, ..] = &mut joined;
+        for (label, logit) in LABELS.iter().zip(logits) {
+            if let Some(offset) = self.joined.get(*label) {
+                *any = any.max(logit + offset);
+            }
+        }
+        joined
     }
 
     /// Probabilities of logits, where attacks and harmless texts are equally frequent.

@@ -223,7 +223,7 @@ impl BuiltIn {
                 self.encoder
                     .read(&engine, &ids, true, scratch)?
                     .logits
-                    .unwrap_or(HARMLESS)
+                    .map_or(HARMLESS, |logits| self.config.joined(logits))
             } else {
                 HARMLESS
             };

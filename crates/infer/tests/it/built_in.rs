@@ -58,6 +58,9 @@ fn reference(case: &serde_json::Value, config: &serde_json::Value) -> (f64, f64)
         }
         if sieve >= first && left >= exit {
             any = any.max(number(&case["logits"][at][0]));
+            if let Some(offset) = config.pointer("/joined/jailbreak") {
+                any = any.max(number(&case["logits"][at][2]) + number(offset));
+            }
         }
     }
     let z = number(&curve["slope"]) * any + number(&curve["offset"]);
@@ -67,11 +70,38 @@ fn reference(case: &serde_json::Value, config: &serde_json::Value) -> (f64, f64)
 #[test]
 fn scores_are_those_of_the_reference() {
     let config: serde_json::Value = serde_json::from_slice(&RAW[1]).unwrap();
+    compare(&MODEL, &config);
+}
+
+/// Where a label's logit counts as one of `any`.
+#[test]
+fn a_label_may_join_the_verdict() {
+    let mut raw = RAW.clone();
+    let mut config: serde_json::Value = serde_json::from_slice(&raw[1]).unwrap();
+    config["joined"] = serde_json::json!({"jailbreak": 3.0});
+    raw[1] = serde_json::to_vec(&config).unwrap();
+    let joined = open(&raw).unwrap();
+    compare(&joined, &config);
+    let differs = |case: &serde_json::Value| {
+        let channel = Channel::from_name(case["channel"].as_str().unwrap()).unwrap();
+        let score = |model: &BuiltIn| {
+            let opinion = model.classify(case["text"].as_str().unwrap(), channel, &always);
+            opinion.unwrap().score
+        };
+        score(&joined) > score(&MODEL)
+    };
+    assert!(parity().iter().any(differs));
+    config["joined"] = serde_json::json!({"mischief": 1.5});
+    raw[1] = serde_json::to_vec(&config).unwrap();
+    assert!(open(&raw).is_err());
+}
+
+fn compare(model: &BuiltIn, config: &serde_json::Value) {
     let mut compared = 0;
     for case in parity() {
-        let (want, near) = reference(&case, &config);
+        let (want, near) = reference(&case, config);
         let channel = Channel::from_name(case["channel"].as_str().unwrap()).unwrap();
-        let opinion = MODEL
+        let opinion = model
             .classify(case["text"].as_str().unwrap(), channel, &always)
             .unwrap();
         // Beside a limit eight bits may fall on the other side.
