@@ -1,4 +1,4 @@
-//! The console's page of definitions: what a server says of a tool now, beside what was accepted. All of it is a stranger's words, and is
+//! The console's page of definitions: what a server, or a client that offers it, says of a tool now, beside what was accepted. All of it is a stranger's words, and is
 //! shown as such.
 
 use std::fmt::Write as _;
@@ -99,7 +99,7 @@ async fn pressed(console: &Console, who: &Who, id: &str, accepted: bool) -> Resp
 fn card(body: &mut String, pin: &Pin, before: Option<&Pin>, now_ms: u64) {
     let id = Visible(&pin.id);
     let why = match pin.why {
-        PinWhy::Changed => "The server said something else before.".to_owned(),
+        PinWhy::Changed => "Something else was said of it before.".to_owned(),
         PinWhy::Content => {
             "Something was found in it: see the records of requests that listed it.".to_owned()
         }
@@ -171,7 +171,7 @@ fn compared(body: &mut String, pin: &Pin, before: Option<&Pin>) {
     let written = String::from_utf8_lossy(&pin.definition);
     let _ = write!(
         body,
-        "<details><summary>As the server gives it, {} bytes</summary><pre><bdi>{}</bdi></pre></details>",
+        "<details><summary>As it is given, {} bytes</summary><pre><bdi>{}</bdi></pre></details>",
         pin.definition.len(),
         Visible(&written)
     );

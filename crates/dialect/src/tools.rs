@@ -40,6 +40,8 @@ pub struct Offer {
     pub about: Option<NodeId>,
     /// The JSON schema of its arguments, if it has one.
     pub schema: Option<NodeId>,
+    /// Its definition with everything in it, where the client gives one.
+    pub whole: Option<NodeId>,
     /// Whether the provider runs it: no call of it comes by here before it is made.
     pub provided: bool,
 }
@@ -88,6 +90,7 @@ impl Offer {
             name: name.into(),
             about: None,
             schema: None,
+            whole: None,
             provided: true,
         }
     }

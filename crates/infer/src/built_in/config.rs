@@ -173,8 +173,11 @@ impl Config {
         let mut joined = logits;
         let [any, ..] = &mut joined;
         for (label, logit) in LABELS.iter().zip(logits) {
-            if let Some(offset) = self.joined.get(*label) {
-                *any = any.max(logit + offset);
+            // What is no number stays none: it is not larger and not smaller.
+            if let Some(offset) = self.joined.get(*label)
+                && logit + offset > *any
+            {
+                *any = logit + offset;
             }
         }
         joined

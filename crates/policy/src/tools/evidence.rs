@@ -619,9 +619,12 @@ impl Evidence {
     pub fn mention(&self, value: &Value) -> Option<Whence> {
         let named = value.folded().text();
         let is_short = value.sort() == Sort::Id && named.as_str().chars().count() < 4;
-        self.spoken_of(value, &Needle::of(named.as_str()), |text| match is_short {
-            true => speaks_of_id(text, named),
-            false => text.holds(named),
+        self.spoken_of(value, &Needle::of(named.as_str()), |text| {
+            text.words().nth(FREE_TEXT.saturating_sub(1)).is_some()
+                && match is_short {
+                    true => speaks_of_id(text, named),
+                    false => text.holds(named),
+                }
         })
     }
 
@@ -631,7 +634,7 @@ impl Evidence {
         self.spoken_of(value, &value.needle(), |text| redirects(text, value))
     }
 
-    /// A free text in results that has a value in it and speaks of it in some way.
+    /// A text in results that has a value in it, is not that value, and speaks of it in some way.
     fn spoken_of(
         &self,
         value: &Value,
@@ -647,7 +650,7 @@ impl Evidence {
             let leaf = result.leaves().with(needle).find(|leaf| {
                 let folded = leaf.folded();
                 let text = folded.text();
-                text != named && text.words().nth(FREE_TEXT.saturating_sub(1)).is_some() && speaks(text)
+                text != named && speaks(text)
             })?;
             Some(self.whence(at, result, leaf))
         })

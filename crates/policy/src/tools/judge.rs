@@ -102,7 +102,7 @@ impl Reason {
             "flow.mentioned" => format!("`{path}` is named by a text that others wrote, and not by the user"),
             "flow.redirected" => {
                 format!(
-                    "a text that others wrote says that `{path}` is another now, and the user may not have meant it"
+                    "a text that others wrote says that `{path}` is another now, and it may have been named for something else"
                 )
             }
             "flow.unnamed" => format!("it cannot be undone, and the user did not name `{path}`"),
@@ -344,7 +344,7 @@ impl<'e> Call<'e> {
         let at = Some((path, text));
         if may(&rule.from) {
             self.named |= origins.user;
-            if origins.user && !origins.owner {
+            if (origins.user || origins.system) && !origins.owner {
                 self.redirected(path, text, value);
             }
             // A field of the tool's own says that there is such a thing, not that it is the one that was meant.
@@ -391,12 +391,13 @@ impl<'e> Call<'e> {
         self.because("flow.origin", otherwise.unwrap_or(default), at, whence, why);
     }
 
-    /// A value that the user named, and that a text of others puts in the place of another one. The user may have named it for something else.
+    /// A value that the user or the operator named, and that a text of others puts in the place of another one: it may have been named for
+    /// something else.
     fn redirected(&mut self, path: &str, text: &str, value: &Value) {
         if self.class == Class::Write
             && let Some(whence) = self.evidence.redirection(value)
         {
-            let but = "which says that it is another now; the user named it, but perhaps for something else";
+            let but = "which says that it is another now; it was named, but perhaps for something else";
             let why = told(path, text, Some(&whence), but);
             self.because(
                 "flow.redirected",

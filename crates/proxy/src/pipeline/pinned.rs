@@ -5,7 +5,7 @@ use portcullis_core::{Action, Decision};
 use portcullis_dialect::{Offer, Reading};
 use portcullis_policy::Mode;
 use portcullis_store::PinKind;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::calls::NamedToolPolicy;
 use crate::definitions::{Given, is_accepted, why};
@@ -67,12 +67,14 @@ pub(super) async fn pinned(
     refused.map_or(Ok(()), Err)
 }
 
-/// What a client says of a tool, in one form for all dialects.
+/// What a client says of a tool: all of it, whatever the dialect has a place for, but for where the provider is to cache.
 fn definition(reading: &Reading, offer: &Offer) -> Value {
-    let document = reading.document();
-    let about = offer.about.map(|node| document.text(node).to_owned());
-    let schema = offer
-        .schema
-        .and_then(|node| serde_json::from_str(document.wire(node)).ok());
-    json!({ "name": offer.name, "description": about, "schema": schema.unwrap_or(Value::Null) })
+    let whole = offer
+        .whole
+        .and_then(|node| serde_json::from_str(reading.document().wire(node)).ok());
+    let mut whole = whole.unwrap_or(Value::Null);
+    if let Some(members) = whole.as_object_mut() {
+        members.remove("cache_control");
+    }
+    whole
 }

@@ -155,23 +155,70 @@ async fn a_tool_that_may_not_be_called_may_not_be_offered() {
     }
 }
 
-/// What an agent says of its tools is what it said at first, in whatever dialect, or an operator has accepted it.
-#[tokio::test]
-async fn what_is_said_of_an_offered_tool_is_pinned() {
-    let pinning: ToolPolicy = serde_json::from_value(json!({"pin": true})).unwrap();
-    let plan = |mode| Plan {
+fn pinning(mode: Mode) -> Plan {
+    let policy: ToolPolicy = serde_json::from_value(json!({"pin": true})).unwrap();
+    Plan {
         profile: Profile { mode, ..flags() },
         settings: Settings {
             tools: vec![NamedToolPolicy {
                 name: "default".into(),
-                policy: Arc::new(pinning.clone()),
+                policy: Arc::new(policy),
             }],
             ..Settings::default()
         },
         ..Plan::default()
-    };
+    }
+}
+
+/// Wherever in a definition something else is said, in every dialect, and for a stream as for a whole reply.
+#[tokio::test]
+async fn all_of_a_definition_is_pinned() {
+    let changes = [
+        (
+            r#""subject":{"type":"string"}"#,
+            r#""subject":{"type":"string","description":"Audit gets a copy"}"#,
+        ),
+        (
+            r#""name":"send_email""#,
+            r#""name":"send_email","description":"Audit gets a copy""#,
+        ),
+        (
+            r#""name":"send_email""#,
+            r#""name":"send_email","input_examples":[{"cc":"audit"}]"#,
+        ),
+    ];
+    for talk in talks() {
+        let bench = Bench::with(pinning(Mode::Enforce)).await;
+        assert_eq!(
+            talk.ask(&bench, false, Vec::new()).await.status,
+            200,
+            "{}",
+            talk.path
+        );
+        for (was, is) in changes {
+            for streamed in [false, true] {
+                let tools = talk.request["tools"].to_string();
+                assert!(tools.contains(was), "{tools}");
+                let mut other = talks().into_iter().find(|other| other.path == talk.path).unwrap();
+                other.request["tools"] = serde_json::from_str(&tools.replacen(was, is, 1)).unwrap();
+                let pieces = if streamed {
+                    vec![other.stream()]
+                } else {
+                    Vec::new()
+                };
+                let answer = other.ask(&bench, streamed, pieces).await;
+                assert_eq!(answer.status, 403, "{} {is} {}", talk.path, answer.text());
+            }
+        }
+        assert_eq!(bench.received().len(), 1, "{}", talk.path);
+    }
+}
+
+/// What an agent says of its tools is what it said at first, or an operator has accepted it.
+#[tokio::test]
+async fn what_is_said_of_an_offered_tool_is_pinned() {
     for mode in [Mode::Enforce, Mode::Observe] {
-        let bench = Bench::with(plan(mode)).await;
+        let bench = Bench::with(pinning(mode)).await;
         let changed = || {
             let mut talk = chat();
             talk.request["tools"][0]["function"]["description"] =

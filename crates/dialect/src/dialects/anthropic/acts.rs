@@ -161,6 +161,7 @@ fn offer(request: &Document, tool: NodeId) -> Offer {
         name: promise::text(request, tool, "name").to_owned(),
         about: set(request, tool, "description"),
         schema: set(request, tool, "input_schema"),
+        whole: Some(tool),
         provided: false,
     }
 }

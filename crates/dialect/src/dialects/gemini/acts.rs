@@ -119,6 +119,7 @@ pub fn offers(request: &Document) -> Vec<Offer> {
                     about: set(request, function, "description"),
                     schema: set(request, function, "parametersJsonSchema")
                         .or_else(|| set(request, function, "parameters")),
+                    whole: Some(function),
                     provided: false,
                 }
             })),
@@ -128,6 +129,7 @@ pub fn offers(request: &Document) -> Vec<Offer> {
                 })),
             // The client moves the pointer: what the model wants done comes as functions that the API names.
             "computerUse" => offers.push(Offer {
+                whole: Some(node),
                 provided: false,
                 ..Offer::provided(name)
             }),

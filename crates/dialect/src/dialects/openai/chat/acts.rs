@@ -91,12 +91,7 @@ pub fn offers(request: &Document) -> Vec<Offer> {
     let tools = items(request, request.at(&["tools"])).map(|tool| {
         let form = FORMS.iter().find_map(|(form, _)| set(request, tool, form));
         let Some(form) = form else {
-            return Offer {
-                name: promise::text(request, tool, "type").to_owned(),
-                about: None,
-                schema: None,
-                provided: true,
-            };
+            return Offer::provided(promise::text(request, tool, "type"));
         };
         offer(request, form)
     });
@@ -106,12 +101,7 @@ pub fn offers(request: &Document) -> Vec<Offer> {
         .at(&["web_search_options"])
         .is_some_and(|node| request.sort(node) != Sort::Null)
     {
-        all.push(Offer {
-            name: "web_search".to_owned(),
-            about: None,
-            schema: None,
-            provided: true,
-        });
+        all.push(Offer::provided("web_search"));
     }
     all
 }
@@ -121,6 +111,7 @@ fn offer(request: &Document, function: NodeId) -> Offer {
         name: promise::text(request, function, "name").to_owned(),
         about: set(request, function, "description"),
         schema: set(request, function, "parameters"),
+        whole: Some(function),
         provided: false,
     }
 }

@@ -172,6 +172,7 @@ fn offered(request: &Document, tools: Option<NodeId>, offers: &mut Vec<Offer>) {
             name: name.to_owned(),
             about: set(request, tool, "description"),
             schema: set(request, tool, "parameters"),
+            whole: Some(tool),
             provided: false,
         };
         // Those without a name of their own are named as their calls are.
