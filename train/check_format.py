@@ -86,7 +86,10 @@ def main():
     t, c, pieces = tensors(folder / "model.safetensors"), json.load(open(folder / "config.json")), Pieces(folder / "tokenizer.json")
     h, heads, body, stride = c["hidden"], c["heads"], c["body"], c["stride"]
     f = lambda k: t[k].astype(np.float32)
-    weight = {k[:-2]: f(k) * t[k[:-2] + ".d"][:, None] for k in t if k.endswith(".q") and k.startswith("layer")}
+    open_blocks = lambda q, d: ((np.concatenate([q & 15, q >> 4], -1).astype(np.float32) - 8) * d.astype(np.float32)[..., None]).reshape(len(q), -1)
+    open_rows = lambda q, d: q.astype(np.float32) * d[:, None]
+    opened = {k[:-2]: (open_blocks if t[k].dtype == np.uint8 else open_rows)(t[k], t[k[:-2] + ".d"]) for k in t if k.endswith(".q") and k.startswith("layer")}
+    weight = {k: w + opened[k + ".last"].T @ opened[k + ".first"] if k + ".first" in opened else w for k, w in opened.items()}
 
     def norm(x, name):
         m, v = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
@@ -104,6 +107,8 @@ def main():
     def encode(ids):
         x = norm(np.stack([vector(i) for i in ids]) + f("position")[: len(ids)], "ln")
         for l in range(c["layers"]):
+            if l == c.get("channel_layer"):
+                x[0] += f("channel")[ids[0]]
             y = x[:1] if l == c["layers"] - 1 else x
             split = lambda v: v.reshape(len(v), heads, -1).transpose(1, 0, 2)
             q, k, v = (split(linear(z, f"layer.{l}.{n}")) for n, z in (("q", y), ("k", x), ("v", x)))
@@ -120,7 +125,7 @@ def main():
         if third is not None:
             x = (x * 0xC2B2AE3D ^ third * 0x27D4EB2F) & 0xFFFFFFFF
         x = ((x ^ x >> 15) * 0x2C1B3C6D) & 0xFFFFFFFF
-        return x >> 16
+        return x >> 32 - c["sieve"]["bits"]
 
     def sieve(channel, p):
         row = lambda n, i: f(f"sieve.{n}.q")[i] * float(t[f"sieve.{n}.d"][i])

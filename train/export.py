@@ -27,8 +27,8 @@ RATES = (0.01, 0.001)
 ENOUGH = 4
 # The first stage passes so many harmless windows. Both stages must agree on an attack, so it also takes away mistakes of the second.
 PASSED = 0.15
-# The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`.
-JOINED = {"jailbreak": 4.0}
+# The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`, where users speak.
+JOINED = {"jailbreak": {"offset": 4.0, "channels": ["user"]}}
 SHORT, SHORT_PASSED = 48, 0.7  # windows of so many pieces at most, and the share of harmless ones among them
 
 
@@ -54,6 +54,14 @@ def tensors(m, z, s):
                 q, d = (torch.from_numpy(z[f"l{m.taken[i]}.{k}.w.{x}"].copy()) for x in "qd")
                 assert torch.equal(M.open_blocks(d.numpy(), q.numpy(), (lin.weight.shape)), lin.weight.data)
                 t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q.reshape(lin.out_features, -1, 16), d.reshape(lin.out_features, -1)
+                if lin.first is not None:
+                    thin = {}
+                    for part in ("first", "last"):
+                        q, d = eight(getattr(lin, part).data)
+                        t[f"layer.{i}.{k}.{part}.q"], t[f"layer.{i}.{k}.{part}.d"] = q, d
+                        thin[part] = q.float() * d[:, None]
+                    lin.weight.data += thin["last"].T @ thin["first"]
+                    lin.first = lin.last = None
                 continue
             q, d = eight(lin.weight.data)
             t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q, d
@@ -152,8 +160,10 @@ def main():
         m.cpu()
         if a.scores:
             np.savez_compressed(a.scores, dev=logits)
-    for label, offset in JOINED.items():
-        logits[:, 0] = np.maximum(logits[:, 0], logits[:, M.LABELS.index(label)] + offset)
+    spoken = np.array(json.loads(str(np.load(a.dev_windows)["channel"])))[np.load(a.dev_windows)["row"]]
+    for label, join in JOINED.items():
+        there = np.isin(spoken, join["channels"])
+        logits[there, 0] = np.maximum(logits[there, 0], logits[there, M.LABELS.index(label)] + join["offset"])
     first = S.scores(s, S.Windows(a.dev_windows))
     windows = np.load(a.dev_windows)
     harmless, length = windows["label"][:, 0] == 0, windows["length"].astype(int) - 2

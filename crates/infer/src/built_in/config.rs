@@ -39,9 +39,16 @@ pub(super) struct Config {
     calibration: HashMap<String, Curve>,
     pub sieve: sieve::Told,
     pub exit: Option<Exit>,
-    /// What a label's own logit is worth as one of `any`, by an offset: it may order its kind better.
+    /// Labels whose own logits count as ones of `any`: they may order their kind better.
     #[serde(default)]
-    joined: HashMap<String, f32>,
+    joined: HashMap<String, Joined>,
+}
+
+/// Where a label's logit counts as one of `any`, and how much is added to it.
+#[derive(Deserialize)]
+struct Joined {
+    offset: f32,
+    channels: Vec<String>,
 }
 
 /// Where and when a window may end early.
@@ -127,9 +134,14 @@ impl Config {
             ),
             (c.sieve.is_whole(), "the sieve"),
             (
-                c.joined
-                    .iter()
-                    .all(|(label, offset)| LABELS.contains(&label.as_str()) && offset.is_finite()),
+                c.joined.iter().all(|(label, joined)| {
+                    LABELS.contains(&label.as_str())
+                        && joined.offset.is_finite()
+                        && joined
+                            .channels
+                            .iter()
+                            .all(|channel| c.channels.contains_key(channel))
+                }),
                 "what joins the verdict",
             ),
             (
@@ -169,18 +181,21 @@ impl Config {
     }
 
     /// Logits of a window, with those in `any` that join it.
-    pub fn joined(&self, logits: Logits) -> Logits {
-        let mut joined = logits;
-        let [any, ..] = &mut joined;
+    pub fn joined(&self, channel: Channel, logits: Logits) -> Logits {
+        let mut with = logits;
+        let [any, ..] = &mut with;
+        let place = self.trained(channel);
         for (label, logit) in LABELS.iter().zip(logits) {
+            let joined = self.joined.get(*label);
+            let joined = joined.filter(|joined| joined.channels.iter().any(|channel| channel == place));
             // What is no number stays none: it is not larger and not smaller.
-            if let Some(offset) = self.joined.get(*label)
-                && logit + offset > *any
+            if let Some(joined) = joined
+                && logit + joined.offset > *any
             {
-                *any = logit + offset;
+                *any = logit + joined.offset;
             }
         }
-        joined
+        with
     }
 
     /// Probabilities of logits, where attacks and harmless texts are equally frequent.

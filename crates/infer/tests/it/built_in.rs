@@ -58,7 +58,12 @@ fn reference(case: &serde_json::Value, config: &serde_json::Value) -> (f64, f64)
         }
         if sieve >= first && left >= exit {
             any = any.max(number(&case["logits"][at][0]));
-            if let Some(offset) = config.pointer("/joined/jailbreak") {
+            if let Some(offset) = config.pointer("/joined/jailbreak/offset")
+                && config["joined"]["jailbreak"]["channels"]
+                    .as_array()
+                    .unwrap()
+                    .contains(&case["channel"])
+            {
                 any = any.max(number(&case["logits"][at][2]) + number(offset));
             }
         }
@@ -78,7 +83,7 @@ fn scores_are_those_of_the_reference() {
 fn a_label_may_join_the_verdict() {
     let mut raw = RAW.clone();
     let mut config: serde_json::Value = serde_json::from_slice(&raw[1]).unwrap();
-    config["joined"] = serde_json::json!({"jailbreak": 3.0});
+    config["joined"] = serde_json::json!({"jailbreak": {"offset": 8.0, "channels": ["user"]}});
     raw[1] = serde_json::to_vec(&config).unwrap();
     let joined = open(&raw).unwrap();
     compare(&joined, &config);
@@ -91,9 +96,15 @@ fn a_label_may_join_the_verdict() {
         score(&joined) > score(&MODEL)
     };
     assert!(parity().iter().any(differs));
-    config["joined"] = serde_json::json!({"mischief": 1.5});
-    raw[1] = serde_json::to_vec(&config).unwrap();
-    assert!(open(&raw).is_err());
+    for wrong in [
+        serde_json::json!({"mischief": {"offset": 1.5, "channels": ["user"]}}),
+        serde_json::json!({"jailbreak": {"offset": 1.5, "channels": ["nowhere"]}}),
+        serde_json::json!({"jailbreak": {"offset": 1e99, "channels": ["user"]}}),
+    ] {
+        config["joined"] = wrong;
+        raw[1] = serde_json::to_vec(&config).unwrap();
+        assert!(open(&raw).is_err(), "{}", config["joined"]);
+    }
 }
 
 fn compare(model: &BuiltIn, config: &serde_json::Value) {
