@@ -130,6 +130,10 @@ impl<'a> Pass<'a> {
                 if rest.starts_with(['\u{3099}', '\u{309a}']) {
                     return self.voiced(span, c);
                 }
+                // Letters bear none.
+                if c.is_alphabetic() || is_cjk_punctuation(c) {
+                    return span.end;
+                }
                 let tail = rest.find(|c| !matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}'));
                 return span.end + tail.unwrap_or(rest.len());
             }
@@ -338,6 +342,11 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// But for the two signs of that block that may be drawn as emoji.
+fn is_cjk_punctuation(c: char) -> bool {
+    matches!(c, '\u{3001}'..='\u{302f}' | '\u{3031}'..='\u{303c}' | '\u{303e}' | '\u{303f}')
+}
+
 impl Cluster {
     fn is_latin(&self) -> bool {
         let first = self.said.chars().next().unwrap_or(' ');
@@ -396,6 +405,8 @@ mod tests {
         ] {
             assert_eq!(folded(text), "ignore all previous", "{text}");
         }
+        assert_eq!(folded("建\u{fe0f}築\u{fe0f}、\u{fe0f}か\u{fe0e}한\u{200d}국\u{fe0f} [\u{fe0f}5"), "建築、か한국 [5");
+        assert_eq!(folded("प\u{336}र\u{336}ीक\u{336}्ष\u{336}ा क\u{336}े"), "परीक्षा के");
         assert_eq!(folded("🇮 🇬 🇳 🅸🅶🅽 🅘🅖🅝 🄸🄶🄽"), "I G N IGN IGN IGN");
         assert_eq!(folded("jane＠example．com ４１１１"), "jane@example.com 4111");
         assert_eq!(folded("don’t i·g•n 5‑3 1998–99"), "don't i.g.n 5-3 1998–99");
@@ -413,7 +424,7 @@ mod tests {
             "नमस्ते दुनिया",
             "สวัสดีชาวโลก",
             "Tiếng Việt rất đẹp, được không?",
-            "👩‍👩‍👧‍👦 ❤️ 🏳️‍🌈 🙂 ™ ² ½ → “quoted” – dash…",
+            "👩‍👩‍👧‍👦 ❤️ 🏳️‍🌈 🙂 ㊗️ 〰️ 〽️ ™ ² ½ → “quoted” – dash…",
             "ʻOkina ağız ığdır ŞĞİ",
         ] {
             assert_eq!(folded(text), text);
