@@ -66,17 +66,7 @@ pub fn decide(profile: &Profile, facts: &Facts<'_>) -> Verdict {
     let mut rulings: Vec<Ruling> = facts
         .findings
         .iter()
-        .map(|located| {
-            let finding = &located.finding;
-            profile.ruling(&Place {
-                direction: facts.direction,
-                channel: located.channel,
-                origin: located.origin,
-                family: finding.family,
-                kind: &finding.kind,
-                target: finding.target.as_deref(),
-            })
-        })
+        .map(|located| ruling(profile, facts.direction, located))
         .collect();
     let mut uninspectable: Vec<Ruling> = facts
         .uninspectable
@@ -109,6 +99,27 @@ pub fn decide(profile: &Profile, facts: &Facts<'_>) -> Verdict {
         rulings,
         uninspectable,
     }
+}
+
+/// Whether one of these findings by itself refuses what it stands in, whatever else is or will be found there: then nothing more need
+/// be looked for.
+#[must_use]
+pub fn refuses(profile: &Profile, direction: Direction, findings: &[Located]) -> bool {
+    findings
+        .iter()
+        .any(|located| profile.mode.applied(ruling(profile, direction, located).action) == Action::Block)
+}
+
+fn ruling(profile: &Profile, direction: Direction, located: &Located) -> Ruling {
+    let finding = &located.finding;
+    profile.ruling(&Place {
+        direction,
+        channel: located.channel,
+        origin: located.origin,
+        family: finding.family,
+        kind: &finding.kind,
+        target: finding.target.as_deref(),
+    })
 }
 
 fn strictest(rulings: &[Ruling]) -> Action {

@@ -12,7 +12,7 @@ pub mod rules;
 mod ruling;
 pub mod tools;
 
-pub use decide::{Denial, Facts, Verdict, decide};
+pub use decide::{Denial, Facts, Verdict, decide, refuses};
 pub use profile::{
     Abuse, Ask, Both, FalsePositives, Hold, Injection, Judge, Links, Marking, Mode, OutputActions,
     Permission, Pii, Profile, Sandbox, SystemPrompt, UninspectableActions,

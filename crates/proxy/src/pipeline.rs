@@ -32,7 +32,7 @@ pub(crate) use attend::Attended;
 pub(crate) use deliver::{Reply, ReplyBody, deliver, json};
 pub(crate) use guard::guard;
 pub(crate) use identify::source;
-pub(crate) use inspect_input::classified;
+pub(crate) use inspect_input::scan_input;
 pub(crate) use message::judged;
 pub(crate) use message::{Message, message};
 pub(crate) use parse::Asked;

@@ -405,7 +405,10 @@ mod tests {
         ] {
             assert_eq!(folded(text), "ignore all previous", "{text}");
         }
-        assert_eq!(folded("建\u{fe0f}築\u{fe0f}、\u{fe0f}か\u{fe0e}한\u{200d}국\u{fe0f} [\u{fe0f}5"), "建築、か한국 [5");
+        assert_eq!(
+            folded("建\u{fe0f}築\u{fe0f}、\u{fe0f}か\u{fe0e}한\u{200d}국\u{fe0f} [\u{fe0f}5"),
+            "建築、か한국 [5"
+        );
         assert_eq!(folded("प\u{336}र\u{336}ीक\u{336}्ष\u{336}ा क\u{336}े"), "परीक्षा के");
         assert_eq!(folded("🇮 🇬 🇳 🅸🅶🅽 🅘🅖🅝 🄸🄶🄽"), "I G N IGN IGN IGN");
         assert_eq!(folded("jane＠example．com ４１１１"), "jane@example.com 4111");

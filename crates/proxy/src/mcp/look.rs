@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::lock;
 use crate::gateway::Guard;
-use crate::pipeline::{classified, judged};
+use crate::pipeline::{judged, scan_input};
 use crate::record::Record;
 use crate::{Gateway, Refusal, enforce};
 
@@ -67,8 +67,9 @@ pub(super) async fn decided(
     reading: &Reading,
     record: &Mutex<Record>,
 ) -> Result<(Verdict, Bytes), Refusal> {
-    let classified = classified(gw, guard, reading).await;
-    let (findings, verdict) = judged(gw, guard, reading, classified, &mut lock(record));
+    let scanned = scan_input(gw, guard, reading, &mut lock(record));
+    let findings = scanned.classified(gw, guard, reading).await;
+    let verdict = judged(guard, reading, &findings, &mut lock(record));
     let edits = enforce::edits(reading, &findings, &verdict.rulings, None);
     let is_changed = !edits.is_empty();
     let patched = apply(reading.document().bytes(), edits);

@@ -8,7 +8,7 @@ use portcullis_policy::{Facts, Verdict, decide};
 use serde_json::{Value, json};
 
 use super::deliver::{Reply, json as answer};
-use super::inspect_input::{classified, read_input, read_output};
+use super::inspect_input::{read_output, scan_input};
 use super::permit::permit_endpoint;
 use super::{Received, admit, authenticate, label, parse};
 use crate::record::Record;
@@ -25,8 +25,8 @@ pub(crate) async fn guard(gw: &Gateway, request: Received, record: &mut Record) 
     let direction = Endpoint::direction(reading.document())?;
     let findings = match direction {
         Direction::Input => {
-            let classified = classified(gw, &asked.guard, &reading).await;
-            read_input(gw, &asked.guard, &reading, classified, record)
+            let scanned = scan_input(gw, &asked.guard, &reading, record);
+            scanned.classified(gw, &asked.guard, &reading).await
         }
         Direction::Output => read_output(gw, &asked.guard, &reading, record),
     };

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use portcullis_core::{Channel, Direction, Located, Part, PartId, Span};
 use portcullis_dialect::Reading;
 use portcullis_inspect::{Asked as Posed, Opinion, Rate};
-use portcullis_policy::{Ask, FalsePositives};
+use portcullis_policy::{Ask, FalsePositives, refuses};
 
 use super::pace::Paced;
 use super::parse::Asked;
@@ -42,8 +42,8 @@ const LARGE: usize = 256 * 1024;
 
 pub(super) async fn inspect(gw: &Gateway, request: Paced, record: &mut Record) -> Inspected {
     let (asked, reading) = request.into_parts();
-    let classified = classified(gw, &asked.guard, &reading).await;
-    let findings = read_input(gw, &asked.guard, &reading, classified, record);
+    let scanned = scan_input(gw, &asked.guard, &reading, record);
+    let findings = scanned.classified(gw, &asked.guard, &reading).await;
     let outside = scan_outside(gw, &asked, record);
     record.left("inspect_input");
     Inspected {
@@ -86,15 +86,34 @@ fn scan_outside(gw: &Gateway, asked: &Asked, record: &mut Record) -> Vec<Located
     found.into_iter().map(locate).collect()
 }
 
-/// What the classifier says of a request. Made by [`classified`] alone: whoever reads an input cannot leave it out.
-pub(crate) struct Classified(Vec<Located>);
+/// What detectors found in what a model will read. What was found comes out by [`Scanned::classified`] alone: whoever reads an input cannot
+/// leave the classifier out.
+#[must_use]
+pub(crate) struct Scanned(Vec<Located>);
+
+/// Runs the detectors over what a model will read.
+pub(crate) fn scan_input(gw: &Gateway, guard: &Guard, reading: &Reading, record: &mut Record) -> Scanned {
+    Scanned(scan(gw, guard, Direction::Input, reading, record))
+}
+
+impl Scanned {
+    /// All findings, with what the classifier says. Where rules refuse the request by themselves it is not asked: it could change nothing, and
+    /// a flood of known attacks costs no more than their rules.
+    pub async fn classified(self, gw: &Gateway, guard: &Guard, reading: &Reading) -> Vec<Located> {
+        let Scanned(mut findings) = self;
+        if !refuses(&guard.profile, Direction::Input, &findings) {
+            findings.extend(classified(gw, guard, reading).await);
+        }
+        findings
+    }
+}
 
 /// Asks the profile's classifier and its judge about every text that the rules would have them read, for as long as they may take. A
 /// text that they did not come to is a finding as well: what becomes of it is the policy's affair.
-pub(crate) async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -> Classified {
+async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -> Vec<Located> {
     let injection = &guard.profile.injection;
     if guard.classifier.is_none() && injection.judge.is_none() {
-        return Classified(Vec::new());
+        return Vec::new();
     }
     let selection = |part: &Part<'_>| guard.selection(Direction::Input, part.channel, part.origin);
     let asked = gw.inspector.asked(reading.parts(), selection);
@@ -122,7 +141,7 @@ pub(crate) async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -
             Said::Unread => located.extend(gw.inspector.unclassified(asked)),
         }
     }
-    Classified(located)
+    located
 }
 
 /// What classifier and judge come to.
@@ -184,19 +203,6 @@ async fn decided(
             _ => Said::Unread,
         },
     }
-}
-
-/// What detectors and classifier find in what a model will read.
-pub(crate) fn read_input(
-    gw: &Gateway,
-    guard: &Guard,
-    reading: &Reading,
-    classified: Classified,
-    record: &mut Record,
-) -> Vec<Located> {
-    let mut findings = scan(gw, guard, Direction::Input, reading, record);
-    findings.extend(classified.0);
-    findings
 }
 
 /// What detectors find in what a model wrote. No classifier of inputs reads it.

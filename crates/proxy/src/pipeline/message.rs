@@ -11,7 +11,7 @@ use portcullis_dialect::{Document, Method, Reading};
 use portcullis_policy::{Denial, Facts, Verdict, decide};
 
 use super::authorize::patience;
-use super::inspect_input::{Classified, classified, read_input};
+use super::inspect_input::scan_input;
 use super::parse::Asked;
 use super::permit::{circumstances, permit_endpoint};
 use super::{Received, admit, authenticate, label, parse};
@@ -81,8 +81,9 @@ pub(crate) async fn message(
     permit_endpoint(gw, &asked, reading.document(), record)?;
     let guard = gw.guard_at(&server, &asked.standing)?;
     record.audit.profile = Some(guard.profile.name.to_string());
-    let classified = classified(gw, &guard, &reading).await;
-    let (_, verdict) = judged(gw, &guard, &reading, classified, record);
+    let scanned = scan_input(gw, &guard, &reading, record);
+    let findings = scanned.classified(gw, &guard, &reading).await;
+    let verdict = judged(&guard, &reading, &findings, record);
     record.left("inspect_input");
     let patience = patience(gw, &asked, reading.document())?;
     let calling = Calling::new(gw.access.as_ref(), &asked.standing, circumstances(&asked, None));
@@ -102,16 +103,9 @@ pub(crate) async fn message(
     })
 }
 
-/// Reads what goes to a server of tools or comes from one: what was found, and what is decided about it.
-pub(crate) fn judged(
-    gw: &Gateway,
-    guard: &Guard,
-    reading: &Reading,
-    classified: Classified,
-    record: &mut Record,
-) -> (Vec<Located>, Verdict) {
+/// What is decided about what goes to a server of tools or comes from one.
+pub(crate) fn judged(guard: &Guard, reading: &Reading, findings: &[Located], record: &mut Record) -> Verdict {
     let direction = Direction::Input;
-    let findings = read_input(gw, guard, reading, classified, record);
     let verdict = decide(
         &guard.profile,
         &Facts {
@@ -119,12 +113,12 @@ pub(crate) fn judged(
             principal_models: &[],
             model: None,
             system_prompt_from_client: false,
-            findings: &findings,
+            findings,
             uninspectable: reading.uninspectable(),
         },
     );
-    record.judged(direction, reading, &findings, &verdict);
-    (findings, verdict)
+    record.judged(direction, reading, findings, &verdict);
+    verdict
 }
 
 /// Why a message may not go on as it is. Nothing in it can be replaced: a call with other arguments is another call.
