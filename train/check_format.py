@@ -88,8 +88,7 @@ def main():
     f = lambda k: t[k].astype(np.float32)
     open_blocks = lambda q, d: ((np.concatenate([q & 15, q >> 4], -1).astype(np.float32) - 8) * d.astype(np.float32)[..., None]).reshape(len(q), -1)
     open_rows = lambda q, d: q.astype(np.float32) * d[:, None]
-    opened = {k[:-2]: (open_blocks if t[k].dtype == np.uint8 else open_rows)(t[k], t[k[:-2] + ".d"]) for k in t if k.endswith(".q") and k.startswith("layer")}
-    weight = {k: w + opened[k + ".last"].T @ opened[k + ".first"] if k + ".first" in opened else w for k, w in opened.items()}
+    weight = {k[:-2]: (open_blocks if t[k].dtype == np.uint8 else open_rows)(t[k], t[k[:-2] + ".d"]) for k in t if k.endswith(".q") and k.startswith("layer")}
 
     def norm(x, name):
         m, v = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)

@@ -54,14 +54,6 @@ def tensors(m, z, s):
                 q, d = (torch.from_numpy(z[f"l{m.taken[i]}.{k}.w.{x}"].copy()) for x in "qd")
                 assert torch.equal(M.open_blocks(d.numpy(), q.numpy(), (lin.weight.shape)), lin.weight.data)
                 t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q.reshape(lin.out_features, -1, 16), d.reshape(lin.out_features, -1)
-                if lin.first is not None:
-                    thin = {}
-                    for part in ("first", "last"):
-                        q, d = eight(getattr(lin, part).data)
-                        t[f"layer.{i}.{k}.{part}.q"], t[f"layer.{i}.{k}.{part}.d"] = q, d
-                        thin[part] = q.float() * d[:, None]
-                    lin.weight.data += thin["last"].T @ thin["first"]
-                    lin.first = lin.last = None
                 continue
             q, d = eight(lin.weight.data)
             t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q, d

@@ -19,33 +19,13 @@ def open_blocks(d, q, shape):
     return torch.from_numpy(w.reshape(shape))
 
 
-class Linear(nn.Linear):
-    """A matrix that may be taught by what is added to it: the product of two thin ones, while it stays as it is itself."""
-
-    def __init__(self, inputs, outputs):
-        super().__init__(inputs, outputs)
-        self.register_parameter("first", None), self.register_parameter("last", None)
-
-    def open_to(self, rank: int):
-        self.weight.requires_grad_(False)
-        self.first = nn.Parameter(torch.randn(rank, self.in_features) * self.in_features**-0.5)
-        self.last = nn.Parameter(torch.zeros(rank, self.out_features))
-
-    def forward(self, x):
-        y = super().forward(x)
-        return y if self.first is None else y + F.linear(x, self.first) @ self.last
-
-
 class Layer(nn.Module):
     def __init__(self, h, heads, ff):
         super().__init__()
         self.heads = heads
-        self.q, self.k, self.v, self.ao = (Linear(h, h) for _ in range(4))
+        self.q, self.k, self.v, self.ao = (nn.Linear(h, h) for _ in range(4))
         self.aln, self.oln = nn.LayerNorm(h, eps=1e-12), nn.LayerNorm(h, eps=1e-12)
-        self.fi, self.fo = Linear(h, ff), Linear(ff, h)
-
-    def matrices(self):
-        return {k: getattr(self, k) for k in ("q", "k", "v", "ao", "fi", "fo")}
+        self.fi, self.fo = nn.Linear(h, ff), nn.Linear(ff, h)
 
     def attend(self, x, mask):
         b, n, h = x.shape
@@ -83,8 +63,6 @@ class Encoder(nn.Module):
         # So many layers at the bottom stay the base model's. Above them a vector of the channel joins the first place: from the
         # special pieces' own vectors, which are below, nothing could be learned.
         self.frozen = 0
-        # Of those, the ones from `bent` on have their norms, their biases and something of low rank taught.
-        self.bent, self.rank = None, 0
         self.channel = nn.Parameter(torch.zeros(16, h))
         self.layers = nn.ModuleList(Layer(h, heads, ff) for _ in range(layers))
         self.head = nn.Linear(h, labels)
@@ -94,11 +72,8 @@ class Encoder(nn.Module):
         """ids, segment (which window of the row), place (in its window): (rows, 128); first: where windows begin, flat."""
         near = torch.bfloat16 if torch.is_autocast_enabled(ids.device.type) else torch.float32
         mask = torch.where(segment[:, None, :, None] == segment[:, None, None, :], 0.0, -1e4).to(near)
-        untaught = self.frozen if self.bent is None else self.bent
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not untaught):
-            x = self.bottom(ids, place, mask, untaught)
-        for layer in self.layers[untaught : self.frozen]:
-            x = layer(x, mask, 0.0)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            x = self.bottom(ids, place, mask)
         x = x + F.embedding(torch.where((place == 0) & (segment >= 0), ids.clamp(max=15), 15), self.channel) * (place == 0)[..., None]
         for layer in self.layers[self.frozen : -1]:
             x = layer(x, mask, self.drop)
@@ -110,7 +85,7 @@ class Encoder(nn.Module):
             logits = self.head(y.float())
         return (logits, y) if states else logits
 
-    def bottom(self, ids, place, mask, layers: int):
+    def bottom(self, ids, place, mask):
         x = F.embedding(ids, self.words)
         # Special pieces (channels, end, unknown) are trained, words are not.
         s = ids < self.n_special
@@ -118,7 +93,7 @@ class Encoder(nn.Module):
         x = self.ln(x + F.embedding(place, self.pos))
         drop = 0.0 if self.frozen else self.drop
         x = F.dropout(x, drop, self.training)
-        for layer in self.layers[:layers]:
+        for layer in self.layers[: self.frozen]:
             x = layer(x, mask, drop)
         return x
 
@@ -127,14 +102,6 @@ class Encoder(nn.Module):
         for part in [self.ln, *self.layers[:layers]]:
             part.requires_grad_(False)
         self.special.requires_grad_(False), self.pos.requires_grad_(False)
-
-    def bend(self, layer: int, rank: int):
-        """Of the layers that stay the base model's, those from `layer` on may learn what can be said in few numbers."""
-        self.bent, self.rank = layer, rank
-        for part in self.layers[layer : self.frozen]:
-            part.requires_grad_(True)
-            for matrix in part.matrices().values():
-                matrix.open_to(rank)
 
 
 def base(path, specials, layers=None, ff=1536, **more):
@@ -193,7 +160,7 @@ def cut(teacher, layers, ff):
         for layer, l in zip(m.layers, layers):
             old = teacher.layers[l]
             for k in ("q", "k", "v", "ao", "aln", "oln"):
-                getattr(layer, k).load_state_dict(getattr(old, k).state_dict(), strict=False)
+                getattr(layer, k).load_state_dict(getattr(old, k).state_dict())
             keep = (old.fi.weight.norm(dim=1) * old.fo.weight.norm(dim=0)).topk(ff).indices.sort().values
             layer.fi.weight.copy_(old.fi.weight[keep])
             layer.fi.bias.copy_(old.fi.bias[keep])

@@ -19,7 +19,7 @@ import sieve as S
 from text import BODY, CHANNELS, SPECIALS, STRIDE, WINDOW, Pieces, cuts, normalise, window
 
 SEED = 11
-HIDDEN, HEADS, LAYERS, FF, PIECES, NEURONS, EXIT, CHANNEL, BITS, RANK = 64, 2, 3, 128, 600, 8, 1, 1, 10, 3
+HIDDEN, HEADS, LAYERS, FF, PIECES, NEURONS, EXIT, CHANNEL, BITS = 64, 2, 3, 128, 600, 8, 1, 1, 10
 
 PROSE = (
     "The harbour was quiet when the first boats came in, and nobody on the quay seemed to mind the rain. She had asked him twice, in March and "
@@ -85,8 +85,6 @@ class Model:
         for i in range(LAYERS):
             for j, (k, o, m) in enumerate([("q", h, h), ("k", h, h), ("v", h, h), ("ao", h, h), ("fi", FF, h), ("fo", h, FF)]):
                 self.matrix(f"layer.{i}.{k}", self.r(o, m, scale=1.6 * m**-0.5), four if (i + j) % 2 else eight)
-                if i == 1:
-                    self.bend(f"layer.{i}.{k}", o, m)
             self.norm(f"layer.{i}.aln"), self.norm(f"layer.{i}.oln")
         self.t["channel"] = self.r(n, h, scale=0.5)
         self.t["head.weight"], self.t["head.bias"] = self.r(4, h, scale=0.3), self.r(4)
@@ -115,13 +113,6 @@ class Model:
     def matrix(self, name, w, close):
         self.t[name + ".q"], self.t[name + ".d"], self.w[name] = close(w)
         self.t[name + ".bias"] = self.r(w.shape[0], scale=0.1)
-
-    def bend(self, name, outputs, inputs):
-        """What training adds to a matrix that stays as it is: a product of two thin ones."""
-        t = self.t
-        t[name + ".first.q"], t[name + ".first.d"], first = eight(self.r(RANK, inputs, scale=inputs**-0.5))
-        t[name + ".last.q"], t[name + ".last.d"], last = eight(self.r(RANK, outputs, scale=0.5))
-        self.w[name] = self.w[name] + last.T @ first
 
     def linear(self, x, name):
         return x @ self.w[name].T + self.t[name + ".bias"]

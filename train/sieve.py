@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import model as M
 from evaluate import report, rows_of
 from text import SPECIALS
 
@@ -56,7 +57,9 @@ class Windows:
 
 
 class Sieve(nn.Module):
-    def __init__(self, linear=False):
+    """With `words`, a piece's vector is its own and a projection of the base model's: what was never seen has one too."""
+
+    def __init__(self, linear=False, words=None):
         super().__init__()
         self.linear = linear
         d = 1 if linear else DIM
@@ -67,9 +70,24 @@ class Sieve(nn.Module):
         if not linear:
             self.hidden = nn.Linear(3 * d, HIDDEN)
             self.out = nn.Linear(HIDDEN, 1)
+        self.words = words
+        if words is not None:
+            self.project = nn.Linear(words.shape[1], d, bias=False)
+            nn.init.normal_(self.project.weight, 0, 0.1 * words.shape[1] ** -0.5)
+
+    def joined(self):
+        """The table with what the base model's vectors add."""
+        t = self.table.weight.data.clone()
+        if self.words is not None:
+            t[len(SPECIALS) : len(SPECIALS) + len(self.words)] += self.project(self.words).data
+        return t
 
     def forward(self, channel, features):
         x = self.table(features)
+        if self.words is not None and self.training:
+            n = len(SPECIALS) + len(self.words)
+            one = F.pad(self.project(self.words), (0, 0, len(SPECIALS), 1))
+            x = x + F.embedding(torch.where(features < n, features, n), one)
         real = (features != NONE)[..., None]
         n = real.sum(1).clamp(min=1)
         if self.linear:
@@ -98,6 +116,7 @@ def main():
     a.add_argument("--told")
     a.add_argument("--dev", required=True)
     a.add_argument("--out", required=True)
+    a.add_argument("--base", help="the base model, whose word vectors are read as well")
     a.add_argument("--linear", action="store_true")
     a.add_argument("--epochs", type=int, default=4)
     a.add_argument("--scores", help="scores of the training windows, for train.py --sieve")
@@ -113,7 +132,12 @@ def main():
         y = np.where(w.bag >= 0, t, 0.5 * (y + t))
     # Without a teacher every window of a bag counts as the attack: here a miss is worse than a second look.
     use = np.where(w.weight > 0)[0]
-    m = Sieve(a.linear)
+    words = None
+    if a.base:
+        b = np.load(a.base)
+        words = M.open_blocks(b["word.d"], b["word.q"], (-1, int(b["shape"][0])))
+        words = (words - words.mean(0)) / words.std()
+    m = Sieve(a.linear, words)
     dense = [p for n, p in m.named_parameters() if n != "table.weight"]
     lr = 0.01 if not a.linear else 0.05
     sparse = torch.optim.SparseAdam([m.table.weight], lr=lr)
@@ -142,7 +166,8 @@ def main():
             step += 1
             acc = 0.99 * acc + 0.01 * l.item()
         print(f"epoch {e + 1} loss {acc:.4f} {time.time() - t0:.0f}s", flush=True)
-    np.savez(a.out, linear=a.linear, **{k: v.numpy() for k, v in m.state_dict().items()})
+    m.table.weight.data, m.words = m.joined(), None
+    np.savez(a.out, linear=a.linear, **{k: v.numpy() for k, v in m.state_dict().items() if not k.startswith("project")})
     if a.scores:
         np.savez(a.scores, train=scores(m, w))
     d = Windows(a.dev)

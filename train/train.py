@@ -26,7 +26,6 @@ ROW = 128  # places of a packed row
 # Sources whose total weight is raised: they are few and they carry meaning.
 RAISED = {"corpus_": 3.0}
 EASY = 0.15
-THIN = 4.0  # learning rate of what is added to the base model's layers, against the others'
 ATTACKS = 0.7  # total weight of attacks against that of harmless windows
 
 
@@ -190,23 +189,19 @@ def infer(m, data, rows=512, device="cuda", states=False, only=None):
     return (out, hid) if states else out
 
 
-def groups(m, decay):
+def groups(m, lr, decay):
     vectors = ("special", "pos", "channel")
     taught = [(n, p) for n, p in m.named_parameters() if p.requires_grad]
-    thin = [p for n, p in taught if n.endswith((".first", ".last"))]
-    slow = [p for n, p in taught if p.ndim > 1 and n not in vectors and not n.endswith((".first", ".last"))]
+    slow = [p for n, p in taught if p.ndim > 1 and n not in vectors]
     other = [p for n, p in taught if p.ndim < 2 or n in vectors]
-    # What is of low rank begins at nothing and has little room: it may move faster.
-    return [dict(params=slow, weight_decay=decay, share=1.0), dict(params=other, weight_decay=0.0, share=1.0), dict(params=thin, weight_decay=0.0, share=THIN)]
+    return [dict(params=slow, weight_decay=decay, lr=lr), dict(params=other, weight_decay=0.0, lr=lr)]
 
 
 def load(path, base_path):
     s = torch.load(path, map_location="cpu")
     m = M.base(base_path, len(SPECIALS), s["layers"], s["shape"]["ff"])
-    m.frozen, m.taken = s.get("frozen", 0), s["layers"]
-    if s.get("bent") is not None:
-        m.bend(s["bent"], s["rank"])
     m.load_state_dict({k: M.opened(v) for k, v in s["model"].items()})
+    m.frozen, m.taken = s.get("frozen", 0), s["layers"]
     return m
 
 
@@ -216,7 +211,7 @@ def fit(m, data, a, device, out, layers, lr, seconds, epochs, told=None, steps=0
         torch._dynamo.config.suppress_errors = True
         for l in m.layers[:-1]:
             l.compile()
-    opt = torch.optim.AdamW(groups(m, 0.01), lr=lr, betas=(0.9, 0.98), fused=device == "cuda")
+    opt = torch.optim.AdamW(groups(m, lr, 0.01), betas=(0.9, 0.98), fused=device == "cuda")
     step = 0
     if os.path.exists(out + ".run"):
         s = torch.load(out + ".run", map_location=device)
@@ -253,7 +248,7 @@ def fit(m, data, a, device, out, layers, lr, seconds, epochs, told=None, steps=0
             break
         scale = min(1, (step + 1) / 150) * max(0.02, a.floor + (1 - a.floor) * 0.5 * (1 + math.cos(math.pi * done)))
         for g in opt.param_groups:
-            g["lr"] = lr * scale * g["share"]
+            g["lr"] = lr * scale
         real = (win >= 0).float()
         w = win.clamp(min=0)
         with torch.autocast(device, torch.bfloat16):
@@ -285,20 +280,8 @@ def fit(m, data, a, device, out, layers, lr, seconds, epochs, told=None, steps=0
     print("ready", out, f"{step} steps {time.time() - t0:.0f}s", flush=True)
 
 
-def bend(s, a, before):
-    """The student's lower layers learn a little, from nothing or from where the model before left them."""
-    s.bend(a.bent, a.rank)
-    if before.bent is None:
-        return
-    assert (before.bent, before.rank) == (a.bent, a.rank), "what goes on has the layers and the rank of what was before"
-    for now, then in zip(s.layers[a.bent : a.frozen], before.layers[a.bent : a.frozen]):
-        for k, matrix in now.matrices().items():
-            matrix.first.data.copy_(getattr(then, k).first.data)
-            matrix.last.data.copy_(getattr(then, k).last.data)
-
-
 def keep(m, path, layers):
-    torch.save(dict(model={k: v.detach().cpu() for k, v in m.state_dict().items()}, shape=m.shape, layers=layers, frozen=m.frozen, bent=m.bent, rank=m.rank), path)
+    torch.save(dict(model={k: v.detach().cpu() for k, v in m.state_dict().items()}, shape=m.shape, layers=layers, frozen=m.frozen), path)
 
 
 def main():
@@ -317,8 +300,6 @@ def main():
     a.add_argument("--sieve", help="first stage's scores of the windows (sieve.py --scores): easy ones come seldom")
     a.add_argument("--share", type=float, default=1.0, help="of every weight, to make an epoch shorter")
     a.add_argument("--frozen", type=int, default=0, help="so many of the student's layers stay as they are")
-    a.add_argument("--bent", type=int, help="of those, the ones from this on learn norms, biases and something of low rank")
-    a.add_argument("--rank", type=int, default=16)
     a.add_argument("--floor", type=float, default=0.0, help="the learning rate ends at this share of the first: for a run that another goes on with")
     a.add_argument("--average", type=float, default=0.0, help="keeps a running mean of the weights, this share of the one before at each step; what is kept is the mean")
     a.add_argument("--drop", type=float, default=0.1)
@@ -361,8 +342,6 @@ def main():
         s.drop = a.drop
         if a.frozen:
             s.freeze(a.frozen)
-        if a.bent is not None:
-            bend(s, a, m)
         fit(s, data, a, device, f"{a.out}/student.pt", layers, a.lr[1], a.seconds[1], a.epochs[1], told=told, steps=a.steps)
         keep(s, f"{a.out}/student.pt", layers)
     print(f"saved after {time.time() - t0:.0f}s", flush=True)

@@ -255,39 +255,8 @@ fn open(
         }
         _ => return Err(LoadError::tensor(&numbers, "its kind is another")),
     }
-    let weights = weights.get_mut(begin..).unwrap_or_default();
-    bend(tensors, name, outputs, inputs, weights)?;
-    if weights.iter().any(|weight| weight.abs() > LARGEST) {
+    if weights.iter().skip(begin).any(|weight| weight.abs() > LARGEST) {
         return Err(LoadError::tensor(&numbers, "a number in it is out of all bounds"));
-    }
-    Ok(())
-}
-
-/// Adds what training added to a matrix that it left as it was: the product of two thin ones, if the file has them.
-fn bend(
-    tensors: &Tensors<'_>,
-    name: &str,
-    outputs: usize,
-    inputs: usize,
-    weights: &mut [f32],
-) -> Result<(), LoadError> {
-    let (first, last) = (format!("{name}.first"), format!("{name}.last"));
-    let Some(&[rank, _]) = tensors.shape(&format!("{first}.q")).ok() else {
-        return Ok(());
-    };
-    let thin = |name: &str, width: usize| -> Result<(Vec<i8>, Vec<f32>), LoadError> {
-        let q = tensors.i8(&format!("{name}.q"), &[rank, width])?;
-        Ok((q, tensors.f32(&format!("{name}.d"), &[rank])?))
-    };
-    let ((of, scales), (to, factors)) = (thin(&first, inputs)?, thin(&last, outputs)?);
-    let pairs = of.chunks_exact(inputs).zip(to.chunks_exact(outputs));
-    for ((of, to), scale) in pairs.zip(scales.iter().zip(factors).map(|(a, b)| a * b)) {
-        for (row, to) in weights.chunks_exact_mut(inputs).zip(to) {
-            let share = f32::from(*to) * scale;
-            row.iter_mut()
-                .zip(of)
-                .for_each(|(weight, of)| *weight += share * f32::from(*of));
-        }
     }
     Ok(())
 }

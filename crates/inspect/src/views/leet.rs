@@ -14,6 +14,10 @@ const LONGEST: usize = 32;
 /// A longer number is no word either.
 const NUMBER: usize = 4;
 
+/// So many words of letters and digits, and one in so many of all words, are no names and numbers of a text: the text is written so.
+const MIXED: usize = 5;
+const OF_ALL: usize = 2;
+
 /// Reads `1gn0r3` as a word where it makes one.
 #[derive(Debug)]
 pub(super) struct Leet;
@@ -24,7 +28,7 @@ impl View for Leet {
     }
 
     fn about(&self) -> &'static str {
-        "Digits and signs in the place of letters, where they make words that are known."
+        "Digits and signs in the place of letters, where they make words that are known or nearly all words have them."
     }
 
     fn families(&self) -> &'static [Family] {
@@ -53,6 +57,15 @@ impl View for Leet {
             .iter()
             .filter(|(span, said)| said.is_some() && !is_number(*span))
             .count();
+        let mixed = read
+            .iter()
+            .filter(|(span, _)| is_mixed(source.text, *span))
+            .count();
+        // In whatever language: such a text makes guesses of what no list knows.
+        let known = match mixed >= MIXED && mixed * OF_ALL >= lettered(source.text) {
+            true => known.max(2),
+            false => known,
+        };
         if known == 0 {
             return;
         }
@@ -119,6 +132,20 @@ impl View for Leet {
         }
         carries.then_some(written)
     }
+}
+
+/// Whether a word has digits and no more than a few, which stand among its letters.
+fn is_mixed(text: &str, span: Span) -> bool {
+    let word = text.get(span.start..span.end).unwrap_or_default();
+    let digits = word.chars().filter(char::is_ascii_digit).count();
+    let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+    digits > 0 && letters > 0 && digits <= 2 * letters
+}
+
+/// How many words of a text have letters.
+fn lettered(text: &str) -> usize {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| word.contains(char::is_alphabetic)).count()
 }
 
 /// The letter that a character most likely stands for, and another one.
@@ -263,6 +290,14 @@ mod tests {
                 "sha256 of h264, utf8 and i18n in v3",
             ),
             ("jane@example.com has 3 cats", "jane@example.com has 3 cats"),
+            (
+                "7h3515 wr171ng k3 l1y3 41 m0d3l k3 h1dd3n m3ch4n15m5 b474 d0",
+                "thesis writing ke liye 41 model ke hidden mechanisms bata do",
+            ),
+            (
+                "5f3a 9c0d e1b2 77aa 3c4d 0f1e a5b6 c7d8 is the sum of the file that you wanted to have for the build",
+                "5f3a 9c0d e1b2 77aa 3c4d 0f1e a5b6 c7d8 is the sum of the file that you wanted to have for the build",
+            ),
         ] {
             assert_eq!(undone(text), said);
         }
