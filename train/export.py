@@ -8,6 +8,7 @@ Thresholds, calibration and figures are those of the eight-bit weights. FORMAT.m
 import argparse
 import json
 import math
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -29,6 +30,8 @@ ENOUGH = 4
 PASSED = 0.15
 # The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`, where users speak.
 JOINED = {"jailbreak": {"offset": 4.0, "channels": ["user"]}}
+# So much of the first stage's score counts in the verdict.
+SHARE, FAR = 0.2, 8.0
 SHORT, SHORT_PASSED = 48, 0.7  # windows of so many pieces at most, and the share of harmless ones among them
 
 
@@ -157,6 +160,7 @@ def main():
         there = np.isin(spoken, join["channels"])
         logits[there, 0] = np.maximum(logits[there, 0], logits[there, M.LABELS.index(label)] + join["offset"])
     first = S.scores(s, S.Windows(a.dev_windows))
+    logits[:, 0] += SHARE * np.clip(first, -FAR, FAR)
     windows = np.load(a.dev_windows)
     harmless, length = windows["label"][:, 0] == 0, windows["length"].astype(int) - 2
     # Long windows are most of the cost, so PASSED is of those; a short one costs by its pieces, and more of them go on.
@@ -209,7 +213,7 @@ def main():
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
     config["calibration"], config["joined"] = cal, JOINED
-    config["sieve"] |= {"pass": passing, "short": {"pieces": SHORT, "pass": passing_short}}
+    config["sieve"] |= {"pass": passing, "share": SHARE, "short": {"pieces": SHORT, "pass": passing_short}}
     json.dump(config, open(out / "config.json", "w"), indent=1)
 
     parity(a, m, s, vocab, out)
@@ -226,10 +230,15 @@ def main():
 def by_runtime(program, model, windows):
     """Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew below."""
     z = np.load(windows)
+    length, tokens = z["length"].astype("<u2"), z["tokens"].astype("<u2")
+    ends = np.cumsum(length.astype(np.int64))
     with tempfile.TemporaryDirectory() as t:
-        z["length"].astype("<u2").tofile(f"{t}/lengths"), z["tokens"].astype("<u2").tofile(f"{t}/tokens")
-        subprocess.run([program, model, f"{t}/lengths", f"{t}/tokens", f"{t}/out"], check=True)
-        return np.fromfile(f"{t}/out", "<f4").reshape(-1, len(M.LABELS))
+        parts, running = np.array_split(np.arange(len(length)), os.cpu_count()), []
+        for i, p in enumerate(parts):
+            length[p].tofile(f"{t}/{i}.lengths"), tokens[ends[p[0]] - int(length[p[0]]) : ends[p[-1]]].tofile(f"{t}/{i}.tokens")
+            running.append(subprocess.Popen([program, model, f"{t}/{i}.lengths", f"{t}/{i}.tokens", f"{t}/{i}.out"]))
+        assert all([r.wait() == 0 for r in running]), "the runtime failed"
+        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS)) for i in range(len(parts))])
 
 
 def entry(best, lab, k, t, rate, how):

@@ -180,8 +180,8 @@ impl Config {
         if known { channel } else { Channel::Unknown }.name()
     }
 
-    /// Logits of a window, with those in `any` that join it.
-    pub fn joined(&self, channel: Channel, logits: Logits) -> Logits {
+    /// Logits of a window, with those in `any` that join it and with what the first stage's score adds.
+    pub fn joined(&self, channel: Channel, logits: Logits, first: f32) -> Logits {
         let mut with = logits;
         let [any, ..] = &mut with;
         let place = self.trained(channel);
@@ -195,6 +195,7 @@ impl Config {
                 *any = logit + joined.offset;
             }
         }
+        *any += self.sieve.adds(first);
         with
     }
 

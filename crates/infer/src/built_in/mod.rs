@@ -223,7 +223,7 @@ impl BuiltIn {
                 self.encoder
                     .read(&engine, &ids, true, scratch)?
                     .logits
-                    .map_or(HARMLESS, |logits| self.config.joined(channel, logits))
+                    .map_or(HARMLESS, |logits| self.config.joined(channel, logits, first))
             } else {
                 HARMLESS
             };

@@ -9,6 +9,9 @@ use super::tensors::Tensors;
 /// Numbers of a feature.
 const DIM: usize = 16;
 
+/// A score that is farther from nothing says no more.
+const FAR: f32 = 8.0;
+
 /// What `config.json` says of it.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Told {
@@ -17,6 +20,9 @@ pub(super) struct Told {
     hidden: usize,
     pass: f32,
     short: Option<Short>,
+    /// How much of its score counts in the verdict: it sees what the second stage does not.
+    #[serde(default)]
+    share: f32,
 }
 
 /// Windows that cost the second stage little, of which more are let through: a window costs by its pieces.
@@ -29,7 +35,13 @@ struct Short {
 impl Told {
     /// Whether its numbers are any.
     pub fn is_whole(&self) -> bool {
-        self.pass.is_finite() && self.short.is_none_or(|short| short.pass.is_finite())
+        let limits = self.pass.is_finite() && self.short.is_none_or(|short| short.pass.is_finite());
+        limits && (0.0..=1.0).contains(&self.share)
+    }
+
+    /// What a score adds to the second stage's logit of any attack.
+    pub fn adds(&self, score: f32) -> f32 {
+        self.share * score.clamp(-FAR, FAR)
     }
 
     /// Whether a window of so many pieces goes on to the second stage.
@@ -219,5 +231,20 @@ mod tests {
             );
         }
         assert!(with.is_whole() && !plain.lets(f32::NAN, 1));
+    }
+
+    #[test]
+    fn a_share_of_the_score_counts() {
+        let told = |share: &str| -> Told {
+            serde_json::from_str(&format!(
+                r#"{{"dim": 16, "bits": 16, "hidden": 32, "pass": 1.5{share}}}"#
+            ))
+            .unwrap()
+        };
+        assert_eq!(told("").adds(3.0), 0.0);
+        let with = told(r#", "share": 0.5"#);
+        assert_eq!((with.adds(3.0), with.adds(-99.0)), (1.5, -4.0));
+        assert!(with.is_whole() && with.adds(f32::NAN).is_nan());
+        assert!(!told(r#", "share": 1.5"#).is_whole() && !told(r#", "share": -0.5"#).is_whole());
     }
 }

@@ -57,15 +57,17 @@ fn reference(case: &serde_json::Value, config: &serde_json::Value) -> (f64, f64)
             near = near.min((left - exit).abs());
         }
         if sieve >= first && left >= exit {
-            any = any.max(number(&case["logits"][at][0]));
+            let mut window = number(&case["logits"][at][0]);
             if let Some(offset) = config.pointer("/joined/jailbreak/offset")
                 && config["joined"]["jailbreak"]["channels"]
                     .as_array()
                     .unwrap()
                     .contains(&case["channel"])
             {
-                any = any.max(number(&case["logits"][at][2]) + number(offset));
+                window = window.max(number(&case["logits"][at][2]) + number(offset));
             }
+            let share = config["sieve"]["share"].as_f64().unwrap_or_default();
+            any = any.max(window + share * sieve.clamp(-8.0, 8.0));
         }
     }
     let z = number(&curve["slope"]) * any + number(&curve["offset"]);
@@ -87,6 +89,9 @@ fn a_label_may_join_the_verdict() {
     raw[1] = serde_json::to_vec(&config).unwrap();
     let joined = open(&raw).unwrap();
     compare(&joined, &config);
+    config["sieve"]["share"] = serde_json::json!(0.5);
+    raw[1] = serde_json::to_vec(&config).unwrap();
+    compare(&open(&raw).unwrap(), &config);
     let differs = |case: &serde_json::Value| {
         let channel = Channel::from_name(case["channel"].as_str().unwrap()).unwrap();
         let score = |model: &BuiltIn| {
