@@ -24,14 +24,17 @@ from text import BODY, CHANNELS, SPECIALS, STRIDE, WINDOW, Pieces, cuts, window
 from train import Data, infer, load
 
 RATES = (0.01, 0.001)
+# Of a rate's mistakes some are left to rules and to views.
+LEFT = 0.8
 # A rate is measured on a channel of its own when so many harmless texts would be over it.
 ENOUGH = 4
-# The first stage passes so many harmless windows. Both stages must agree on an attack, so it also takes away mistakes of the second.
-PASSED = 0.15
+# The first stage passes so many harmless windows: of what users say, of what else a model reads. Orders in data look like data, so more of it goes on. Both
+# stages must agree on an attack, so the first also takes away mistakes of the second.
+PASSED = {"user": 0.12, "else": 0.3}
 # The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`, where users speak.
 JOINED = {"jailbreak": {"offset": 4.0, "channels": ["user"]}}
 # So much of the first stage's score counts in the verdict.
-SHARE, FAR = 0.2, 8.0
+SHARE, FAR = 0.1, 8.0
 SHORT, SHORT_PASSED = 48, 0.7  # windows of so many pieces at most, and the share of harmless ones among them
 
 
@@ -165,9 +168,13 @@ def main():
     harmless, length = windows["label"][:, 0] == 0, windows["length"].astype(int) - 2
     # Long windows are most of the cost, so PASSED is of those; a short one costs by its pieces, and more of them go on.
     short = length <= SHORT
-    passing = float(np.quantile(first[harmless & ~short], 1 - PASSED))
-    passing_short = min(passing, float(np.quantile(first[harmless & short], 1 - SHORT_PASSED)))
-    passes = first >= np.where(short, passing_short, passing)
+    limits, passes = {}, np.zeros(len(first), bool)
+    for name, share in PASSED.items():
+        here = (spoken == "user") == (name == "user")
+        limit = lambda of, p: round(float(np.quantile(first[harmless & here & of], 1 - p)), 4)
+        limits[name] = {"pass": limit(~short, share)}
+        limits[name]["short"] = {"pieces": SHORT, "pass": min(limits[name]["pass"], limit(short, SHORT_PASSED))}
+        passes |= here & (first >= np.where(short, limits[name]["short"]["pass"], limits[name]["pass"]))
     alone, logits = logits, np.where(passes[:, None], logits, np.float32(-30))
     best, lab, src, channel, ids = rows_of(a.dev_windows, logits)
     row = np.load(a.dev_windows)["row"]
@@ -188,7 +195,7 @@ def main():
     np.logical_or.at(passed, row, passes)
     share = lambda of: round(float(of.mean()), 4)
     thresholds["sieve"] = {
-        "pass": passing, "pass_short": passing_short, "short": SHORT, "harmless_windows_passed": share(passes[harmless]), "harmless_pieces_passed": round(float(length[harmless & passes].sum() / length[harmless].sum()), 4),
+        "limits": limits, "harmless_windows_passed": share(passes[harmless]), "harmless_pieces_passed": round(float(length[harmless & passes].sum() / length[harmless].sum()), 4),
         "harmless_texts_passed": share(passed[lab == 0]), "attacks_passed": share(passed[lab == 1]), "extraction_passed": share(passed[kind[:, 3] == 1]),
     }
     best_alone = rows_of(a.dev_windows, alone)[0]
@@ -196,15 +203,15 @@ def main():
     thresholds["sieve"]["recall_without"] = without
     ch = np.array(channel)
     for rate in RATES:
-        t_all = at_rate(neg, rate)
+        t_all = at_rate(neg, LEFT * rate)
         e = {"all": entry(best, lab, np.ones(len(lab), bool), t_all, rate, "measured")}
         for c in sorted(CHANNELS):
             k = ch == c
             n = int((k & (lab == 0)).sum())
             own = n * rate >= ENOUGH
-            e[c] = entry(best, lab, k, at_rate(best[k & (lab == 0)], rate) if own else t_all, rate, "measured" if own else "all channels'")
+            e[c] = entry(best, lab, k, at_rate(best[k & (lab == 0)], LEFT * rate) if own else t_all, rate, "measured" if own else "all channels'")
         # No text of dev stands where channels that were not trained lead: there the smallest rate holds.
-        e["unknown"] |= {"threshold": round(at_rate(neg, min(RATES)), 4), "from": f"not measured: all channels' at {min(RATES)}"}
+        e["unknown"] |= {"threshold": round(at_rate(neg, LEFT * min(RATES)), 4), "from": f"not measured: all channels' at {min(RATES)}"}
         thresholds["rates"][str(rate)] = e
     thresholds["by_channel"] = {}
     for rate in RATES:
@@ -213,7 +220,7 @@ def main():
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
     config["calibration"], config["joined"] = cal, JOINED
-    config["sieve"] |= {"pass": passing, "share": SHARE, "short": {"pieces": SHORT, "pass": passing_short}}
+    config["sieve"] |= limits["else"] | {"share": SHARE, "channels": {"user": limits["user"]}}
     json.dump(config, open(out / "config.json", "w"), indent=1)
 
     parity(a, m, s, vocab, out)

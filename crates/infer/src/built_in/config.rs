@@ -132,7 +132,7 @@ impl Config {
                 c.calibration.get("any").is_some_and(|curve| curve.slope > 0.0),
                 "the calibration",
             ),
-            (c.sieve.is_whole(), "the sieve"),
+            (c.sieve.is_whole(&c.channels), "the sieve"),
             (
                 c.joined.iter().all(|(label, joined)| {
                     LABELS.contains(&label.as_str())
@@ -178,6 +178,11 @@ impl Config {
     fn trained(&self, channel: Channel) -> &'static str {
         let known = self.channels.contains_key(channel.name());
         if known { channel } else { Channel::Unknown }.name()
+    }
+
+    /// Whether the first stage sends a window of so many pieces on to the second.
+    pub fn lets(&self, channel: Channel, first: f32, pieces: usize) -> bool {
+        self.sieve.lets(self.trained(channel), first, pieces)
     }
 
     /// Logits of a window, with those in `any` that join it and with what the first stage's score adds.

@@ -155,7 +155,7 @@ impl BuiltIn {
         Ok(BuiltIn {
             thresholds: Thresholds::open(files.thresholds, &config)?,
             vocabulary: Vocabulary::open(files.tokenizer, config.vocabulary, config.specials)?,
-            sieve: Sieve::open(&tensors, config.sieve, config.vocabulary, config.specials)?,
+            sieve: Sieve::open(&tensors, &config.sieve, config.vocabulary, config.specials)?,
             encoder: Encoder::open(&tensors, &config, precision)?,
             config,
             rooms: Mutex::default(),
@@ -171,7 +171,7 @@ impl BuiltIn {
         for window in windows::windows(pieces.len(), self.config.body, self.config.stride) {
             let length = window.len();
             self.fill(&mut ids, channel, pieces.get(window).unwrap_or_default());
-            passed += usize::from(self.config.sieve.lets(self.sift(&ids), length));
+            passed += usize::from(self.config.lets(channel, self.sift(&ids), length));
             all += 1;
         }
         (passed, all)
@@ -219,7 +219,7 @@ impl BuiltIn {
             }
             self.fill(&mut ids, channel, pieces.get(window.clone())?);
             let first = self.sift(&ids);
-            let logits = if self.config.sieve.lets(first, window.len()) {
+            let logits = if self.config.lets(channel, first, window.len()) {
                 self.encoder
                     .read(&engine, &ids, true, scratch)?
                     .logits

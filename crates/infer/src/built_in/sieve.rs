@@ -1,5 +1,7 @@
 //! The first stage: says in microseconds which windows need no second look (FORMAT.md, 4).
 
+use std::collections::HashMap;
+
 use rten_simd::{Isa, SimdOp};
 use serde::Deserialize;
 
@@ -13,16 +15,37 @@ const DIM: usize = 16;
 const FAR: f32 = 8.0;
 
 /// What `config.json` says of it.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Told {
     dim: usize,
     bits: u32,
     hidden: usize,
-    pass: f32,
-    short: Option<Short>,
+    #[serde(flatten)]
+    limit: Limit,
+    /// Channels that have limits of their own.
+    #[serde(default)]
+    channels: HashMap<String, Limit>,
     /// How much of its score counts in the verdict: it sees what the second stage does not.
     #[serde(default)]
     share: f32,
+}
+
+/// From which score on a window goes on to the second stage.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Limit {
+    pass: f32,
+    short: Option<Short>,
+}
+
+impl Limit {
+    fn is_whole(self) -> bool {
+        self.pass.is_finite() && self.short.is_none_or(|short| short.pass.is_finite())
+    }
+
+    fn lets(self, score: f32, pieces: usize) -> bool {
+        let short = self.short.filter(|short| pieces <= short.pieces);
+        score >= short.map_or(self.pass, |short| short.pass)
+    }
 }
 
 /// Windows that cost the second stage little, of which more are let through: a window costs by its pieces.
@@ -33,21 +56,21 @@ struct Short {
 }
 
 impl Told {
-    /// Whether its numbers are any.
-    pub fn is_whole(&self) -> bool {
-        let limits = self.pass.is_finite() && self.short.is_none_or(|short| short.pass.is_finite());
-        limits && (0.0..=1.0).contains(&self.share)
+    /// Whether its numbers are any, and its channels among these.
+    pub fn is_whole(&self, channels: &HashMap<String, u16>) -> bool {
+        let own = |(name, limit): (&String, &Limit)| channels.contains_key(name) && limit.is_whole();
+        self.limit.is_whole() && self.channels.iter().all(own) && (0.0..=1.0).contains(&self.share)
+    }
+
+    /// Whether a window of so many pieces goes on to the second stage.
+    pub fn lets(&self, channel: &str, score: f32, pieces: usize) -> bool {
+        let limit = self.channels.get(channel).unwrap_or(&self.limit);
+        limit.lets(score, pieces)
     }
 
     /// What a score adds to the second stage's logit of any attack.
     pub fn adds(&self, score: f32) -> f32 {
         self.share * score.clamp(-FAR, FAR)
-    }
-
-    /// Whether a window of so many pieces goes on to the second stage.
-    pub fn lets(&self, score: f32, pieces: usize) -> bool {
-        let short = self.short.filter(|short| pieces <= short.pieces);
-        score >= short.map_or(self.pass, |short| short.pass)
     }
 }
 
@@ -71,7 +94,7 @@ pub(super) struct Sieve {
 impl Sieve {
     pub fn open(
         tensors: &Tensors<'_>,
-        told: Told,
+        told: &Told,
         pieces: usize,
         specials: usize,
     ) -> Result<Sieve, LoadError> {
@@ -209,6 +232,10 @@ mod tests {
         }
     }
 
+    fn channels() -> HashMap<String, u16> {
+        HashMap::from([("user".to_owned(), 3), ("email".to_owned(), 7)])
+    }
+
     #[test]
     fn short_windows_have_a_limit_of_their_own() {
         let told = |short: &str| -> Told {
@@ -217,20 +244,29 @@ mod tests {
             ))
             .unwrap()
         };
-        let (plain, with) = (told(""), told(r#", "short": {"pieces": 48, "pass": -2}"#));
-        for (score, pieces, one, other) in [
-            (1.5, 20, true, true),
-            (0.0, 48, false, true),
-            (0.0, 49, false, false),
-            (-3.0, 9, false, false),
+        let (plain, with) = (
+            told(""),
+            told(r#", "short": {"pieces": 48, "pass": -2}, "channels": {"user": {"pass": 3}}"#),
+        );
+        for (channel, score, pieces, one, other) in [
+            ("email", 1.5, 20, true, true),
+            ("email", 0.0, 48, false, true),
+            ("email", 0.0, 49, false, false),
+            ("email", -3.0, 9, false, false),
+            ("user", 2.0, 9, true, false),
+            ("user", 3.0, 99, true, true),
         ] {
             assert_eq!(
-                (plain.lets(score, pieces), with.lets(score, pieces)),
+                (
+                    plain.lets(channel, score, pieces),
+                    with.lets(channel, score, pieces)
+                ),
                 (one, other),
-                "{score} {pieces}"
+                "{channel} {score} {pieces}"
             );
         }
-        assert!(with.is_whole() && !plain.lets(f32::NAN, 1));
+        assert!(with.is_whole(&channels()) && !plain.lets("user", f32::NAN, 1));
+        assert!(!told(r#", "channels": {"nowhere": {"pass": 3}}"#).is_whole(&channels()));
     }
 
     #[test]
@@ -244,7 +280,9 @@ mod tests {
         assert_eq!(told("").adds(3.0), 0.0);
         let with = told(r#", "share": 0.5"#);
         assert_eq!((with.adds(3.0), with.adds(-99.0)), (1.5, -4.0));
-        assert!(with.is_whole() && with.adds(f32::NAN).is_nan());
-        assert!(!told(r#", "share": 1.5"#).is_whole() && !told(r#", "share": -0.5"#).is_whole());
+        assert!(with.is_whole(&channels()) && with.adds(f32::NAN).is_nan());
+        for wrong in ["1.5", "-0.5"] {
+            assert!(!told(&format!(r#", "share": {wrong}"#)).is_whole(&channels()));
+        }
     }
 }
