@@ -232,18 +232,19 @@ mod tests {
         }
     }
 
+    fn told(more: &str) -> Told {
+        serde_json::from_str(&format!(
+            r#"{{"dim": 16, "bits": 16, "hidden": 32, "pass": 1.5{more}}}"#
+        ))
+        .unwrap()
+    }
+
     fn channels() -> HashMap<String, u16> {
         HashMap::from([("user".to_owned(), 3), ("email".to_owned(), 7)])
     }
 
     #[test]
     fn short_windows_have_a_limit_of_their_own() {
-        let told = |short: &str| -> Told {
-            serde_json::from_str(&format!(
-                r#"{{"dim": 16, "bits": 16, "hidden": 32, "pass": 1.5{short}}}"#
-            ))
-            .unwrap()
-        };
         let (plain, with) = (
             told(""),
             told(r#", "short": {"pieces": 48, "pass": -2}, "channels": {"user": {"pass": 3}}"#),
@@ -271,12 +272,6 @@ mod tests {
 
     #[test]
     fn a_share_of_the_score_counts() {
-        let told = |share: &str| -> Told {
-            serde_json::from_str(&format!(
-                r#"{{"dim": 16, "bits": 16, "hidden": 32, "pass": 1.5{share}}}"#
-            ))
-            .unwrap()
-        };
         assert_eq!(told("").adds(3.0), 0.0);
         let with = told(r#", "share": 0.5"#);
         assert_eq!((with.adds(3.0), with.adds(-99.0)), (1.5, -4.0));

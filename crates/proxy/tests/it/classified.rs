@@ -119,6 +119,17 @@ async fn bench(reader: &Arc<Reader>, injection: Injection) -> Bench {
     .await
 }
 
+/// A profile that lets users say what is found, and a model that answers.
+async fn flagging(reader: &Arc<Reader>) -> Bench {
+    let flagging = Injection {
+        user: Action::Flag,
+        ..injection()
+    };
+    let bench = bench(reader, flagging).await;
+    bench.script(Script::json(REPLY));
+    bench
+}
+
 fn chat(content: serde_json::Value) -> String {
     json!({"model": "gpt-4o", "messages": [{"role": "user", "content": content}]}).to_string()
 }
@@ -137,15 +148,7 @@ async fn what_the_classifier_takes_for_an_attack_is_treated_as_the_profile_says(
     let found: Vec<_> = record.findings.iter().map(|found| found.kind.as_str()).collect();
     assert_eq!(found, ["injection.classified_jailbreak"]);
 
-    let flagging = bench(
-        &reader,
-        Injection {
-            user: Action::Flag,
-            ..injection()
-        },
-    )
-    .await;
-    flagging.script(Script::json(REPLY));
+    let flagging = flagging(&reader).await;
     assert_eq!(
         flagging
             .post("/v1/chat/completions", body.clone())
@@ -228,15 +231,7 @@ async fn what_rules_refuse_by_themselves_is_not_read_and_what_they_flag_is() {
     let refusing = bench(&reader, injection()).await;
     let answer = refusing.post("/v1/chat/completions", known.clone()).await;
     assert_eq!((answer.status.as_u16(), reader.shown().len()), (400, 0));
-    let flagging = bench(
-        &reader,
-        Injection {
-            user: Action::Flag,
-            ..injection()
-        },
-    )
-    .await;
-    flagging.script(Script::json(REPLY));
+    let flagging = flagging(&reader).await;
     let answer = flagging.post("/v1/chat/completions", known).await;
     assert_eq!((answer.status.as_u16(), reader.shown().len()), (200, 1));
 }
