@@ -148,13 +148,13 @@ class Maker:
         """What hijacks when it stands in data."""
         r, roll = self.r, self.r.random()
         self.spoken = None
-        if roll < 0.12 and self.payloads:
+        if roll < 0.08 and self.payloads:
             return r.choice(self.payloads)["text"]
-        if roll < 0.42 and self.tips:
+        if roll < 0.44 and self.tips:
             return r.choice(self.tips)
-        if roll < 0.54:
+        if roll < 0.6:
             return r.choice(self.asks)
-        if roll < 0.68:
+        if roll < 0.7:
             lang = self.lang()
             self.spoken = lang
             o, g = phrases.LANGS[lang][0], phrases.LANGS[lang][1]
@@ -441,8 +441,9 @@ def main():
     a.add_argument("--pieces", required=True)
     a.add_argument("--out", required=True)
     a.add_argument("--scale", type=float, default=1.0)
+    a.add_argument("--seed", type=int, default=SEED, help="of the compositions: another one gives others")
     a = a.parse_args()
-    rng = random.Random(SEED)
+    rng = random.Random(a.seed)
     pieces = Pieces.load(a.pieces)
     store = Store()
     if a.dev:

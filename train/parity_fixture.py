@@ -15,11 +15,13 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
+import glance as G
 import sieve as S
 from text import BODY, CHANNELS, SPECIALS, STRIDE, WINDOW, Pieces, cuts, normalise, window
 
 SEED = 11
-HIDDEN, HEADS, LAYERS, FF, PIECES, NEURONS, EXIT, CHANNEL, BITS = 64, 2, 3, 128, 600, 8, 1, 1, 10
+HIDDEN, HEADS, LAYERS, FF, PIECES, CHANNEL, BITS = 64, 2, 3, 128, 600, 1, 10
+GLANCE = dict(hidden=64, heads=2, ff=96, mixed=8)
 
 PROSE = (
     "The harbour was quiet when the first boats came in, and nobody on the quay seemed to mind the rain. She had asked him twice, in March and "
@@ -88,8 +90,11 @@ class Model:
             self.norm(f"layer.{i}.aln"), self.norm(f"layer.{i}.oln")
         self.t["channel"] = self.r(n, h, scale=0.5)
         self.t["head.weight"], self.t["head.bias"] = self.r(4, h, scale=0.3), self.r(4)
-        self.t["exit.hidden.weight"], self.t["exit.hidden.bias"] = self.r(NEURONS, 2 * h, scale=0.1), self.r(NEURONS, scale=0.1)
-        self.t["exit.out.weight"], self.t["exit.out.bias"] = self.r(1, NEURONS), self.r(1, scale=0.1)
+        torch.manual_seed(seed)
+        self.glance = G.Glance(words, n, places=WINDOW, **GLANCE).eval()
+        for p in self.glance.parameters():
+            p.data += 0.1 * torch.randn(p.shape)
+        self.t |= self.glance.tensors(lambda w: eight(w)[:2])
         # The sieve is the shipped one's code with fewer buckets.
         S.BITS = BITS
         torch.manual_seed(seed)
@@ -118,7 +123,7 @@ class Model:
         return x @ self.w[name].T + self.t[name + ".bias"]
 
     def read(self, ids):
-        """Logits and the exit's score of a window."""
+        """Logits of a window."""
         t, h = self.t, HIDDEN
         n = lambda x, k: F.layer_norm(x, (h,), t[k + ".weight"], t[k + ".bias"], 1e-12)
         x = n(self.vectors[ids] + t["position"][: len(ids)], "ln")
@@ -130,10 +135,10 @@ class Model:
             a = (q @ k.transpose(1, 2) * (h // HEADS) ** -0.5).softmax(-1) @ v
             y = n(x + self.linear(a.transpose(0, 1).reshape(len(x), h), f"layer.{i}.ao"), f"layer.{i}.aln")
             x = n(y + self.linear(F.gelu(self.linear(y, f"layer.{i}.fi")), f"layer.{i}.fo"), f"layer.{i}.oln")
-            if i + 1 == EXIT:
-                z = F.relu(t["exit.hidden.weight"] @ torch.cat([x[0], x.mean(0)]) + t["exit.hidden.bias"])
-                out = float((t["exit.out.weight"] @ z + t["exit.out.bias"])[0])
-        return t["head.weight"] @ x[0] + t["head.bias"], out
+        return t["head.weight"] @ x[0] + t["head.bias"]
+
+    def glimpse(self, ids):
+        return float(self.glance(torch.from_numpy(ids)[None], torch.tensor([len(ids)]))[0])
 
     def sift(self, ids):
         o = S.Windows.__new__(S.Windows)
@@ -152,11 +157,10 @@ def main():
     for text, channel in TEXTS:
         (got,), norm = pieces.ids([text])
         spans = cuts(len(got[0]))
-        row = {"text": text, "channel": channel, "normalised": norm[0], "pieces": [int(i) for i in got[0]], "windows": [[int(b), int(e)] for b, e in spans], "logits": [], "sieve": [], "exit": []}
+        row = {"text": text, "channel": channel, "normalised": norm[0], "pieces": [int(i) for i in got[0]], "windows": [[int(b), int(e)] for b, e in spans], "logits": [], "sieve": [], "glance": []}
         for b, e in spans:
             ids = window(got[0][b:e], channel).astype(np.int64)
-            logits, exit = m.read(ids)
-            row["logits"].append([round(float(v), 5) for v in logits]), row["exit"].append(round(exit, 5)), row["sieve"].append(round(m.sift(ids), 5))
+            row["logits"].append([round(float(v), 5) for v in m.read(ids)]), row["glance"].append(round(m.glimpse(ids), 5)), row["sieve"].append(round(m.sift(ids), 5))
         done.append(row)
     middle = lambda k: float(np.quantile([v for r in done for v in r[k]], 0.3))
     save_file({k: v.contiguous() for k, v in m.t.items()}, str(out / "model.safetensors"), metadata={"format": "portcullis-classifier-1"})
@@ -165,7 +169,7 @@ def main():
     config = {
         "format": "portcullis-classifier-1", "labels": labels, "hidden": HIDDEN, "heads": HEADS, "layers": LAYERS, "ff": FF, "vocabulary": PIECES, "specials": len(SPECIALS), "layer_norm_eps": 1e-12,
         "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": {k: {"slope": 0.8 + 0.1 * i, "offset": 0.2 - 0.1 * i} for i, k in enumerate(labels)},
-        "sieve": {"dim": S.DIM, "bits": BITS, "hidden": S.HIDDEN, "pass": middle("sieve")}, "channel_layer": CHANNEL, "exit": {"layer": EXIT, "pass": middle("exit")},
+        "sieve": {"dim": S.DIM, "bits": BITS, "hidden": S.HIDDEN, "pass": middle("sieve")}, "channel_layer": CHANNEL, "glance": GLANCE | {"pass": middle("glance")},
     }
     json.dump(config, open(out / "config.json", "w"), indent=1)
     rates = {r: {c: {"threshold": t + 0.1 * i} for i, c in enumerate(["all", *sorted(CHANNELS)])} for r, t in (("0.01", 0.5), ("0.001", 2.0))}
@@ -174,7 +178,7 @@ def main():
         f.write("[\n" + ",\n".join(json.dumps(x, ensure_ascii=False, separators=(",", ":")) for x in done) + "\n]\n")
     sizes = {p.name: p.stat().st_size for p in sorted(out.iterdir())}
     print(sizes, sum(sizes.values()), sum(len(r["windows"]) for r in done), "windows")
-    print("logits", np.std([w for r in done for w in r["logits"]], 0).round(3), "exit", config["exit"], "sieve", config["sieve"])
+    print("logits", np.std([w for r in done for w in r["logits"]], 0).round(3), "glance", config["glance"], "sieve", config["sieve"])
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def main():
             if label != "benign":
                 near_own.add(text)
             held = a.hold and zlib.crc32(pair.encode()) % HELD == 0
-            rows.append(dict(id=r["id"], text=text, label=label, channel=r["channel"], lang=r.get("lang", "en"), source="corpus_" + f.name[0].lower(), weight=1.0, note=r.get("family", ""), pair=pair, held=held))
+            rows.append(dict(id=r["id"], text=text, label=label, channel=r["channel"], lang=r.get("lang", "en"), source="corpus_" + f.stem.lower(), weight=1.0, note=r.get("family", ""), pair=pair, held=held))
     with open(a.out, "w", encoding="utf-8") as f:
         for r in rows:
             f.write(json.dumps(r, ensure_ascii=False) + "\n")

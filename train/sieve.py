@@ -20,7 +20,7 @@ from evaluate import report, rows_of
 from text import SPECIALS
 
 SEED = 3
-DIM, BITS, HIDDEN = 16, 16, 32
+DIM, BITS, HIDDEN = 16, 15, 32
 NONE = 65_535
 
 

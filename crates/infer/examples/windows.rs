@@ -1,6 +1,7 @@
 //! Logits of windows that `train/` has cut, by the arithmetic that ships: thresholds are those of this runtime.
 //!
-//! `windows MODEL LENGTHS TOKENS OUT`: a folder; little-endian u16, the lengths of windows and all their ids; OUT gets four f32 a window.
+//! `windows MODEL LENGTHS TOKENS OUT`: a folder; little-endian u16, the lengths of windows and all their ids; OUT gets five f32 a window,
+//! four logits and the glance.
 //! `train/export.py --runtime` runs it.
 
 #![allow(clippy::unwrap_used, reason = "a tool of the training")]
@@ -35,7 +36,9 @@ fn main() {
         while let Some((at, window)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, windows.get(at)?)))
         {
-            read.push((at, model.logits(window).unwrap()));
+            let [any, injection, jailbreak, extraction] = model.logits(window).unwrap();
+            let glance = model.glance(window).unwrap_or(f32::NAN);
+            read.push((at, [any, injection, jailbreak, extraction, glance]));
         }
         read
     };
@@ -50,7 +53,7 @@ fn main() {
     all.sort_by_key(|(at, _)| *at);
     let bytes: Vec<u8> = all
         .iter()
-        .flat_map(|(_, logits)| logits.iter().flat_map(|logit| logit.to_le_bytes()))
+        .flat_map(|(_, numbers)| numbers.iter().flat_map(|number| number.to_le_bytes()))
         .collect();
     std::fs::write(out, bytes).unwrap();
 }

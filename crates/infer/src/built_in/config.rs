@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use super::LoadError;
 use super::encoder::Logits;
+use super::glance;
+use super::limits::Limits;
 use super::sieve;
 use super::tensors::BLOCK;
 
@@ -38,7 +40,8 @@ pub(super) struct Config {
     pub end: u16,
     calibration: HashMap<String, Curve>,
     pub sieve: sieve::Told,
-    pub exit: Option<Exit>,
+    /// What looks between the first stage and the last.
+    pub glance: Option<glance::Told>,
     /// Labels whose own logits count as ones of `any`: they may order their kind better.
     #[serde(default)]
     joined: HashMap<String, Joined>,
@@ -49,15 +52,6 @@ pub(super) struct Config {
 struct Joined {
     offset: f32,
     channels: Vec<String>,
-}
-
-/// Where and when a window may end early.
-#[derive(Clone, Copy, Deserialize)]
-pub(super) struct Exit {
-    /// After so many layers.
-    pub layer: usize,
-    /// Below this score.
-    pub pass: f32,
 }
 
 /// Makes a probability of a logit.
@@ -132,7 +126,7 @@ impl Config {
                 c.calibration.get("any").is_some_and(|curve| curve.slope > 0.0),
                 "the calibration",
             ),
-            (c.sieve.is_whole(&c.channels), "the sieve"),
+            (c.sieve.limits.is_whole(&c.channels), "the sieve"),
             (
                 c.joined.iter().all(|(label, joined)| {
                     LABELS.contains(&label.as_str())
@@ -145,9 +139,10 @@ impl Config {
                 "what joins the verdict",
             ),
             (
-                c.exit
-                    .is_none_or(|exit| (1..c.layers).contains(&exit.layer) && exit.pass.is_finite()),
-                "the exit",
+                c.glance
+                    .as_ref()
+                    .is_none_or(|glance| glance.is_whole() && glance.limits.is_whole(&c.channels)),
+                "the glance",
             ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
@@ -180,13 +175,13 @@ impl Config {
         if known { channel } else { Channel::Unknown }.name()
     }
 
-    /// Whether the first stage sends a window of so many pieces on to the second.
-    pub fn lets(&self, channel: Channel, first: f32, pieces: usize) -> bool {
-        self.sieve.lets(self.trained(channel), first, pieces)
+    /// Whether a stage of these limits sends a window of so many pieces on.
+    pub fn lets(&self, limits: &Limits, channel: Channel, score: f32, pieces: usize) -> bool {
+        limits.lets(self.trained(channel), score, pieces)
     }
 
-    /// Logits of a window, with those in `any` that join it and with what the first stage's score adds.
-    pub fn joined(&self, channel: Channel, logits: Logits, first: f32) -> Logits {
+    /// Logits of a window, with those in `any` that join it and with what the earlier stages add.
+    pub fn joined(&self, channel: Channel, logits: Logits, more: f32) -> Logits {
         let mut with = logits;
         let [any, ..] = &mut with;
         let place = self.trained(channel);
@@ -200,7 +195,7 @@ impl Config {
                 *any = logit + joined.offset;
             }
         }
-        *any += self.sieve.adds(first);
+        *any += more;
         with
     }
 

@@ -1,5 +1,5 @@
 //! The classifier that comes with Portcullis: a sieve that says in microseconds which windows of a text need no second
-//! look, and an encoder for those that do.
+//! look, a glance at those that do, and an encoder for what is still doubtful.
 //!
 //! The files and all arithmetic are those of `train/FORMAT.md`. Nothing here downloads, trains or decides: a score and
 //! the threshold that was measured for it are what a caller gets.
@@ -8,6 +8,9 @@ mod alone;
 mod attention;
 mod config;
 mod encoder;
+mod glance;
+mod layer;
+mod limits;
 mod linear;
 mod normalise;
 #[cfg(test)]
@@ -27,13 +30,15 @@ use portcullis_inspect::{Attempt, Classifier, Opinion, Rate};
 
 use alone::alone;
 use config::{Config, Thresholds};
-use encoder::{Encoder, Logits, Scratch};
+use encoder::{Encoder, Logits};
+use glance::Glance;
+use layer::Scratch;
 use linear::{Engine, Precision};
 use pieces::{Piece, Vocabulary};
 use sieve::Sieve;
 use tensors::Tensors;
 
-/// What a window's logits are that a first look found harmless.
+/// What a window's logits are that an early stage found harmless.
 const HARMLESS: Logits = [-30.0; 4];
 
 /// Why a model cannot be used.
@@ -106,9 +111,19 @@ pub struct BuiltIn {
     thresholds: Thresholds,
     vocabulary: Vocabulary,
     sieve: Sieve,
+    glance: Option<Glance>,
     encoder: Encoder,
     /// Room that is not in use: as many as there ever were readings at once.
     rooms: Mutex<Vec<Scratch>>,
+}
+
+/// What the stages before the last say of a window.
+enum Early {
+    Harmless,
+    /// It is read, and so much is added to its logit of any attack.
+    Doubtful(f32),
+    /// A number came out that is none.
+    Broken,
 }
 
 /// What the windows of a text came to.
@@ -156,35 +171,44 @@ impl BuiltIn {
             thresholds: Thresholds::open(files.thresholds, &config)?,
             vocabulary: Vocabulary::open(files.tokenizer, config.vocabulary, config.specials)?,
             sieve: Sieve::open(&tensors, &config.sieve, config.vocabulary, config.specials)?,
+            glance: match &config.glance {
+                Some(told) => Some(Glance::open(&tensors, &config, told, precision)?),
+                None => None,
+            },
             encoder: Encoder::open(&tensors, &config, precision)?,
             config,
             rooms: Mutex::default(),
         })
     }
 
-    /// How many windows of a text the first look lets through to the second, and of how many: what a text costs.
+    /// How many windows of a text are read by the last stage, and of how many: what a text costs.
     #[must_use]
     pub fn sifted(&self, text: &str, channel: Channel) -> (usize, usize) {
         let pieces = self.vocabulary.cut(text, &|| true).unwrap_or_default();
-        let mut ids = Vec::new();
-        let (mut passed, mut all) = (0, 0);
+        let (engine, mut scratch, mut ids) = (Engine::new(), Scratch::default(), Vec::new());
+        let (mut read, mut all) = (0, 0);
         for window in windows::windows(pieces.len(), self.config.body, self.config.stride) {
-            let length = window.len();
             self.fill(&mut ids, channel, pieces.get(window).unwrap_or_default());
-            passed += usize::from(self.config.lets(channel, self.sift(&ids), length));
+            let early = self.early(&engine, channel, &ids, self.sift(&ids), &mut scratch);
+            read += usize::from(matches!(early, Early::Doubtful(_)));
             all += 1;
         }
-        (passed, all)
+        (read, all)
     }
 
-    /// What the second stage says of a window's ids, whatever the first one would: for measuring.
+    /// What the glance says of a window's ids, whatever the first stage would: for measuring.
+    #[must_use]
+    pub fn glance(&self, ids: &[u16]) -> Option<f32> {
+        alone();
+        self.glanced(&Engine::new(), ids, &mut Scratch::default())
+    }
+
+    /// What the last stage says of a window's ids, whatever the others would: for measuring.
     #[must_use]
     pub fn logits(&self, ids: &[u16]) -> Option<Logits> {
         alone();
         let mut scratch = Scratch::default();
-        self.encoder
-            .read(&Engine::new(), ids, false, &mut scratch)?
-            .logits
+        self.encoder.read(&Engine::new(), ids, &mut scratch)
     }
 
     /// A window's ids: the channel, the pieces, the end.
@@ -200,6 +224,42 @@ impl BuiltIn {
             [channel, pieces @ .., _] => self.sieve.score(*channel, pieces),
             _ => f32::INFINITY,
         }
+    }
+
+    fn glanced(&self, engine: &Engine, ids: &[u16], scratch: &mut Scratch) -> Option<f32> {
+        let words = (self.encoder.words(), self.config.hidden);
+        self.glance.as_ref()?.score(engine, words, ids, scratch)
+    }
+
+    /// What the stages before the last say of a window, of which the first one said `first`.
+    fn early(
+        &self,
+        engine: &Engine,
+        channel: Channel,
+        ids: &[u16],
+        first: f32,
+        scratch: &mut Scratch,
+    ) -> Early {
+        let pieces = ids.len().saturating_sub(2);
+        let sieve = &self.config.sieve.limits;
+        if !first.is_finite() {
+            return Early::Broken;
+        }
+        if !self.config.lets(sieve, channel, first, pieces) {
+            return Early::Harmless;
+        }
+        let mut adds = sieve.adds(first);
+        if let Some(told) = &self.config.glance {
+            match self.glanced(engine, ids, scratch) {
+                Some(score) if !score.is_finite() => return Early::Broken,
+                Some(score) if self.config.lets(&told.limits, channel, score, pieces) => {
+                    adds += told.limits.adds(score);
+                }
+                Some(_) => return Early::Harmless,
+                None => return Early::Broken,
+            }
+        }
+        Early::Doubtful(adds)
     }
 
     /// Reads all windows. Nothing where the caller wants no more, or where a number came out that is none.
@@ -219,15 +279,15 @@ impl BuiltIn {
             }
             self.fill(&mut ids, channel, pieces.get(window.clone())?);
             let first = self.sift(&ids);
-            let logits = if self.config.lets(channel, first, window.len()) {
-                self.encoder
-                    .read(&engine, &ids, true, scratch)?
-                    .logits
-                    .map_or(HARMLESS, |logits| self.config.joined(channel, logits, first))
-            } else {
-                HARMLESS
+            let logits = match self.early(&engine, channel, &ids, first, scratch) {
+                Early::Harmless => HARMLESS,
+                Early::Doubtful(adds) => {
+                    let logits = self.encoder.read(&engine, &ids, scratch)?;
+                    self.config.joined(channel, logits, adds)
+                }
+                Early::Broken => return None,
             };
-            if !first.is_finite() || !logits.iter().all(|logit| logit.is_finite()) {
+            if !logits.iter().all(|logit| logit.is_finite()) {
                 return None;
             }
             let [any, ..] = logits;

@@ -7,6 +7,9 @@ use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Gelu;
 
+use super::LoadError;
+use super::tensors::Tensors;
+
 /// Rows rounded to eight bits without a sign, each with a scale and a zero of its own: number = (q - zero) * scale.
 #[derive(Default)]
 pub(super) struct Rounded {
@@ -164,6 +167,17 @@ pub(super) struct Norm {
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
     pub epsilon: f32,
+}
+
+impl Norm {
+    /// Opens the normalisation of that name.
+    pub fn open(tensors: &Tensors<'_>, name: &str, width: usize, epsilon: f32) -> Result<Norm, LoadError> {
+        Ok(Norm {
+            weight: tensors.f32(&format!("{name}.weight"), &[width])?,
+            bias: tensors.f32(&format!("{name}.bias"), &[width])?,
+            epsilon,
+        })
+    }
 }
 
 /// rows = norm(rows + more).

@@ -1,18 +1,14 @@
 //! The first stage: says in microseconds which windows need no second look (FORMAT.md, 4).
 
-use std::collections::HashMap;
-
 use rten_simd::{Isa, SimdOp};
 use serde::Deserialize;
 
 use super::LoadError;
+use super::limits::Limits;
 use super::tensors::Tensors;
 
 /// Numbers of a feature.
 const DIM: usize = 16;
-
-/// A score that is farther from nothing says no more.
-const FAR: f32 = 8.0;
 
 /// What `config.json` says of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,57 +17,7 @@ pub(super) struct Told {
     bits: u32,
     hidden: usize,
     #[serde(flatten)]
-    limit: Limit,
-    /// Channels that have limits of their own.
-    #[serde(default)]
-    channels: HashMap<String, Limit>,
-    /// How much of its score counts in the verdict: it sees what the second stage does not.
-    #[serde(default)]
-    share: f32,
-}
-
-/// From which score on a window goes on to the second stage.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Limit {
-    pass: f32,
-    short: Option<Short>,
-}
-
-impl Limit {
-    fn is_whole(self) -> bool {
-        self.pass.is_finite() && self.short.is_none_or(|short| short.pass.is_finite())
-    }
-
-    fn lets(self, score: f32, pieces: usize) -> bool {
-        let short = self.short.filter(|short| pieces <= short.pieces);
-        score >= short.map_or(self.pass, |short| short.pass)
-    }
-}
-
-/// Windows that cost the second stage little, of which more are let through: a window costs by its pieces.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Short {
-    pieces: usize,
-    pass: f32,
-}
-
-impl Told {
-    /// Whether its numbers are any, and its channels among these.
-    pub fn is_whole(&self, channels: &HashMap<String, u16>) -> bool {
-        let own = |(name, limit): (&String, &Limit)| channels.contains_key(name) && limit.is_whole();
-        self.limit.is_whole() && self.channels.iter().all(own) && (0.0..=1.0).contains(&self.share)
-    }
-
-    /// Whether a window of so many pieces goes on to the second stage.
-    pub fn lets(&self, channel: &str, score: f32, pieces: usize) -> bool {
-        let limit = self.channels.get(channel).unwrap_or(&self.limit);
-        limit.lets(score, pieces)
-    }
-
-    /// What a score adds to the second stage's logit of any attack.
-    pub fn adds(&self, score: f32) -> f32 {
-        self.share * score.clamp(-FAR, FAR)
-    }
+    pub limits: Limits,
 }
 
 /// A feature: eight-bit numbers and their scale.
@@ -229,55 +175,6 @@ mod tests {
         ] {
             assert_eq!(bucket(pair(a, b), 16), two);
             assert_eq!(bucket(triple(pair(a, b), c), 16), three);
-        }
-    }
-
-    fn told(more: &str) -> Told {
-        serde_json::from_str(&format!(
-            r#"{{"dim": 16, "bits": 16, "hidden": 32, "pass": 1.5{more}}}"#
-        ))
-        .unwrap()
-    }
-
-    fn channels() -> HashMap<String, u16> {
-        HashMap::from([("user".to_owned(), 3), ("email".to_owned(), 7)])
-    }
-
-    #[test]
-    fn short_windows_have_a_limit_of_their_own() {
-        let (plain, with) = (
-            told(""),
-            told(r#", "short": {"pieces": 48, "pass": -2}, "channels": {"user": {"pass": 3}}"#),
-        );
-        for (channel, score, pieces, one, other) in [
-            ("email", 1.5, 20, true, true),
-            ("email", 0.0, 48, false, true),
-            ("email", 0.0, 49, false, false),
-            ("email", -3.0, 9, false, false),
-            ("user", 2.0, 9, true, false),
-            ("user", 3.0, 99, true, true),
-        ] {
-            assert_eq!(
-                (
-                    plain.lets(channel, score, pieces),
-                    with.lets(channel, score, pieces)
-                ),
-                (one, other),
-                "{channel} {score} {pieces}"
-            );
-        }
-        assert!(with.is_whole(&channels()) && !plain.lets("user", f32::NAN, 1));
-        assert!(!told(r#", "channels": {"nowhere": {"pass": 3}}"#).is_whole(&channels()));
-    }
-
-    #[test]
-    fn a_share_of_the_score_counts() {
-        assert_eq!(told("").adds(3.0), 0.0);
-        let with = told(r#", "share": 0.5"#);
-        assert_eq!((with.adds(3.0), with.adds(-99.0)), (1.5, -4.0));
-        assert!(with.is_whole(&channels()) && with.adds(f32::NAN).is_nan());
-        for wrong in ["1.5", "-0.5"] {
-            assert!(!told(&format!(r#", "share": {wrong}"#)).is_whole(&channels()));
         }
     }
 }

@@ -77,11 +77,6 @@ impl<'a> Tensors<'a> {
         Ok(Tensors { raw, entries })
     }
 
-    /// The sides of one.
-    pub fn shape(&self, name: &str) -> Result<&[usize], LoadError> {
-        self.entry(name).map(|entry| entry.shape.as_slice())
-    }
-
     /// What its numbers are.
     pub fn kind(&self, name: &str) -> Result<Kind, LoadError> {
         self.entry(name).map(|entry| entry.kind)

@@ -46,17 +46,20 @@ fn parity() -> Vec<serde_json::Value> {
 /// The calibrated `any` of a text as the reference's numbers give it, and how near a limit of a stage it is.
 fn reference(case: &serde_json::Value, config: &serde_json::Value) -> (f64, f64) {
     let number = |value: &serde_json::Value| value.as_f64().unwrap();
-    let (first, exit) = (number(&config["sieve"]["pass"]), number(&config["exit"]["pass"]));
+    let (first, second) = (
+        number(&config["sieve"]["pass"]),
+        number(&config["glance"]["pass"]),
+    );
     let curve = &config["calibration"]["any"];
     let (mut any, mut near) = (-30.0f64, f64::MAX);
     for at in 0..case["windows"].as_array().unwrap().len() {
-        let (sieve, left) = (number(&case["sieve"][at]), number(&case["exit"][at]));
-        // The first look is the reference's to the third place, the exit is not.
+        let (sieve, glance) = (number(&case["sieve"][at]), number(&case["glance"][at]));
+        // The first look is the reference's to the third place, the glance is not.
         near = near.min((sieve - first).abs() * 20.0);
         if sieve >= first {
-            near = near.min((left - exit).abs());
+            near = near.min((glance - second).abs());
         }
-        if sieve >= first && left >= exit {
+        if sieve >= first && glance >= second {
             let mut window = number(&case["logits"][at][0]);
             if let Some(offset) = config.pointer("/joined/jailbreak/offset")
                 && config["joined"]["jailbreak"]["channels"]
@@ -66,8 +69,11 @@ fn reference(case: &serde_json::Value, config: &serde_json::Value) -> (f64, f64)
             {
                 window = window.max(number(&case["logits"][at][2]) + number(offset));
             }
-            let share = config["sieve"]["share"].as_f64().unwrap_or_default();
-            any = any.max(window + share * sieve.clamp(-8.0, 8.0));
+            for (stage, score) in [("sieve", sieve), ("glance", glance)] {
+                let share = config[stage]["share"].as_f64().unwrap_or_default();
+                window += share * score.clamp(-8.0, 8.0);
+            }
+            any = any.max(window);
         }
     }
     let z = number(&curve["slope"]) * any + number(&curve["offset"]);
@@ -90,6 +96,7 @@ fn a_label_may_join_the_verdict() {
     let joined = open(&raw).unwrap();
     compare(&joined, &config);
     config["sieve"]["share"] = serde_json::json!(0.5);
+    config["glance"]["share"] = serde_json::json!(0.25);
     raw[1] = serde_json::to_vec(&config).unwrap();
     compare(&open(&raw).unwrap(), &config);
     let differs = |case: &serde_json::Value| {

@@ -1,0 +1,146 @@
+//! What looks between the first stage and the last (FORMAT.md, 5): one narrow layer over the words' own vectors, at a fiftieth of the
+//! encoder's cost. It reads order and neighbourhood, which the sieve does not, and clears most of what that lets through.
+
+use rten_simd::SimdOp;
+use serde::Deserialize;
+
+use super::LoadError;
+use super::config::Config;
+use super::layer::{Layer, Scratch, Sizes, dot};
+use super::limits::Limits;
+use super::linear::{Engine, Linear, Precision};
+use super::rows::{Norm, Normalise};
+use super::tensors::{BLOCK, Blocks, Tensors};
+
+/// What `config.json` says of it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Told {
+    hidden: usize,
+    heads: usize,
+    ff: usize,
+    /// Neurons over what is pooled.
+    mixed: usize,
+    #[serde(flatten)]
+    pub limits: Limits,
+}
+
+impl Told {
+    /// Whether its sizes are any.
+    pub fn is_whole(&self) -> bool {
+        let blocks = |width: usize| (1..=4096).contains(&width) && width.is_multiple_of(BLOCK);
+        blocks(self.hidden)
+            && blocks(self.ff)
+            && (1..=self.hidden).contains(&self.heads)
+            && self.hidden.is_multiple_of(self.heads)
+            && blocks(self.hidden / self.heads)
+            && (1..=4096).contains(&self.mixed)
+    }
+}
+
+pub(super) struct Glance {
+    hidden: usize,
+    special: Vec<f32>,
+    project: Linear,
+    position: Vec<f32>,
+    ln: Norm,
+    layer: Layer,
+    mix: Vec<f32>,
+    mix_bias: Vec<f32>,
+    out: Vec<f32>,
+    out_bias: f32,
+}
+
+impl Glance {
+    pub fn open(
+        tensors: &Tensors<'_>,
+        config: &Config,
+        told: &Told,
+        precision: Precision,
+    ) -> Result<Glance, LoadError> {
+        let (hidden, epsilon) = (told.hidden, config.layer_norm_eps);
+        let sizes = Sizes {
+            hidden,
+            head: hidden / told.heads.max(1),
+            ff: told.ff,
+            epsilon,
+        };
+        let project = ["glance.project".to_owned()];
+        let out_bias = tensors.f32("glance.out.bias", &[1])?;
+        Ok(Glance {
+            hidden,
+            special: tensors.f32("glance.special", &[config.specials, hidden])?,
+            project: Linear::open(tensors, &project, hidden, config.hidden, 1.0, precision)?,
+            position: tensors.f32("glance.position", &[config.window, hidden])?,
+            ln: Norm::open(tensors, "glance.ln", hidden, epsilon)?,
+            layer: Layer::open(tensors, "glance", sizes, precision)?,
+            mix: tensors.f32("glance.mix.weight", &[told.mixed, 3 * hidden])?,
+            mix_bias: tensors.f32("glance.mix.bias", &[told.mixed])?,
+            out: tensors.f32("glance.out.weight", &[1, told.mixed])?,
+            out_bias: out_bias.first().copied().unwrap_or_default(),
+        })
+    }
+
+    /// The score of a window's ids: channel, pieces, end; `words` are the encoder's, `width` wide. Nothing only where the ids are none,
+    /// or more than there are places for.
+    pub fn score(
+        &self,
+        engine: &Engine,
+        (words, width): (&Blocks, usize),
+        ids: &[u16],
+        s: &mut Scratch,
+    ) -> Option<f32> {
+        let long = ids.len() * self.hidden;
+        let position = self.position.get(..long);
+        let position = position.filter(|position| !position.is_empty())?;
+        let specials = self.special.len() / self.hidden;
+        s.wide.resize(ids.len() * width, 0.0);
+        for (id, row) in ids.iter().zip(s.wide.chunks_exact_mut(width)) {
+            match usize::from(*id).checked_sub(specials) {
+                Some(word) => words.open(word, row),
+                None => row.fill(0.0),
+            }
+        }
+        s.input.take(engine, &s.wide, width)?;
+        self.project
+            .apply(engine, &s.input, false, &mut s.sums, &mut s.x)?;
+        for (id, row) in ids.iter().zip(s.x.chunks_exact_mut(self.hidden)) {
+            if let Some(own) = self.special.chunks_exact(self.hidden).nth(usize::from(*id)) {
+                row.copy_from_slice(own);
+            }
+        }
+        Normalise {
+            rows: &mut s.x,
+            more: position,
+            norm: &self.ln,
+        }
+        .dispatch();
+        self.layer.run(engine, ids.len(), s)?;
+        Some(self.judge(&s.x))
+    }
+
+    /// What the first place, the mean and the largest of all places come to.
+    fn judge(&self, states: &[f32]) -> f32 {
+        let mut pooled = vec![0.0; 3 * self.hidden];
+        let (own, rest) = pooled.split_at_mut(self.hidden);
+        let (mean, top) = rest.split_at_mut(self.hidden);
+        top.fill(f32::NEG_INFINITY);
+        for row in states.chunks_exact(self.hidden) {
+            for ((sum, top), state) in mean.iter_mut().zip(top.iter_mut()).zip(row) {
+                *sum += state;
+                *top = top.max(*state);
+            }
+        }
+        let places = (states.len() / self.hidden).max(1) as f32;
+        mean.iter_mut().for_each(|sum| *sum /= places);
+        own.iter_mut().zip(states).for_each(|(own, state)| *own = *state);
+        let rows = self
+            .mix
+            .chunks_exact(pooled.len())
+            .zip(&self.mix_bias)
+            .zip(&self.out);
+        let sum: f32 = rows
+            .map(|((row, bias), out)| (dot(row, &pooled) + bias).max(0.0) * out)
+            .sum();
+        sum + self.out_bias
+    }
+}
