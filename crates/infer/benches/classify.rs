@@ -1,5 +1,5 @@
-//! What a window costs through all of a model of the size that ships, what the first look costs by size of text, and
-//! what opening costs. The weights are random; `PIECES` may name a tokenizer.json to cut texts with.
+//! What a window costs through all of a model of the size that ships and through its glance alone, what the first look costs by size
+//! of text, and what opening costs. The weights are random; `PIECES` may name a tokenizer.json to cut texts with.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,9 +18,12 @@ use portcullis_inspect::Classifier;
 use serde_json::{Value, json};
 
 const HIDDEN: usize = 384;
-const LAYERS: usize = 12;
+const LAYERS: usize = 10;
 const FF: usize = 1536;
-const PIECES: usize = 44_000;
+const PIECES: usize = 40_000;
+const GLANCE: usize = 96;
+const GLANCE_FF: usize = 384;
+const MIXED: usize = 64;
 const SPECIALS: [&str; 9] = [
     "<unk>",
     "</s>",
@@ -88,6 +91,31 @@ impl Weights {
         });
     }
 
+    fn norm(&mut self, name: &str, width: usize) {
+        self.floats(&format!("{name}.weight"), &[width], 1.0, 0.2);
+        self.floats(&format!("{name}.bias"), &[width], 0.0, 0.1);
+    }
+
+    fn matrix(&mut self, name: &str, outputs: usize, inputs: usize) {
+        self.blocks(name, outputs, inputs);
+        self.floats(&format!("{name}.bias"), &[outputs], 0.0, 0.1);
+    }
+
+    fn layer(&mut self, name: &str, hidden: usize, ff: usize) {
+        for (part, outputs, inputs) in [
+            ("q", hidden, hidden),
+            ("k", hidden, hidden),
+            ("v", hidden, hidden),
+            ("ao", hidden, hidden),
+            ("fi", ff, hidden),
+            ("fo", hidden, ff),
+        ] {
+            self.matrix(&format!("{name}.{part}"), outputs, inputs);
+        }
+        self.norm(&format!("{name}.aln"), hidden);
+        self.norm(&format!("{name}.oln"), hidden);
+    }
+
     fn file(self) -> Vec<u8> {
         let header = Value::Object(self.header).to_string();
         let mut file = (header.len() as u64).to_le_bytes().to_vec();
@@ -106,29 +134,22 @@ fn weights(pieces: usize) -> Vec<u8> {
     w.blocks("words", pieces - 9, HIDDEN);
     w.floats("special", &[9, HIDDEN], 0.0, 0.1);
     w.floats("position", &[128, HIDDEN], 0.0, 0.1);
-    let norm = |w: &mut Weights, name: &str| {
-        w.floats(&format!("{name}.weight"), &[HIDDEN], 1.0, 0.2);
-        w.floats(&format!("{name}.bias"), &[HIDDEN], 0.0, 0.1);
-    };
-    norm(&mut w, "ln");
+    w.norm("ln", HIDDEN);
     for layer in 0..LAYERS {
-        for (name, outputs, inputs) in [
-            ("q", HIDDEN, HIDDEN),
-            ("k", HIDDEN, HIDDEN),
-            ("v", HIDDEN, HIDDEN),
-            ("ao", HIDDEN, HIDDEN),
-            ("fi", FF, HIDDEN),
-            ("fo", HIDDEN, FF),
-        ] {
-            w.blocks(&format!("layer.{layer}.{name}"), outputs, inputs);
-            w.floats(&format!("layer.{layer}.{name}.bias"), &[outputs], 0.0, 0.1);
-        }
-        norm(&mut w, &format!("layer.{layer}.aln"));
-        norm(&mut w, &format!("layer.{layer}.oln"));
+        w.layer(&format!("layer.{layer}"), HIDDEN, FF);
+    }
+    w.matrix("glance.project", GLANCE, HIDDEN);
+    w.floats("glance.special", &[9, GLANCE], 0.0, 0.1);
+    w.floats("glance.position", &[128, GLANCE], 0.0, 0.1);
+    w.norm("glance.ln", GLANCE);
+    w.layer("glance", GLANCE, GLANCE_FF);
+    for (name, outputs, inputs) in [("mix", MIXED, 3 * GLANCE), ("out", 1, MIXED)] {
+        w.floats(&format!("glance.{name}.weight"), &[outputs, inputs], 0.0, 0.1);
+        w.floats(&format!("glance.{name}.bias"), &[outputs], 0.0, 0.1);
     }
     w.floats("head.weight", &[4, HIDDEN], 0.0, 0.1);
     w.floats("head.bias", &[4], 0.0, 0.1);
-    for (name, rows) in [("piece", pieces), ("gram", 65_536)] {
+    for (name, rows) in [("piece", pieces), ("gram", 32_768)] {
         w.add(&format!("sieve.{name}.q"), "I8", &[rows, 16], |random| {
             vec![random as u8]
         });
@@ -179,15 +200,16 @@ fn tokenizer() -> (Vec<u8>, usize) {
     (json.to_string().into_bytes(), size)
 }
 
-/// `pass` says which windows the sieve lets through: all from -1e30 on, none from 1e30 on.
-fn config(pieces: usize, pass: f32) -> Vec<u8> {
+/// Which windows the sieve and the glance let through: all from -1e30 on, none from 1e30 on.
+fn config(pieces: usize, sieve: f32, glance: f32) -> Vec<u8> {
     let curve = json!({ "slope": 1.0, "offset": 0.0 });
     let channels = json!({ "unknown": 2, "user": 3, "system": 4, "document": 5, "tool_result": 6, "email": 7, "code": 8 });
     json!({ "format": "portcullis-classifier-1", "labels": ["any", "injection", "jailbreak", "extraction"],
         "hidden": HIDDEN, "heads": 12, "layers": LAYERS, "ff": FF, "vocabulary": pieces, "specials": 9,
         "layer_norm_eps": 1e-12, "window": 128, "body": 126, "stride": 96, "channels": channels, "end": 1,
         "calibration": { "any": curve, "injection": curve, "jailbreak": curve, "extraction": curve },
-        "sieve": { "dim": 16, "bits": 16, "hidden": 32, "pass": pass } })
+        "sieve": { "dim": 16, "bits": 15, "hidden": 32, "pass": sieve },
+        "glance": { "hidden": GLANCE, "heads": 3, "ff": GLANCE_FF, "mixed": MIXED, "pass": glance } })
     .to_string()
     .into_bytes()
 }
@@ -197,6 +219,18 @@ fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A window and shorter ones, by a model that lets all through to its last stage or none.
+fn read_windows(criterion: &mut Criterion, name: &str, model: &BuiltIn, window: &str) {
+    let mut group = criterion.benchmark_group(name);
+    for (name, share) in [("full", 1), ("a quarter", 4), ("a sixteenth", 16)] {
+        let text: String = window.chars().take(window.len() / share).collect();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(model.classify(&text, Channel::User, &|| true)));
+        });
+    }
+    group.finish();
 }
 
 fn all(criterion: &mut Criterion) {
@@ -217,7 +251,7 @@ fn all(criterion: &mut Criterion) {
         })
         .unwrap()
     };
-    let (every, none) = (config(pieces, -1e30), config(pieces, 1e30));
+    let (every, none) = (config(pieces, -1e30, -1e30), config(pieces, 1e30, 1e30));
 
     let before = resident();
     let model = open(&every);
@@ -234,15 +268,9 @@ fn all(criterion: &mut Criterion) {
         );
     }
 
-    let mut group = criterion.benchmark_group("window");
-    for (name, share) in [("full", 1), ("a quarter", 4), ("a sixteenth", 16)] {
-        let text: String = window.chars().take(window.len() / share).collect();
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(model.classify(&text, Channel::User, &|| true)));
-        });
-    }
-    group.finish();
+    read_windows(criterion, "window", &model, &window);
     drop(model);
+    read_windows(criterion, "glance", &open(&config(pieces, -1e30, 1e30)), &window);
 
     let model = open(&none);
     let mut group = criterion.benchmark_group("first look");
