@@ -24,7 +24,7 @@ SEED = 5
 SPECIAL = len(SPECIALS)
 ROW = 128  # places of a packed row
 # Sources whose total weight is raised: they are few and they carry meaning. Plain tasks planted in data are what the model finds hardest.
-RAISED = {"corpus_": 3.0, **dict.fromkeys(("corpus_a" + x for x in "bcdefghijmnopq"), 2.0)}
+RAISED = {"corpus_": 3.0, **dict.fromkeys(("corpus_a" + x for x in "bcdefghijmnopqtuvw"), 2.0)}
 EASY = 0.15
 ATTACKS = 0.7  # total weight of attacks against that of harmless windows
 
