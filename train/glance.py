@@ -1,6 +1,6 @@
-"""What looks between the first stage and the last: one narrow layer over the base model's word vectors.
+"""What looks between the first stage and the last: a narrow layer over the base model's word vectors. Several trained apart look side by side.
 
-    python glance.py --base work/base/base.npz --train work/train.npz --sieve work/sieve-train.npz --dev work/dev.npz --seconds 2400 --out work/glance.pt
+    python glance.py --base work/base/base.npz --train work/train.npz --sieve work/sieve-train.npz --dev work/dev.npz --seconds 2400 --out work/glance-0.pt
 
 It learns from windows that the first stage would let through: attacks, and the half of the harmless ones that look most like one.
 """
@@ -19,7 +19,7 @@ from train import Data, chosen
 
 SEED = 7
 HIDDEN, HEADS, FF, MIXED = 96, 3, 384, 64
-PAD = 1  # the end piece: one stands in every window, so a mask by places tells them apart
+PAD = 1  # what stands behind a window's end is masked by its length
 PIECES = 6144  # of a batch
 EASY = 0.5
 
@@ -57,19 +57,19 @@ class Glance(nn.Module):
         w = self.project.weight.data / self.spread
         return {"project": (w, -(w @ self.mean)), **{k: (getattr(self.layer, k).weight.data, getattr(self.layer, k).bias.data) for k in ("q", "k", "v", "ao", "fi", "fo")}}
 
-    def tensors(self, close):
+    def tensors(self, close, name):
         """Those of the file, by FORMAT.md; `close` makes eight bits of a matrix. What they hold then stays in here."""
         t = {}
         for k, (w, b) in self.matrices().items():
             q, d = close(w)
-            t[f"glance.{k}.q"], t[f"glance.{k}.d"], t[f"glance.{k}.bias"] = q, d, b.clone()
+            t[f"{name}.{k}.q"], t[f"{name}.{k}.d"], t[f"{name}.{k}.bias"] = q, d, b.clone()
             opened = q.float() * d[:, None]
             (self.project if k == "project" else getattr(self.layer, k)).weight.data = opened * self.spread if k == "project" else opened
         # The bias is that of the weights before they were rounded: the reference's words are shifted by as much as it was meant.
-        t["glance.project.bias"] = -(self.project.weight.data / self.spread @ self.mean)
-        t["glance.special"], t["glance.position"] = self.special.weight.data.clone(), self.position.weight.data.clone()
+        t[f"{name}.project.bias"] = -(self.project.weight.data / self.spread @ self.mean)
+        t[f"{name}.special"], t[f"{name}.position"] = self.special.weight.data.clone(), self.position.weight.data.clone()
         for k, n in (("ln", self.ln), ("aln", self.layer.aln), ("oln", self.layer.oln), ("mix", self.mix), ("out", self.out)):
-            t[f"glance.{k}.weight"], t[f"glance.{k}.bias"] = n.weight.data.clone(), n.bias.data.clone()
+            t[f"{name}.{k}.weight"], t[f"{name}.{k}.bias"] = n.weight.data.clone(), n.bias.data.clone()
         return t
 
 
@@ -147,11 +147,12 @@ def main():
     a.add_argument("--begin", help="go on from this one")
     a.add_argument("--seconds", type=float, required=True)
     a.add_argument("--lr", type=float, default=1.5e-3)
+    a.add_argument("--seed", type=int, default=SEED)
     a.add_argument("--drop", type=float, default=0.1)
     a.add_argument("--average", type=float, default=0.999)
     a = a.parse_args()
-    torch.manual_seed(SEED)
-    rng = np.random.default_rng(SEED)
+    torch.manual_seed(a.seed)
+    rng = np.random.default_rng(a.seed)
     words = base_words(a.base)
     m = load(a.begin, words) if a.begin else Glance(words)
     opt = torch.optim.AdamW(m.parameters(), lr=a.lr, weight_decay=0.01, betas=(0.9, 0.98))
@@ -186,7 +187,7 @@ def main():
             print(f"step {step} ({100 * done:.0f} %) loss {acc / 500:.4f} {time.time() - t0:.0f}s", flush=True)
             acc = 0.0
         if step % 2000 == 0:
-            torch.save({k: (mean[i] if i < len(mean) else v) for i, (k, v) in enumerate(m.named_parameters())}, a.out + ".part")
+            torch.save({k: kept for (k, _), kept in zip(m.named_parameters(), mean)}, a.out + ".part")
     for p, kept in zip(m.parameters(), mean):
         p.data = kept
     torch.save(m.state_dict(), a.out)

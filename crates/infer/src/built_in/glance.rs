@@ -1,5 +1,6 @@
-//! What looks between the first stage and the last (FORMAT.md, 5): one narrow layer over the words' own vectors, at a fiftieth of the
-//! encoder's cost. It reads order and neighbourhood, which the sieve does not, and clears most of what that lets through.
+//! What looks between the first stage and the last (FORMAT.md, 5): narrow layers over the words' own vectors, each at a fiftieth of
+//! the encoder's cost. They read order and neighbourhood, which the sieve does not, and together with it clear most of what it lets
+//! through.
 
 use rten_simd::SimdOp;
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use super::LoadError;
 use super::config::Config;
 use super::layer::{Layer, Scratch, Sizes, dot};
-use super::limits::Limits;
+use super::limits::{Limits, near};
 use super::linear::{Engine, Linear, Precision};
 use super::rows::{Norm, Normalise};
 use super::tensors::{BLOCK, Blocks, Tensors};
@@ -20,6 +21,10 @@ pub(super) struct Told {
     ff: usize,
     /// Neurons over what is pooled.
     mixed: usize,
+    /// How many layers look side by side.
+    members: usize,
+    /// How much of the sieve's score counts in what they say.
+    sieve: f32,
     #[serde(flatten)]
     pub limits: Limits,
 }
@@ -34,10 +39,17 @@ impl Told {
             && self.hidden.is_multiple_of(self.heads)
             && blocks(self.hidden / self.heads)
             && (1..=4096).contains(&self.mixed)
+            && (1..=8).contains(&self.members)
+            && (0.0..=8.0).contains(&self.sieve)
     }
 }
 
 pub(super) struct Glance {
+    members: Vec<Member>,
+    sieve: f32,
+}
+
+struct Member {
     hidden: usize,
     special: Vec<f32>,
     project: Linear,
@@ -57,6 +69,39 @@ impl Glance {
         told: &Told,
         precision: Precision,
     ) -> Result<Glance, LoadError> {
+        let member = |at| Member::open(tensors, &format!("glance.{at}"), config, told, precision);
+        Ok(Glance {
+            members: (0..told.members).map(member).collect::<Result<_, _>>()?,
+            sieve: told.sieve,
+        })
+    }
+
+    /// The score of a window's ids (channel, pieces, end), of which the sieve said `first`; `words` are the encoder's, `width` wide.
+    /// Nothing only where the ids are none, or more than there are places for.
+    pub fn score(
+        &self,
+        engine: &Engine,
+        words: (&Blocks, usize),
+        ids: &[u16],
+        first: f32,
+        s: &mut Scratch,
+    ) -> Option<f32> {
+        let mut sum = 0.0;
+        for member in &self.members {
+            sum += member.score(engine, words, ids, s)?;
+        }
+        Some(sum / self.members.len() as f32 + self.sieve * near(first))
+    }
+}
+
+impl Member {
+    fn open(
+        tensors: &Tensors<'_>,
+        name: &str,
+        config: &Config,
+        told: &Told,
+        precision: Precision,
+    ) -> Result<Member, LoadError> {
         let (hidden, epsilon) = (told.hidden, config.layer_norm_eps);
         let sizes = Sizes {
             hidden,
@@ -64,25 +109,23 @@ impl Glance {
             ff: told.ff,
             epsilon,
         };
-        let project = ["glance.project".to_owned()];
-        let out_bias = tensors.f32("glance.out.bias", &[1])?;
-        Ok(Glance {
+        let of = |part: &str| format!("{name}.{part}");
+        let out_bias = tensors.f32(&of("out.bias"), &[1])?;
+        Ok(Member {
             hidden,
-            special: tensors.f32("glance.special", &[config.specials, hidden])?,
-            project: Linear::open(tensors, &project, hidden, config.hidden, 1.0, precision)?,
-            position: tensors.f32("glance.position", &[config.window, hidden])?,
-            ln: Norm::open(tensors, "glance.ln", hidden, epsilon)?,
-            layer: Layer::open(tensors, "glance", sizes, precision)?,
-            mix: tensors.f32("glance.mix.weight", &[told.mixed, 3 * hidden])?,
-            mix_bias: tensors.f32("glance.mix.bias", &[told.mixed])?,
-            out: tensors.f32("glance.out.weight", &[1, told.mixed])?,
+            special: tensors.f32(&of("special"), &[config.specials, hidden])?,
+            project: Linear::open(tensors, &[of("project")], hidden, config.hidden, 1.0, precision)?,
+            position: tensors.f32(&of("position"), &[config.window, hidden])?,
+            ln: Norm::open(tensors, &of("ln"), hidden, epsilon)?,
+            layer: Layer::open(tensors, name, sizes, precision)?,
+            mix: tensors.f32(&of("mix.weight"), &[told.mixed, 3 * hidden])?,
+            mix_bias: tensors.f32(&of("mix.bias"), &[told.mixed])?,
+            out: tensors.f32(&of("out.weight"), &[1, told.mixed])?,
             out_bias: out_bias.first().copied().unwrap_or_default(),
         })
     }
 
-    /// The score of a window's ids: channel, pieces, end; `words` are the encoder's, `width` wide. Nothing only where the ids are none,
-    /// or more than there are places for.
-    pub fn score(
+    fn score(
         &self,
         engine: &Engine,
         (words, width): (&Blocks, usize),

@@ -59,8 +59,13 @@ impl Limits {
 
     /// What a score adds to the last stage's logit of any attack.
     pub fn adds(&self, score: f32) -> f32 {
-        self.share * score.clamp(-FAR, FAR)
+        self.share * near(score)
     }
+}
+
+/// A score as far as it counts.
+pub(super) fn near(score: f32) -> f32 {
+    score.clamp(-FAR, FAR)
 }
 
 #[cfg(test)]

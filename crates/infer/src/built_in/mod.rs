@@ -200,7 +200,8 @@ impl BuiltIn {
     #[must_use]
     pub fn glance(&self, ids: &[u16]) -> Option<f32> {
         alone();
-        self.glanced(&Engine::new(), ids, &mut Scratch::default())
+        let first = self.sift(ids);
+        self.glanced(&Engine::new(), ids, first, &mut Scratch::default())
     }
 
     /// What the last stage says of a window's ids, whatever the others would: for measuring.
@@ -226,9 +227,9 @@ impl BuiltIn {
         }
     }
 
-    fn glanced(&self, engine: &Engine, ids: &[u16], scratch: &mut Scratch) -> Option<f32> {
+    fn glanced(&self, engine: &Engine, ids: &[u16], first: f32, scratch: &mut Scratch) -> Option<f32> {
         let words = (self.encoder.words(), self.config.hidden);
-        self.glance.as_ref()?.score(engine, words, ids, scratch)
+        self.glance.as_ref()?.score(engine, words, ids, first, scratch)
     }
 
     /// What the stages before the last say of a window, of which the first one said `first`.
@@ -250,7 +251,7 @@ impl BuiltIn {
         }
         let mut adds = sieve.adds(first);
         if let Some(told) = &self.config.glance {
-            match self.glanced(engine, ids, scratch) {
+            match self.glanced(engine, ids, first, scratch) {
                 Some(score) if !score.is_finite() => return Early::Broken,
                 Some(score) if self.config.lets(&told.limits, channel, score, pieces) => {
                     adds += told.limits.adds(score);
