@@ -145,7 +145,7 @@ def main():
     s = S.Sieve(False)
     s.load_state_dict({k: torch.from_numpy(sz[k]) for k in sz.files if k != "linear"})
     s.eval()
-    g = [G.load(x, G.base_words(a.base)) for x in a.glance]
+    g = [G.load(x, M.words_of(a.base)) for x in a.glance]
     with torch.no_grad():
         t = tensors(m, z, s, g)
     meta = {"format": "portcullis-classifier-1"}

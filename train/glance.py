@@ -52,21 +52,16 @@ class Glance(nn.Module):
         with torch.autocast("cpu", enabled=False):
             return self.out(F.relu(self.mix(torch.cat([x[:, 0], mean, top], 1).float()))).squeeze(1)
 
-    def matrices(self):
-        """What is multiplied, by name, with its bias; the words' normalisation is in the first one."""
-        w = self.project.weight.data / self.spread
-        return {"project": (w, -(w @ self.mean)), **{k: (getattr(self.layer, k).weight.data, getattr(self.layer, k).bias.data) for k in ("q", "k", "v", "ao", "fi", "fo")}}
-
     def tensors(self, close, name):
         """Those of the file, by FORMAT.md; `close` makes eight bits of a matrix. What they hold then stays in here."""
         t = {}
-        for k, (w, b) in self.matrices().items():
-            q, d = close(w)
-            t[f"{name}.{k}.q"], t[f"{name}.{k}.d"], t[f"{name}.{k}.bias"] = q, d, b.clone()
-            opened = q.float() * d[:, None]
-            (self.project if k == "project" else getattr(self.layer, k)).weight.data = opened * self.spread if k == "project" else opened
-        # The bias is that of the weights before they were rounded: the reference's words are shifted by as much as it was meant.
-        t[f"{name}.project.bias"] = -(self.project.weight.data / self.spread @ self.mean)
+        for k in ("project", "q", "k", "v", "ao", "fi", "fo"):
+            # The file's first matrix reads the words as they are: their spread is in it, and their mean in its bias.
+            lin, spread = (self.project, self.spread) if k == "project" else (getattr(self.layer, k), 1.0)
+            q, d = close(lin.weight.data / spread)
+            lin.weight.data = q.float() * d[:, None] * spread
+            t[f"{name}.{k}.q"], t[f"{name}.{k}.d"] = q, d
+            t[f"{name}.{k}.bias"] = -(lin.weight.data / spread @ self.mean) if lin.bias is None else lin.bias.data.clone()
         t[f"{name}.special"], t[f"{name}.position"] = self.special.weight.data.clone(), self.position.weight.data.clone()
         for k, n in (("ln", self.ln), ("aln", self.layer.aln), ("oln", self.layer.oln), ("mix", self.mix), ("out", self.out)):
             t[f"{name}.{k}.weight"], t[f"{name}.{k}.bias"] = n.weight.data.clone(), n.bias.data.clone()
@@ -85,11 +80,6 @@ class Windows:
         l = self.length[idx]
         at = np.arange(l.max())[None]
         return np.where(at < l[:, None], self.tokens[self.start[idx][:, None] + at], PAD), l
-
-
-def base_words(path):
-    b = np.load(path)
-    return M.open_blocks(b["word.d"], b["word.q"], (-1, int(b["shape"][0])))
 
 
 def load(path, words):
@@ -153,7 +143,7 @@ def main():
     a = a.parse_args()
     torch.manual_seed(a.seed)
     rng = np.random.default_rng(a.seed)
-    words = base_words(a.base)
+    words = M.words_of(a.base)
     m = load(a.begin, words) if a.begin else Glance(words)
     opt = torch.optim.AdamW(m.parameters(), lr=a.lr, weight_decay=0.01, betas=(0.9, 0.98))
     mean = [p.detach().clone() for p in m.parameters()]

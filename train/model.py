@@ -19,6 +19,12 @@ def open_blocks(d, q, shape):
     return torch.from_numpy(w.reshape(shape))
 
 
+def words_of(path):
+    """The base model's word vectors."""
+    z = np.load(path)
+    return open_blocks(z["word.d"], z["word.q"], (-1, int(z["shape"][0])))
+
+
 class Layer(nn.Module):
     def __init__(self, h, heads, ff):
         super().__init__()

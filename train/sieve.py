@@ -134,8 +134,7 @@ def main():
     use = np.where(w.weight > 0)[0]
     words = None
     if a.base:
-        b = np.load(a.base)
-        words = M.open_blocks(b["word.d"], b["word.q"], (-1, int(b["shape"][0])))
+        words = M.words_of(a.base)
         words = (words - words.mean(0)) / words.std()
     m = Sieve(a.linear, words)
     dense = [p for n, p in m.named_parameters() if n != "table.weight"]
