@@ -119,6 +119,38 @@ fn a_label_may_join_the_verdict() {
     }
 }
 
+/// Where the glance clears every window, nothing of the last stage is left; where it has no say, everything is.
+#[test]
+fn the_glance_clears_windows() {
+    let mut raw = RAW.clone();
+    let mut config: serde_json::Value = serde_json::from_slice(&raw[1]).unwrap();
+    let mut with = |key: &str, value: serde_json::Value| {
+        config["glance"][key] = value;
+        raw[1] = serde_json::to_vec(&config).unwrap();
+        open(&raw)
+    };
+    let read = |model: BuiltIn| -> usize {
+        let windows =
+            |case: &serde_json::Value| model.sifted(case["text"].as_str().unwrap(), Channel::User).0;
+        parity().iter().map(windows).sum()
+    };
+    let (none, every) = (with("pass", 1e9.into()), with("pass", (-1e9).into()));
+    assert_eq!(read(none.unwrap()), 0);
+    assert!(read(every.unwrap()) > 0);
+    for (key, wrong) in [
+        ("members", 0),
+        ("members", 3),
+        ("hidden", 48),
+        ("heads", 4),
+        ("mixed", 0),
+        ("sieve", -1),
+    ] {
+        assert!(with(key, wrong.into()).is_err(), "{key} {wrong}");
+        let right: serde_json::Value = serde_json::from_slice(&RAW[1]).unwrap();
+        with(key, right["glance"][key].clone()).unwrap();
+    }
+}
+
 fn compare(model: &BuiltIn, config: &serde_json::Value) {
     let mut compared = 0;
     for case in parity() {
