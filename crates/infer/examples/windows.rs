@@ -37,7 +37,7 @@ fn main() {
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, windows.get(at)?)))
         {
             let [any, injection, jailbreak, extraction] = model.logits(window).unwrap();
-            let glance = model.glance(window).unwrap_or(f32::NAN);
+            let glance = model.glance(window).unwrap();
             read.push((at, [any, injection, jailbreak, extraction, glance]));
         }
         read

@@ -41,7 +41,7 @@ pub(super) struct Config {
     calibration: HashMap<String, Curve>,
     pub sieve: sieve::Told,
     /// What looks between the first stage and the last.
-    pub glance: Option<glance::Told>,
+    pub glance: glance::Told,
     /// Labels whose own logits count as ones of `any`: they may order their kind better.
     #[serde(default)]
     joined: HashMap<String, Joined>,
@@ -139,9 +139,7 @@ impl Config {
                 "what joins the verdict",
             ),
             (
-                c.glance
-                    .as_ref()
-                    .is_none_or(|glance| glance.is_whole() && glance.limits.is_whole(&c.channels)),
+                c.glance.is_whole() && c.glance.limits.is_whole(&c.channels),
                 "the glance",
             ),
         ];

@@ -1,4 +1,4 @@
-//! What looks between the first stage and the last (FORMAT.md, 5): narrow layers over the words' own vectors, each at a fiftieth of
+//! What looks between the first stage and the last (FORMAT.md, 5): narrow layers over the words' own vectors, each at a fortieth of
 //! the encoder's cost. They read order and neighbourhood, which the sieve does not, and together with it clear most of what it lets
 //! through.
 
@@ -63,13 +63,9 @@ struct Member {
 }
 
 impl Glance {
-    pub fn open(
-        tensors: &Tensors<'_>,
-        config: &Config,
-        told: &Told,
-        precision: Precision,
-    ) -> Result<Glance, LoadError> {
-        let member = |at| Member::open(tensors, &format!("glance.{at}"), config, told, precision);
+    pub fn open(tensors: &Tensors<'_>, config: &Config, precision: Precision) -> Result<Glance, LoadError> {
+        let told = &config.glance;
+        let member = |at| Member::open(tensors, &format!("glance.{at}"), config, precision);
         Ok(Glance {
             members: (0..told.members).map(member).collect::<Result<_, _>>()?,
             sieve: told.sieve,
@@ -99,9 +95,9 @@ impl Member {
         tensors: &Tensors<'_>,
         name: &str,
         config: &Config,
-        told: &Told,
         precision: Precision,
     ) -> Result<Member, LoadError> {
+        let told = &config.glance;
         let (hidden, epsilon) = (told.hidden, config.layer_norm_eps);
         let sizes = Sizes {
             hidden,

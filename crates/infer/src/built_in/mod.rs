@@ -111,7 +111,7 @@ pub struct BuiltIn {
     thresholds: Thresholds,
     vocabulary: Vocabulary,
     sieve: Sieve,
-    glance: Option<Glance>,
+    glance: Glance,
     encoder: Encoder,
     /// Room that is not in use: as many as there ever were readings at once.
     rooms: Mutex<Vec<Scratch>>,
@@ -171,10 +171,7 @@ impl BuiltIn {
             thresholds: Thresholds::open(files.thresholds, &config)?,
             vocabulary: Vocabulary::open(files.tokenizer, config.vocabulary, config.specials)?,
             sieve: Sieve::open(&tensors, &config.sieve, config.vocabulary, config.specials)?,
-            glance: match &config.glance {
-                Some(told) => Some(Glance::open(&tensors, &config, told, precision)?),
-                None => None,
-            },
+            glance: Glance::open(&tensors, &config, precision)?,
             encoder: Encoder::open(&tensors, &config, precision)?,
             config,
             rooms: Mutex::default(),
@@ -229,7 +226,7 @@ impl BuiltIn {
 
     fn glanced(&self, engine: &Engine, ids: &[u16], first: f32, scratch: &mut Scratch) -> Option<f32> {
         let words = (self.encoder.words(), self.config.hidden);
-        self.glance.as_ref()?.score(engine, words, ids, first, scratch)
+        self.glance.score(engine, words, ids, first, scratch)
     }
 
     /// What the stages before the last say of a window, of which the first one said `first`.
@@ -242,25 +239,23 @@ impl BuiltIn {
         scratch: &mut Scratch,
     ) -> Early {
         let pieces = ids.len().saturating_sub(2);
-        let sieve = &self.config.sieve.limits;
+        let (sieve, glance) = (&self.config.sieve.limits, &self.config.glance.limits);
         if !first.is_finite() {
             return Early::Broken;
         }
         if !self.config.lets(sieve, channel, first, pieces) {
             return Early::Harmless;
         }
-        let mut adds = sieve.adds(first);
-        if let Some(told) = &self.config.glance {
-            match self.glanced(engine, ids, first, scratch) {
-                Some(score) if !score.is_finite() => return Early::Broken,
-                Some(score) if self.config.lets(&told.limits, channel, score, pieces) => {
-                    adds += told.limits.adds(score);
+        match self.glanced(engine, ids, first, scratch) {
+            Some(second) if second.is_finite() => {
+                if self.config.lets(glance, channel, second, pieces) {
+                    Early::Doubtful(sieve.adds(first) + glance.adds(second))
+                } else {
+                    Early::Harmless
                 }
-                Some(_) => return Early::Harmless,
-                None => return Early::Broken,
             }
+            _ => Early::Broken,
         }
-        Early::Doubtful(adds)
     }
 
     /// Reads all windows. Nothing where the caller wants no more, or where a number came out that is none.
