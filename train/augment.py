@@ -1,6 +1,6 @@
 """From rows to windows: compositions, twins, disguises, channels; written as token ids.
 
-    python augment.py --rows work/rows.jsonl --pieces work/base/pieces.json --out work/train [--scale 1.0] [--without NAME ...]
+    python augment.py --rows work/rows.jsonl --pieces work/base/pieces.json --out work/train [--scale 1.0] [--seed 11 12 13]
     python augment.py --dev DATA/dev --pieces work/base/pieces.json --out work/dev
 
 A window carries a label for each of (any, injection, jailbreak, extraction); 255 is "unknown". Where the place of an attack in a
@@ -381,6 +381,13 @@ class Store:
         self.bag.append(bag)
         self.pair.append(pair)
 
+    def units(self):
+        """Windows that stand alone and whole bags, as lists of places."""
+        bags = defaultdict(list)
+        for i, b in enumerate(self.bag):
+            bags[b if b >= 0 else -2 - i].append(i)
+        return bags.values()
+
     def save(self, path, **more):
         np.savez(path, tokens=np.concatenate(self.tokens).astype(np.uint16), length=np.array(self.length, np.uint16), label=np.array(self.label, np.uint8), weight=np.array(self.weight, np.float32), source=np.array(self.source, np.uint16), bag=np.array(self.bag, np.int32), pair=np.array(self.pair, np.int32), names=np.array(json.dumps({v: k for k, v in self.names.items()})), **more)
         c = Counter()
@@ -390,6 +397,25 @@ class Store:
         print(len(self.length), "windows", sum(self.length), "tokens; by source (benign, attack):")
         for s in sorted(names):
             print(f"  {names[s]:32} {c[(s, 0)]:7} {c[(s, 1)]:7}")
+
+
+def merged(stores):
+    """What several seeds made: a window that all of them have stands once, one that a single seed has weighs as much less."""
+    out, known = Store(), {}
+    for n, s in enumerate(stores):
+        names = {v: k for k, v in s.names.items()}
+        for unit in s.units():
+            first = unit[0]
+            key = (names[s.source[first]], s.label[first], s.bag[first] >= 0, b"|".join(bytes(s.tokens[i].astype(np.uint16)) for i in unit))
+            if key in known:
+                for i, j in zip(unit, known[key]):
+                    out.weight[j] += s.weight[i] / len(stores)
+                continue
+            known[key] = range(len(out.length), len(out.length) + len(unit))
+            out.bags += s.bag[first] >= 0
+            for i in unit:
+                out.put(s.tokens[i], s.label[i], s.weight[i] / len(stores), names[s.source[i]], out.bags if s.bag[i] >= 0 else -1, s.pair[i] * len(stores) + n if s.pair[i] >= 0 else -1)
+    return out
 
 
 def windows_of(pieces, made, rng, store):
@@ -434,6 +460,22 @@ def windows_of(pieces, made, rng, store):
                     store.put(window(ids[b:e], channel), BENIGN, weight * 0.7, source + "_rest", -1)
 
 
+def made(rows, pieces, seed, scale):
+    rng, store = random.Random(seed), Store()
+    m = Maker(rows, rng)
+    m.rows([r for r in rows if not r.get("held")])
+    n = int(9000 * scale)
+    m.composed(n * 2)
+    m.user_turns(n)
+    m.extraction(n // 3)
+    m.of_something(n // 4)
+    m.jailbreaks(n // 4)
+    m.personas(n // 4)
+    rng.shuffle(m.out)
+    windows_of(pieces, m.out, rng, store)
+    return store
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("--rows")
@@ -441,12 +483,11 @@ def main():
     a.add_argument("--pieces", required=True)
     a.add_argument("--out", required=True)
     a.add_argument("--scale", type=float, default=1.0)
-    a.add_argument("--seed", type=int, default=SEED, help="of the compositions: another one gives others")
+    a.add_argument("--seed", type=int, nargs="+", default=[SEED], help="of the compositions: another one gives others, several give all of theirs")
     a = a.parse_args()
-    rng = random.Random(a.seed)
     pieces = Pieces.load(a.pieces)
-    store = Store()
     if a.dev:
+        store = Store()
         rows = [json.loads(l) for f in sorted(Path(a.dev).glob("*.jsonl")) for l in open(f, encoding="utf-8")]
         row = []
         got, _ = pieces.ids([r["text"] for r in rows])
@@ -458,18 +499,7 @@ def main():
         store.save(a.out, row=np.array(row, np.int32), channel=np.array(json.dumps([r["channel"] for r in rows])), id=np.array(json.dumps([r["id"] for r in rows])))
         return
     rows = [json.loads(l) for l in open(a.rows, encoding="utf-8")]
-    m = Maker(rows, rng)
-    m.rows([r for r in rows if not r.get("held")])
-    n = int(9000 * a.scale)
-    m.composed(n * 2)
-    m.user_turns(n)
-    m.extraction(n // 3)
-    m.of_something(n // 4)
-    m.jailbreaks(n // 4)
-    m.personas(n // 4)
-    rng.shuffle(m.out)
-    windows_of(pieces, m.out, rng, store)
-    store.save(a.out)
+    merged([made(rows, pieces, seed, a.scale) for seed in a.seed]).save(a.out)
     held = [r for r in rows if r.get("held")]
     if held:
         s = Store()

@@ -128,7 +128,9 @@ def main():
         for m in range(c["glance"]["members"]):
             g = f"glance.{m}"
             x = np.stack([f(g + ".special")[i] if i < c["specials"] else linear(vector(i), g + ".project") for i in ids])
-            x = block(norm(x + f(g + ".position")[: len(ids)], g + ".ln"), g, c["glance"]["heads"], len(x))
+            x = norm(x + f(g + ".position")[: len(ids)], g + ".ln")
+            for l in range(c["glance"]["layers"]):
+                x = block(x, f"{g}.{l}", c["glance"]["heads"], len(x))
             x = np.maximum(f(g + ".mix.weight") @ np.concatenate([x[0], x.mean(0), x.max(0)]) + f(g + ".mix.bias"), 0)
             said.append(float((f(g + ".out.weight") @ x + f(g + ".out.bias"))[0]))
         return np.mean(said) + c["glance"]["sieve"] * min(8, max(-8, first))

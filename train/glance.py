@@ -1,4 +1,4 @@
-"""What looks between the first stage and the last: a narrow layer over the base model's word vectors. Several trained apart look side by side.
+"""What looks between the first stage and the last: few narrow layers over the base model's word vectors. Several trained apart may look side by side.
 
     python glance.py --base work/base/base.npz --train work/train.npz --sieve work/sieve-train.npz --dev work/dev.npz --seconds 2400 --out work/glance-0.pt
 
@@ -18,16 +18,18 @@ from text import SPECIALS, UNK
 from train import Data, chosen
 
 SEED = 7
-HIDDEN, HEADS, FF, MIXED = 96, 3, 384, 64
+HIDDEN, HEADS, FF, MIXED, LAYERS = 96, 3, 384, 64, 1
 PAD = 1  # what stands behind a window's end is masked by its length
-PIECES = 6144  # of a batch
+PIECES = 6144  # of a batch, by default
 EASY = 0.5
+TOLD = 0.6  # how much of the loss is the teacher's word, where there is one
 
 
 class Glance(nn.Module):
-    def __init__(self, words, specials=len(SPECIALS), hidden=HIDDEN, heads=HEADS, ff=FF, mixed=MIXED, places=128):
+    def __init__(self, words, specials=len(SPECIALS), hidden=HIDDEN, heads=HEADS, ff=FF, mixed=MIXED, layers=LAYERS, places=128):
         """`words`: the base model's vectors, normalised here as a whole."""
         super().__init__()
+        self.shape = dict(hidden=hidden, heads=heads, ff=ff, mixed=mixed, layers=layers)
         self.specials = specials
         self.register_buffer("mean", words.mean(0), persistent=False)
         self.register_buffer("spread", words.std(), persistent=False)
@@ -35,7 +37,7 @@ class Glance(nn.Module):
         self.project = nn.Linear(words.shape[1], hidden, bias=False)
         self.special, self.position = nn.Embedding(specials, hidden), nn.Embedding(places, hidden)
         self.ln = nn.LayerNorm(hidden, eps=1e-12)
-        self.layer = M.Layer(hidden, heads, ff)
+        self.layers = nn.ModuleList(M.Layer(hidden, heads, ff) for _ in range(layers))
         self.mix, self.out = nn.Linear(3 * hidden, mixed), nn.Linear(mixed, 1)
         for w, spread in ((self.special, 0.1), (self.position, 0.1), (self.project, words.shape[1] ** -0.5)):
             nn.init.normal_(w.weight, 0, spread)
@@ -45,46 +47,69 @@ class Glance(nn.Module):
         x = self.project(F.embedding(ids, self.words)) + self.special(ids.clamp(max=self.specials - 1)) * own[..., None]
         x = self.ln(x + self.position.weight[: ids.shape[1]])
         x = F.dropout(x, drop, self.training)
-        out = torch.arange(ids.shape[1])[None] >= length[:, None]
-        x = self.layer(x, torch.where(out, -1e4, 0.0)[:, None, None].to(x.dtype), drop)
+        out = torch.arange(ids.shape[1], device=ids.device)[None] >= length[:, None]
+        near = torch.bfloat16 if torch.is_autocast_enabled(ids.device.type) else torch.float32
+        mask = torch.where(out, -1e4, 0.0)[:, None, None].to(near)
+        for layer in self.layers:
+            x = layer(x, mask, drop)
         out = out[..., None]
         mean, top = x.masked_fill(out, 0).sum(1) / length[:, None], x.masked_fill(out, -1e4).amax(1)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(ids.device.type, enabled=False):
             return self.out(F.relu(self.mix(torch.cat([x[:, 0], mean, top], 1).float()))).squeeze(1)
 
     def tensors(self, close, name):
         """Those of the file, by FORMAT.md; `close` makes eight bits of a matrix. What they hold then stays in here."""
         t = {}
-        for k in ("project", "q", "k", "v", "ao", "fi", "fo"):
-            # The file's first matrix reads the words as they are: their spread is in it, and their mean in its bias.
-            lin, spread = (self.project, self.spread) if k == "project" else (getattr(self.layer, k), 1.0)
+
+        def matrix(n, lin, spread=1.0):
             q, d = close(lin.weight.data / spread)
             lin.weight.data = q.float() * d[:, None] * spread
-            t[f"{name}.{k}.q"], t[f"{name}.{k}.d"] = q, d
-            t[f"{name}.{k}.bias"] = -(lin.weight.data / spread @ self.mean) if lin.bias is None else lin.bias.data.clone()
+            t[f"{name}.{n}.q"], t[f"{name}.{n}.d"] = q, d
+            t[f"{name}.{n}.bias"] = -(lin.weight.data / spread @ self.mean) if lin.bias is None else lin.bias.data.clone()
+
+        def norm(n, x):
+            t[f"{name}.{n}.weight"], t[f"{name}.{n}.bias"] = x.weight.data.clone(), x.bias.data.clone()
+
+        # What is large and need not be exact has sixteen bits.
+        for x in (self.position, self.mix):
+            x.weight.data = x.weight.data.half().float()
+
+        # The file's first matrix reads the words as they are: their spread is in it, and their mean in its bias.
+        matrix("project", self.project, self.spread)
         t[f"{name}.special"], t[f"{name}.position"] = self.special.weight.data.clone(), self.position.weight.data.clone()
-        for k, n in (("ln", self.ln), ("aln", self.layer.aln), ("oln", self.layer.oln), ("mix", self.mix), ("out", self.out)):
-            t[f"{name}.{k}.weight"], t[f"{name}.{k}.bias"] = n.weight.data.clone(), n.bias.data.clone()
+        for k, x in (("ln", self.ln), ("mix", self.mix), ("out", self.out)):
+            norm(k, x)
+        for n in ("position", "mix.weight"):
+            t[f"{name}.{n}"] = t[f"{name}.{n}"].half()
+        for i, layer in enumerate(self.layers):
+            for k in ("q", "k", "v", "ao", "fi", "fo"):
+                matrix(f"{i}.{k}", getattr(layer, k))
+            for k in ("aln", "oln"):
+                norm(f"{i}.{k}", getattr(layer, k))
         return t
 
 
 class Windows:
-    def __init__(self, path):
+    def __init__(self, path, device="cpu"):
         z = np.load(path)
         self.length = z["length"].astype(np.int64)
-        self.start = np.concatenate([[0], np.cumsum(self.length)])[:-1]
-        self.tokens = np.concatenate([z["tokens"], np.zeros(256, np.uint16)]).astype(np.int64)
         self.label, self.bag = z["label"][:, 0], z["bag"].astype(np.int64)
+        self.start = torch.from_numpy(np.concatenate([[0], np.cumsum(self.length)])[:-1]).to(device)
+        self.long = torch.from_numpy(self.length).to(device)
+        self.tokens = torch.from_numpy(np.concatenate([z["tokens"], np.zeros(256, np.uint16)]).astype(np.int32)).to(device)
 
     def take(self, idx):
-        l = self.length[idx]
-        at = np.arange(l.max())[None]
-        return np.where(at < l[:, None], self.tokens[self.start[idx][:, None] + at], PAD), l
+        """Ids and lengths of these windows."""
+        at = torch.arange(int(self.length[idx].max()), device=self.tokens.device)[None]
+        idx = torch.from_numpy(idx).to(self.tokens.device)
+        l = self.long[idx]
+        return torch.where(at < l[:, None], self.tokens[self.start[idx][:, None] + at].long(), PAD), l
 
 
 def load(path, words):
-    m = Glance(words)
-    m.load_state_dict(torch.load(path))
+    s = torch.load(path, map_location="cpu")
+    m = Glance(words, **s["shape"])
+    m.load_state_dict(s["model"])
     return m.eval()
 
 
@@ -93,19 +118,21 @@ def scores(m, w, batch=64):
     out, order = np.zeros(len(w.length), np.float32), np.argsort(w.length)
     with torch.no_grad():
         for i in range(0, len(order), batch):
-            ids, length = w.take(order[i : i + batch])
-            out[order[i : i + batch]] = m(torch.from_numpy(ids), torch.from_numpy(length)).numpy()
+            out[order[i : i + batch]] = m(*w.take(order[i : i + batch])).cpu().numpy()
     return out
 
 
 class Source:
-    """A file of training windows and which of them are learned from, and how often."""
+    """A file of training windows, which of them are learned from and how often, and what a teacher says of them."""
 
-    def __init__(self, train, sieve):
-        self.w = Windows(train)
+    def __init__(self, train, sieve, told, device, pieces):
+        self.w, self.pieces = Windows(train, device), pieces
         first, self.weight = np.load(sieve)["train"], Data(train).weight
         hard = first >= np.quantile(first[self.w.label == 0], EASY)
         self.use = np.where((self.weight > 0) & (hard | (self.w.label == 1)))[0]
+        self.label = torch.from_numpy((self.w.label == 1).astype(np.float32)).to(device)
+        self.bag = torch.from_numpy(self.w.bag).to(device)
+        self.told = torch.sigmoid(torch.from_numpy(np.load(told)["logits"][:, 0].astype(np.float32))).to(device) if told else None
 
     def batches(self, rng):
         n = np.floor(0.5 * np.minimum(self.weight[self.use], 6) + rng.random(len(self.use))).astype(int)
@@ -114,11 +141,21 @@ class Source:
         order = np.concatenate([c[np.argsort(self.w.length[c])] for c in np.array_split(order, max(1, len(order) // 8192))])
         parts, at = [], 0
         while at < len(order):
-            many = max(1, PIECES // int(self.w.length[order[at]]))
+            many = max(1, self.pieces // int(self.w.length[order[at]]))
             parts.append(order[at : at + many])
             at += many
         for i in rng.permutation(len(parts)):
-            yield self.w, parts[i]
+            yield self, parts[i]
+
+    def loss(self, z, idx):
+        idx = torch.from_numpy(idx).to(z.device)
+        keep = chosen(z, self.bag[idx]).float()
+        one = F.binary_cross_entropy_with_logits(z, self.label[idx] * 0.98 + 0.01, reduction="none")
+        loss = (one * keep).sum() / keep.sum()
+        if self.told is None:
+            return loss
+        # The teacher knows which window of a bag it is, and how harmless a harmless one looks.
+        return (1 - TOLD) * loss + TOLD * F.binary_cross_entropy_with_logits(z, self.told[idx])
 
 
 def forever(sources, rng):
@@ -132,6 +169,7 @@ def main():
     a.add_argument("--base", required=True)
     a.add_argument("--train", nargs="+", required=True)
     a.add_argument("--sieve", nargs="+", required=True, help="first stage's scores of these windows (sieve.py --scores)")
+    a.add_argument("--told", nargs="+", help="what a teacher says of them (train.py: told.npz)")
     a.add_argument("--dev", required=True)
     a.add_argument("--out", required=True)
     a.add_argument("--begin", help="go on from this one")
@@ -140,30 +178,32 @@ def main():
     a.add_argument("--seed", type=int, default=SEED)
     a.add_argument("--drop", type=float, default=0.1)
     a.add_argument("--average", type=float, default=0.999)
+    a.add_argument("--hidden", type=int, default=HIDDEN)
+    a.add_argument("--layers", type=int, default=LAYERS)
+    a.add_argument("--pieces", type=int, default=PIECES, help="of a batch")
     a = a.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(a.seed)
     rng = np.random.default_rng(a.seed)
     words = M.words_of(a.base)
-    m = load(a.begin, words) if a.begin else Glance(words)
-    opt = torch.optim.AdamW(m.parameters(), lr=a.lr, weight_decay=0.01, betas=(0.9, 0.98))
+    m = (load(a.begin, words) if a.begin else Glance(words, hidden=a.hidden, heads=a.hidden // 32, ff=4 * a.hidden, layers=a.layers)).to(device)
+    opt = torch.optim.AdamW(m.parameters(), lr=a.lr, weight_decay=0.01, betas=(0.9, 0.98), fused=device == "cuda")
     mean = [p.detach().clone() for p in m.parameters()]
-    sources = [Source(*x) for x in zip(a.train, a.sieve, strict=True)]
+    sources = [Source(*x, device, a.pieces) for x in zip(a.train, a.sieve, a.told or [None] * len(a.train), strict=True)]
     t0, step, acc = time.time(), 0, 0.0
     m.train()
-    for w, idx in forever(sources, rng):
+    for source, idx in forever(sources, rng):
         done = (time.time() - t0) / a.seconds
         if done >= 1:
             break
-        ids, length = w.take(idx)
+        ids, length = source.w.take(idx)
         # Words blanked in most windows: no single word may decide.
-        blank = (rng.random(ids.shape) < 0.12) & (rng.random((len(ids), 1)) < 0.6) & (ids >= len(SPECIALS))
+        blank = (torch.rand(ids.shape, device=device) < 0.12) & (torch.rand((len(ids), 1), device=device) < 0.6) & (ids >= len(SPECIALS))
         for g in opt.param_groups:
             g["lr"] = a.lr * min(1, (step + 1) / 100) * max(0.02, 1 - done)
-        with torch.autocast("cpu", torch.bfloat16):
-            z = m(torch.from_numpy(np.where(blank, UNK, ids)), torch.from_numpy(length), a.drop)
-        y = torch.from_numpy((w.label[idx] == 1).astype(np.float32))
-        keep = chosen(z, torch.from_numpy(w.bag[idx])).float()
-        loss = (F.binary_cross_entropy_with_logits(z, y * 0.98 + 0.01, reduction="none") * keep).sum() / keep.sum()
+        with torch.autocast(device, torch.bfloat16):
+            z = m(ids.masked_fill(blank, UNK), length, a.drop)
+        loss = source.loss(z.float(), idx)
         opt.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(m.parameters(), 1.0)
@@ -172,16 +212,16 @@ def main():
         with torch.no_grad():
             for p, kept in zip(m.parameters(), mean):
                 kept.lerp_(p, 1 - min(a.average, 1 - 1 / (step + 1)))
-        acc += loss.item()
+        acc += loss.detach()
         if step % 500 == 0:
-            print(f"step {step} ({100 * done:.0f} %) loss {acc / 500:.4f} {time.time() - t0:.0f}s", flush=True)
+            print(f"step {step} ({100 * done:.0f} %) loss {float(acc) / 500:.4f} {time.time() - t0:.0f}s", flush=True)
             acc = 0.0
         if step % 2000 == 0:
-            torch.save({k: kept for (k, _), kept in zip(m.named_parameters(), mean)}, a.out + ".part")
+            torch.save(dict(model={k: kept for (k, _), kept in zip(m.named_parameters(), mean)}, shape=m.shape), a.out + ".part")
     for p, kept in zip(m.parameters(), mean):
         p.data = kept
-    torch.save(m.state_dict(), a.out)
-    s = scores(m, Windows(a.dev))
+    torch.save(dict(model=m.state_dict(), shape=m.shape), a.out)
+    s = scores(m, Windows(a.dev, device))
     o = report(*rows_of(a.dev, np.stack([s] * 4, 1))[:4])
     print(f"{step} steps; alone on dev: recall at 1 % {o['recall'][0.01]:.3f}, at 0.1 % {o['recall'][0.001]:.3f}, auc {o['auc']:.4f}")
 

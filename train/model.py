@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 LABELS = ["any", "injection", "jailbreak", "extraction"]
+BLOCK = 32
 
 
 def open_blocks(d, q, shape):
@@ -25,13 +26,49 @@ def words_of(path):
     return open_blocks(z["word.d"], z["word.q"], (-1, int(z["shape"][0])))
 
 
+def blocks(w):
+    """The four-bit blocks nearest to a matrix: what open_blocks opens. Of what it opened they are the same again."""
+    b = w.detach().float().reshape(-1, BLOCK)
+    far = b.gather(1, b.abs().argmax(1, keepdim=True))
+    # So small a scale stands for zero: no block divides by it.
+    d = (far / -8).half()
+    d = torch.where(d == 0, torch.full_like(d, 1e-7), d)
+    q = (b / d.float()).round().clamp(-8, 7)
+    return q, d
+
+
+def packed(w):
+    """A matrix as open_blocks reads it."""
+    q, d = blocks(w)
+    q = (q + 8).to(torch.uint8)
+    return q[:, :16] | (q[:, 16:] << 4), d[:, 0]
+
+
+def four(w):
+    """A matrix as four bits would have it; what is learned passes as if they were not there."""
+    q, d = blocks(w)
+    return w + ((q * d.float()).reshape(w.shape) - w).detach()
+
+
+class Matrix(nn.Linear):
+    """A product that may be learned for four bits."""
+
+    bits = None
+
+    def forward(self, x):
+        return F.linear(x, four(self.weight) if self.bits == 4 else self.weight, self.bias)
+
+
 class Layer(nn.Module):
     def __init__(self, h, heads, ff):
         super().__init__()
         self.heads = heads
-        self.q, self.k, self.v, self.ao = (nn.Linear(h, h) for _ in range(4))
+        self.q, self.k, self.v, self.ao = (Matrix(h, h) for _ in range(4))
         self.aln, self.oln = nn.LayerNorm(h, eps=1e-12), nn.LayerNorm(h, eps=1e-12)
-        self.fi, self.fo = nn.Linear(h, ff), nn.Linear(ff, h)
+        self.fi, self.fo = Matrix(h, ff), Matrix(ff, h)
+
+    def matrices(self):
+        return [self.q, self.k, self.v, self.ao, self.fi, self.fo]
 
     def attend(self, x, mask):
         b, n, h = x.shape
@@ -69,6 +106,8 @@ class Encoder(nn.Module):
         # So many layers at the bottom stay the base model's. Above them a vector of the channel joins the first place: from the
         # special pieces' own vectors, which are below, nothing could be learned.
         self.frozen = 0
+        # So many layers at the bottom are learned for four bits.
+        self.four = 0
         self.channel = nn.Parameter(torch.zeros(16, h))
         self.layers = nn.ModuleList(Layer(h, heads, ff) for _ in range(layers))
         self.head = nn.Linear(h, labels)
@@ -102,6 +141,19 @@ class Encoder(nn.Module):
         for layer in self.layers[: self.frozen]:
             x = layer(x, mask, drop)
         return x
+
+    def narrow(self, layers: int):
+        self.four = layers
+        for layer in self.layers[:layers]:
+            for matrix in layer.matrices():
+                matrix.bits = 4
+
+    def settle(self):
+        """What is learned for four bits becomes what four bits hold."""
+        with torch.no_grad():
+            for layer in self.layers[: self.four]:
+                for matrix in layer.matrices():
+                    matrix.weight.copy_(four(matrix.weight))
 
     def freeze(self, layers: int):
         self.frozen = layers

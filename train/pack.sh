@@ -19,7 +19,7 @@ np.savez(sys.argv[2], **{k: z[k] for k in z.files if not (k[0] == 'l' and k[1].i
 else
   cp $W/base/base.npz "$OUT/"
 fi
-for f in train dev train-held; do
-  if [ -f $W/$f.npz ]; then xz -k -T1 -3 -c $W/$f.npz > "$OUT/$f.npz.xz"; fi
+for f in train dev train-held train-sieve; do
+  if [ -f $W/$f.npz ]; then xz -k -T1 -9 -c $W/$f.npz > "$OUT/$f.npz.xz"; fi
 done
 du -sh "$OUT"

@@ -21,7 +21,7 @@ from text import BODY, CHANNELS, SPECIALS, STRIDE, WINDOW, Pieces, cuts, normali
 
 SEED = 11
 HIDDEN, HEADS, LAYERS, FF, PIECES, CHANNEL, BITS = 64, 2, 3, 128, 600, 1, 10
-GLANCE, MEMBERS, OF_SIEVE = dict(hidden=64, heads=2, ff=96, mixed=8), 2, 0.4
+GLANCE, MEMBERS, OF_SIEVE = dict(hidden=64, heads=2, ff=96, mixed=8, layers=2), 2, 0.4
 
 PROSE = (
     "The harbour was quiet when the first boats came in, and nobody on the quay seemed to mind the rain. She had asked him twice, in March and "

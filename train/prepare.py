@@ -143,7 +143,8 @@ def main():
             if a.dev and near_dev.like(text, 0.5) is not None:
                 fell["resembles dev"] += 1
                 continue
-            if label != "benign" and near_own.like(text, 0.7) is not None:
+            # In a long host one other sentence is another attack.
+            if label != "benign" and near_own.like(text, 0.7 if len(text) < 300 else 0.97) is not None:
                 fell["twice"] += 1
                 continue
             if label != "benign":

@@ -24,7 +24,7 @@ SEED = 5
 SPECIAL = len(SPECIALS)
 ROW = 128  # places of a packed row
 # Sources whose total weight is raised: they are few and they carry meaning. Plain tasks planted in data are what the model finds hardest.
-RAISED = {"corpus_": 3.0, **dict.fromkeys(("corpus_a" + x for x in "bcdefghijmnopqtuvw"), 2.0)}
+RAISED = {"corpus_": 3.0, **dict.fromkeys(("corpus_a" + x for x in "bcdefghijmnopqtuvw"), 2.0), **dict.fromkeys(("corpus_b" + x for x in "abcdegh"), 3.0)}
 EASY = 0.15
 ATTACKS = 0.7  # total weight of attacks against that of harmless windows
 
@@ -202,6 +202,7 @@ def load(path, base_path):
     m = M.base(base_path, len(SPECIALS), s["layers"], s["shape"]["ff"])
     m.load_state_dict({k: M.opened(v) for k, v in s["model"].items()})
     m.frozen, m.taken = s.get("frozen", 0), s["layers"]
+    m.narrow(s.get("four", 0))
     return m
 
 
@@ -281,7 +282,7 @@ def fit(m, data, a, device, out, layers, lr, seconds, epochs, told=None, steps=0
 
 
 def keep(m, path, layers):
-    torch.save(dict(model={k: v.detach().cpu() for k, v in m.state_dict().items()}, shape=m.shape, layers=layers, frozen=m.frozen), path)
+    torch.save(dict(model={k: v.detach().cpu() for k, v in m.state_dict().items()}, shape=m.shape, layers=layers, frozen=m.frozen, four=m.four), path)
 
 
 def main():
@@ -300,6 +301,7 @@ def main():
     a.add_argument("--sieve", help="first stage's scores of the windows (sieve.py --scores): easy ones come seldom")
     a.add_argument("--share", type=float, default=1.0, help="of every weight, to make an epoch shorter")
     a.add_argument("--frozen", type=int, default=0, help="so many of the student's layers stay as they are")
+    a.add_argument("--four", type=int, default=0, help="so many of the student's layers are learned for four bits")
     a.add_argument("--floor", type=float, default=0.0, help="the learning rate ends at this share of the first: for a run that another goes on with")
     a.add_argument("--average", type=float, default=0.0, help="keeps a running mean of the weights, this share of the one before at each step; what is kept is the mean")
     a.add_argument("--drop", type=float, default=0.1)
@@ -342,7 +344,9 @@ def main():
         s.drop = a.drop
         if a.frozen:
             s.freeze(a.frozen)
+        s.narrow(a.four)
         fit(s, data, a, device, f"{a.out}/student.pt", layers, a.lr[1], a.seconds[1], a.epochs[1], told=told, steps=a.steps)
+        s.settle()
         keep(s, f"{a.out}/student.pt", layers)
     print(f"saved after {time.time() - t0:.0f}s", flush=True)
     os._exit(0)

@@ -24,7 +24,7 @@ const PIECES: usize = 40_000;
 const GLANCE: usize = 96;
 const GLANCE_FF: usize = 384;
 const MIXED: usize = 64;
-const MEMBERS: usize = 2;
+const MEMBERS: usize = 3;
 const SPECIALS: [&str; 9] = [
     "<unk>",
     "</s>",
@@ -145,7 +145,7 @@ fn weights(pieces: usize) -> Vec<u8> {
         w.floats(&format!("{name}.special"), &[9, GLANCE], 0.0, 0.1);
         w.floats(&format!("{name}.position"), &[128, GLANCE], 0.0, 0.1);
         w.norm(&format!("{name}.ln"), GLANCE);
-        w.layer(&name, GLANCE, GLANCE_FF);
+        w.layer(&format!("{name}.0"), GLANCE, GLANCE_FF);
         for (part, outputs, inputs) in [("mix", MIXED, 3 * GLANCE), ("out", 1, MIXED)] {
             w.floats(&format!("{name}.{part}.weight"), &[outputs, inputs], 0.0, 0.1);
             w.floats(&format!("{name}.{part}.bias"), &[outputs], 0.0, 0.1);
@@ -213,7 +213,7 @@ fn config(pieces: usize, sieve: f32, glance: f32) -> Vec<u8> {
         "layer_norm_eps": 1e-12, "window": 128, "body": 126, "stride": 96, "channels": channels, "end": 1,
         "calibration": { "any": curve, "injection": curve, "jailbreak": curve, "extraction": curve },
         "sieve": { "dim": 16, "bits": 15, "hidden": 32, "pass": sieve },
-        "glance": { "hidden": GLANCE, "heads": 3, "ff": GLANCE_FF, "mixed": MIXED, "members": MEMBERS, "sieve": 0.4, "pass": glance } })
+        "glance": { "hidden": GLANCE, "heads": 3, "ff": GLANCE_FF, "mixed": MIXED, "layers": 1, "members": MEMBERS, "sieve": 0.4, "pass": glance } })
     .to_string()
     .into_bytes()
 }

@@ -1,4 +1,4 @@
-//! What looks between the first stage and the last (FORMAT.md, 5): narrow layers over the words' own vectors, each at a fortieth of
+//! What looks between the first stage and the last (FORMAT.md, 5): few narrow layers over the words' own vectors, at a small part of
 //! the encoder's cost. They read order and neighbourhood, which the sieve does not, and together with it clear most of what it lets
 //! through.
 
@@ -21,7 +21,9 @@ pub(super) struct Told {
     ff: usize,
     /// Neurons over what is pooled.
     mixed: usize,
-    /// How many layers look side by side.
+    /// How many layers stand on each other.
+    layers: usize,
+    /// How many of such look side by side.
     members: usize,
     /// How much of the sieve's score counts in what they say.
     sieve: f32,
@@ -39,6 +41,7 @@ impl Told {
             && self.hidden.is_multiple_of(self.heads)
             && blocks(self.hidden / self.heads)
             && (1..=4096).contains(&self.mixed)
+            && (1..=8).contains(&self.layers)
             && (1..=8).contains(&self.members)
             && (0.0..=8.0).contains(&self.sieve)
     }
@@ -55,7 +58,7 @@ struct Member {
     project: Linear,
     position: Vec<f32>,
     ln: Norm,
-    layer: Layer,
+    layers: Vec<Layer>,
     mix: Vec<f32>,
     mix_bias: Vec<f32>,
     out: Vec<f32>,
@@ -106,6 +109,7 @@ impl Member {
             epsilon,
         };
         let of = |part: &str| format!("{name}.{part}");
+        let layer = |at: usize| Layer::open(tensors, &format!("{name}.{at}"), sizes, precision);
         let out_bias = tensors.f32(&of("out.bias"), &[1])?;
         Ok(Member {
             hidden,
@@ -113,7 +117,7 @@ impl Member {
             project: Linear::open(tensors, &[of("project")], hidden, config.hidden, 1.0, precision)?,
             position: tensors.f32(&of("position"), &[config.window, hidden])?,
             ln: Norm::open(tensors, &of("ln"), hidden, epsilon)?,
-            layer: Layer::open(tensors, name, sizes, precision)?,
+            layers: (0..told.layers).map(layer).collect::<Result<_, _>>()?,
             mix: tensors.f32(&of("mix.weight"), &[told.mixed, 3 * hidden])?,
             mix_bias: tensors.f32(&of("mix.bias"), &[told.mixed])?,
             out: tensors.f32(&of("out.weight"), &[1, told.mixed])?,
@@ -153,7 +157,9 @@ impl Member {
             norm: &self.ln,
         }
         .dispatch();
-        self.layer.run(engine, ids.len(), s)?;
+        for layer in &self.layers {
+            layer.run(engine, ids.len(), s)?;
+        }
         Some(self.judge(&s.x))
     }
 

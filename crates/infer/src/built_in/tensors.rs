@@ -98,8 +98,11 @@ impl<'a> Tensors<'a> {
             .ok_or_else(|| LoadError::tensor(name, "it is cut off"))
     }
 
-    /// 32-bit numbers.
+    /// 32-bit numbers, or 16-bit ones opened to them.
     pub fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        if self.kind(name)? == Kind::F16 {
+            return self.f16(name, shape);
+        }
         let (chunks, _) = self.bytes(name, Kind::F32, shape)?.as_chunks::<4>();
         checked(
             name,

@@ -91,6 +91,9 @@ fn scores_are_those_of_the_reference() {
 fn a_label_may_join_the_verdict() {
     let mut raw = RAW.clone();
     let mut config: serde_json::Value = serde_json::from_slice(&raw[1]).unwrap();
+    config["glance"]["pass"] = serde_json::json!(-1e9);
+    raw[1] = serde_json::to_vec(&config).unwrap();
+    let plain = open(&raw).unwrap();
     config["joined"] = serde_json::json!({"jailbreak": {"offset": 8.0, "channels": ["user"]}});
     raw[1] = serde_json::to_vec(&config).unwrap();
     let joined = open(&raw).unwrap();
@@ -105,7 +108,7 @@ fn a_label_may_join_the_verdict() {
             let opinion = model.classify(case["text"].as_str().unwrap(), channel, &always);
             opinion.unwrap().score
         };
-        score(&joined) > score(&MODEL)
+        score(&joined) > score(&plain)
     };
     assert!(parity().iter().any(differs));
     for wrong in [
@@ -140,6 +143,8 @@ fn the_glance_clears_windows() {
     for (key, wrong) in [
         ("members", 0),
         ("members", 3),
+        ("layers", 0),
+        ("layers", 3),
         ("hidden", 48),
         ("heads", 4),
         ("mixed", 0),
