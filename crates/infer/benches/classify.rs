@@ -24,7 +24,7 @@ const PIECES: usize = 40_000;
 const GLANCE: usize = 96;
 const GLANCE_FF: usize = 384;
 const MIXED: usize = 64;
-const MEMBERS: usize = 3;
+const MEMBERS: usize = 2;
 const SPECIALS: [&str; 9] = [
     "<unk>",
     "</s>",
