@@ -79,10 +79,7 @@ def main():
     if a.sieve:
         import sieve
 
-        z = np.load(a.sieve)
-        s = sieve.Sieve(False)
-        s.load_state_dict({k: torch.from_numpy(z[k]) for k in z.files if k != "linear"})
-        first = sieve.scores(s, sieve.Windows(a.dev))
+        first = sieve.scores(sieve.load(a.sieve), sieve.Windows(a.dev))
         only = first >= np.quantile(first[data.label[:, 0] == 0], 1 - a.share)
         print(f"{only.sum()} of {len(only)} windows")
     s = infer(m, data, rows=512 if device == "cuda" else 32, device=device, only=only)

@@ -143,10 +143,7 @@ def main():
     m = load(a.model, a.base).eval()
     m.settle()
     z = np.load(a.base)
-    sz = np.load(a.sieve)
-    s = S.Sieve(False)
-    s.load_state_dict({k: torch.from_numpy(sz[k]) for k in sz.files if k != "linear"})
-    s.eval()
+    s = S.load(a.sieve)
     g = [G.load(x, M.words_of(a.base)) for x in a.glance]
     with torch.no_grad():
         t = tensors(m, z, s, g)

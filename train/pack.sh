@@ -1,11 +1,12 @@
 #!/bin/bash
 # Makes what a rented GPU gets: code, word vectors, windows of train and dev, and a teacher to go on with where one is given.
-#   DATA=…/data WORK=work OUT=../.gpu [TEACHER=work/run/teacher8.pt] [HOLD=--hold] [SCALE=1.8] ./pack.sh
+#   DATA=…/data WORK=work OUT=../.gpu [TEACHER=work/run/teacher8.pt] [HOLD=--hold] [SCALE=1.8] [SEEDS="47 48"] ./pack.sh
 set -e
 cd "$(dirname "$0")"
 W=${WORK:-work}
 python3 prepare.py --data $DATA/train --readme $DATA/README.md --dev $DATA/dev --corpus corpus $HOLD --out $W/rows.jsonl | tee $W/prepare.log | tail -2
-python3 augment.py --rows $W/rows.jsonl --pieces $W/base/pieces.json --out $W/train --scale ${SCALE:-1.8} | tee $W/augment.log | grep windows
+python3 augment.py --rows $W/rows.jsonl --pieces $W/base/pieces.json --out $W/train --scale ${SCALE:-1.8} --seed ${SEEDS:-47 48} | tee $W/augment.log | grep windows
+if [ -f $W/sieve.npz ]; then python3 sieve.py --known $W/sieve.npz --train $W/train.npz --scores $W/train-sieve.npz; fi
 python3 augment.py --dev $DATA/dev --pieces $W/base/pieces.json --out $W/dev > $W/dev.log
 rm -rf "$OUT" && mkdir -p "$OUT"
 cp *.py gpu.sh "$OUT/"

@@ -110,12 +110,19 @@ def scores(m, w, batch=1024):
     return out
 
 
+def load(path):
+    z, m = np.load(path), Sieve(False)
+    m.load_state_dict({k: torch.from_numpy(z[k]) for k in z.files if k != "linear"})
+    return m.eval()
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("--train", required=True)
     a.add_argument("--told")
-    a.add_argument("--dev", required=True)
-    a.add_argument("--out", required=True)
+    a.add_argument("--dev")
+    a.add_argument("--out")
+    a.add_argument("--known", help="a sieve that is there already: nothing is learned, its --scores are written")
     a.add_argument("--base", help="the base model, whose word vectors are read as well")
     a.add_argument("--linear", action="store_true")
     a.add_argument("--epochs", type=int, default=4)
@@ -125,6 +132,9 @@ def main():
     torch.manual_seed(SEED)
     rng = np.random.default_rng(SEED)
     w = Windows(a.train)
+    if a.known:
+        np.savez(a.scores, train=scores(load(a.known), w))
+        return
     y = w.label.astype(np.float32)
     if a.told:
         t = 1 / (1 + np.exp(-np.load(a.told)["logits"][:, 0].astype(np.float32)))
