@@ -66,6 +66,9 @@ def tensors(m, z, s, g):
             if i < max(m.frozen, m.four):
                 # What was not taught is as the base model has it, to the bit; what was taught for four bits is as they hold it.
                 q, d = M.packed(lin.weight.data)
+                if i < m.frozen:
+                    had = [torch.from_numpy(z[f"l{m.taken[i]}.{k}.w.{x}"]).reshape(now.shape) for x, now in (("q", q), ("d", d))]
+                    assert torch.equal(q, had[0]) and torch.equal(d, had[1])
                 assert torch.equal(M.open_blocks(d.numpy(), q.numpy(), lin.weight.shape), lin.weight.data)
                 t[f"layer.{i}.{k}.q"], t[f"layer.{i}.{k}.d"] = q.reshape(lin.out_features, -1, 16), d.reshape(lin.out_features, -1)
                 continue
@@ -145,6 +148,7 @@ def main():
     z = np.load(a.base)
     s = S.load(a.sieve)
     g = [G.load(x, M.words_of(a.base)) for x in a.glance]
+    assert all(one.shape == g[0].shape for one in g), "members of a glance are of one shape"
     with torch.no_grad():
         t = tensors(m, z, s, g)
     meta = {"format": "portcullis-classifier-1"}

@@ -162,7 +162,7 @@ fn coded(rest: &[u8]) -> Option<(usize, char)> {
     Some((length, char::from_u32(code)?))
 }
 
-/// `XXXX` behind `\u`, or two such that make a pair: the length with the `u`, and the code.
+/// Four hexadecimal digits behind `\u`, or two such that make a pair: the length with the `u`, and the code.
 fn unit(digits: &[u8]) -> Option<(usize, u32)> {
     let high = hex(digits.get(..4)?)?;
     if !(0xd800..0xdc00).contains(&high) {
