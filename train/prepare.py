@@ -43,6 +43,7 @@ DROPPED = {
 # A plain harmful question attacks nobody's instructions. It is taught as harmless to the *technique* detector, at a low weight.
 HARMFUL = (2500, 0.4)
 DERIVED = re.compile(r"\b(?:from|ctx|template)=(\w+)")
+MORE = (5000, 0.5)  # passages out of packages of each channel at most, and what one weighs
 HELD = 20  # one corpus pair of so many is kept for measuring when --hold is given
 
 
@@ -91,6 +92,7 @@ def main():
     a.add_argument("--readme", required=True)
     a.add_argument("--dev")
     a.add_argument("--corpus", nargs="*", default=[])
+    a.add_argument("--more", nargs="*", default=[], help="harmless passages (packages.py), as hosts and as they are")
     a.add_argument("--hold", action="store_true")
     a.add_argument("--out", required=True)
     a = a.parse_args()
@@ -126,6 +128,16 @@ def main():
             for l in open(f, encoding="utf-8"):
                 near_dev.add(json.loads(l)["text"])
     fell = Counter()
+    for f in a.more:
+        got = [json.loads(l) for l in open(f, encoding="utf-8")]
+        rng.shuffle(got)
+        taken = Counter()
+        for r in got:
+            if taken[r["channel"]] >= MORE[0] or (a.dev and near_dev.like(r["text"], 0.5) is not None):
+                continue
+            taken[r["channel"]] += 1
+            rows.append(dict(id=r["id"], text=r["text"], label="benign", channel=r["channel"], lang=r["lang"], source=r["source"], weight=MORE[1], note=""))
+        told[Path(f).name] = dict(taken)
     files = sorted(p for c in a.corpus for p in Path(c).glob("*.jsonl"))
     for f in files:
         for n, line in enumerate(open(f, encoding="utf-8"), 1):
