@@ -65,7 +65,7 @@ def score(name, folder, out, files, most):
 
     p = PEERS[name]
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = ort.InferenceSession(str(folder / name / p["file"].rsplit("/", 1)[1]), options, providers=["CPUExecutionProvider"])
     inputs = {i.name for i in session.get_inputs()}
     tokenizer = Tokenizer.from_file(str(folder / name / "tokenizer.json"))
