@@ -4,7 +4,8 @@
         --model ../crates/infer/weights --windows ../target/release/examples/windows --out work/mined
 
 Of a long text training sees a few windows; here each is read by the sieve, and what that doubts by the runtime. From `--over` on (the logit of
-`any`) a window is kept. What the rules call an attack in a package (a red team's tool, a guard's tests) is left out: `--not` names ids.
+`any`) a window is kept. What the rules call an attack in a package (a red team's tool, a guard's tests) is left out: `--found` takes
+what `portcullis scan --jsonl` says of the same rows with `injection: { model: off }`.
 """
 import argparse
 import json
@@ -12,7 +13,6 @@ import random
 from collections import Counter
 
 import numpy as np
-import torch
 
 import sieve as S
 from augment import BENIGN, Store, cuts, window
@@ -45,7 +45,7 @@ def main():
     a = argparse.ArgumentParser()
     a.add_argument("--rows", nargs="+", required=True)
     a.add_argument("--most", type=int, default=0, help="rows of a file and channel, drawn at random")
-    a.add_argument("--not", nargs="*", default=[], dest="without", help="files of ids")
+    a.add_argument("--found", nargs="*", default=[], help="lines of `scan --jsonl`: a text with a finding of injection.* is left out")
     a.add_argument("--dev", nargs="*", default=[], help="files that no text may resemble")
     a.add_argument("--pieces", required=True)
     a.add_argument("--sieve", required=True)
@@ -61,7 +61,8 @@ def main():
     for f in a.dev:
         for l in open(f, encoding="utf-8"):
             near.add(json.loads(l)["text"])
-    without = {l.strip() for f in a.without for l in open(f, encoding="utf-8")}
+    scanned = (json.loads(l) for f in a.found for l in open(f, encoding="utf-8"))
+    without = {x["id"] for x in scanned if any(y["type"].startswith("injection.") for y in x["findings"])}
     for f in a.rows:
         rows = [json.loads(l) for l in open(f, encoding="utf-8")]
         rows = [r for r in rows if r["label"] == "benign" and not r.get("held") and r.get("weight", 1) > 0 and r["id"] not in without]
@@ -80,12 +81,7 @@ def main():
         print(f, len(kept), "rows", flush=True)
     store.save(a.out + "-all")
     z = dict(np.load(a.out + "-all.npz"))
-    q = np.load(a.sieve)
-    S.BITS = int(np.log2(q["table.weight"].shape[0] - 65536))
-    m = S.Sieve(False)
-    m.load_state_dict({k: torch.from_numpy(q[k]) for k in q.files if k != "linear"})
-    m.eval()
-    first = S.scores(m, S.Windows(a.out + "-all.npz"))
+    first = S.scores(S.load(a.sieve), S.Windows(a.out + "-all.npz"))
     doubted = np.flatnonzero(first >= a.least)
     print(len(first), "windows,", len(doubted), "doubted by the sieve", flush=True)
 
