@@ -49,6 +49,9 @@ pub enum Rate {
     Thousandth,
 }
 
+/// From this score on nothing that a text says further on makes it less of an attack.
+const CERTAIN: f32 = 0.99;
+
 /// A classifier of what models read. It is never run on what models write.
 pub trait Classifier: Send + Sync {
     /// Its name, as records and the documentation give it.
@@ -57,7 +60,13 @@ pub trait Classifier: Send + Sync {
     /// The score from which on a text of that channel is an attack, at that rate of false positives as it was measured.
     fn threshold(&self, channel: Channel, rate: Rate) -> f32;
 
-    /// Reads all of a text. It is asked between pieces of work of some ten milliseconds whether to go on; where it may not,
+    /// The score from which on reading may end: an attack at every rate, and hardly ever wrongly. What stands behind it could only raise
+    /// the score, and a flood of long attacks is not read to its end.
+    fn certain(&self, channel: Channel) -> f32 {
+        self.threshold(channel, Rate::Thousandth).max(CERTAIN)
+    }
+
+    /// Reads all of a text, or until it is [certain](Classifier::certain). It is asked between pieces of work of some ten milliseconds whether to go on; where it may not,
     /// nothing is known.
     fn classify(&self, text: &str, channel: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion>;
 }

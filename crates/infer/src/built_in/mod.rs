@@ -258,7 +258,8 @@ impl BuiltIn {
         }
     }
 
-    /// Reads all windows. Nothing where the caller wants no more, or where a number came out that is none.
+    /// Reads all windows, or until one is certainly an attack. Nothing where the caller wants no more, or where a number came out
+    /// that is none.
     fn windows(
         &self,
         pieces: &[Piece],
@@ -268,6 +269,7 @@ impl BuiltIn {
     ) -> Option<Verdict> {
         let engine = Engine::new();
         let mut ids = Vec::with_capacity(self.config.window);
+        let certain = self.certain(channel);
         let mut verdict: Option<(Verdict, (f32, f32))> = None;
         for window in windows::windows(pieces.len(), self.config.body, self.config.stride) {
             if !go_on() {
@@ -287,22 +289,20 @@ impl BuiltIn {
                 return None;
             }
             let [any, ..] = logits;
-            let Some((so_far, bad)) = &mut verdict else {
-                verdict = Some((
-                    Verdict {
-                        logits,
-                        worst: window,
-                    },
-                    (any, first),
-                ));
-                continue;
-            };
+            let (so_far, bad) = verdict.get_or_insert_with(|| {
+                let worst = window.clone();
+                (Verdict { logits, worst }, (any, first))
+            });
             for (so_far, logit) in so_far.logits.iter_mut().zip(logits) {
                 *so_far = so_far.max(logit);
             }
             // Of windows that the encoder did not read, the one that the first look liked least.
             if (any, first) > *bad {
                 (so_far.worst, *bad) = (window, (any, first));
+            }
+            let [score, ..] = self.config.calibrated(logits);
+            if score >= certain {
+                break;
             }
         }
         verdict.map(|(verdict, _)| verdict)

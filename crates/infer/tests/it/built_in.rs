@@ -215,6 +215,29 @@ fn all_windows_are_read_and_the_caller_is_asked_before_each() {
     }
 }
 
+/// A window that leaves no doubt ends the reading; it is the one that is named.
+#[test]
+fn what_stands_behind_a_certain_attack_is_not_read() {
+    let mut raw = RAW.clone();
+    let mut config: serde_json::Value = serde_json::from_slice(&raw[1]).unwrap();
+    for stage in ["sieve", "glance"] {
+        config[stage]["pass"] = serde_json::json!(-1e9);
+    }
+    config["calibration"]["any"]["offset"] = serde_json::json!(30.0);
+    raw[1] = serde_json::to_vec(&config).unwrap();
+    let model = open(&raw).unwrap();
+    let text = "the harbour was quiet ".repeat(200);
+    let asked = Cell::new(0);
+    let asks = || {
+        asked.set(asked.get() + 1);
+        true
+    };
+    let opinion = model.classify(&text, Channel::Document, &asks).unwrap();
+    assert_eq!(asked.get(), 1);
+    assert!(opinion.score >= model.certain(Channel::Document), "{opinion:?}");
+    assert!(opinion.span.start == 0 && opinion.span.len() < text.len());
+}
+
 #[test]
 fn the_worst_window_is_named() {
     let case = parity()
