@@ -3,16 +3,11 @@
 //! The same parts that rules read, each alone, and what continues each other joined: an attack in two pieces is one to a
 //! reader. Nothing is classified here.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet, hash_map::DefaultHasher},
-    hash::{Hash, Hasher},
-};
+use std::{borrow::Cow, collections::HashMap};
 
 use portcullis_core::{Channel, Lane, Located, Part, Span};
-use unicode_normalization::char::is_combining_mark;
 
-use crate::{Attempt, Classifier, Inspector, Opinion, Selection, inspector::located, views};
+use crate::{Attempt, Classifier, Inspector, Opinion, Selection, inspector::located, news::News, views};
 
 /// A text to ask a classifier about, and which parts of a message it stands in.
 #[derive(Clone, Debug)]
@@ -135,24 +130,20 @@ pub fn classify(
     go_on: &dyn Fn() -> bool,
 ) -> Option<Opinion> {
     let mut worst = classifier.classify(text, channel, go_on)?;
-    let mut known = HashSet::from([letters(text)]);
+    let mut news = News::of(text);
     let (mut whole, certain) = (true, classifier.certain(channel));
     if worst.score >= certain {
         return Some(worst);
     }
     views::explore(text, &mut |derived| {
-        // A view that changes blanks and signs only makes no other text of it.
-        if !whole
-            || worst.score >= certain
-            || !derived.is_read_by(portcullis_core::Family::Injection)
-            || !known.insert(letters(&derived.text))
-        {
+        if !whole || worst.score >= certain || !derived.is_read_by(portcullis_core::Family::Injection) {
             return;
         }
-        match classifier.classify(&derived.text, channel, go_on) {
+        let Some(told) = news.tell(derived) else { return };
+        match classifier.classify(&told.text, channel, go_on) {
             Some(opinion) if opinion.score > worst.score => {
                 worst = Opinion {
-                    span: derived.original(opinion.span),
+                    span: derived.original(told.place(opinion.span)),
                     ..opinion
                 };
             }
@@ -161,19 +152,6 @@ pub fn classify(
         }
     });
     whole.then_some(worst)
-}
-
-/// A hash of the letters and digits of a text, whatever their case, and of what is written over them: a word whose letters are struck
-/// through is another word to a classifier.
-fn letters(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let read = |letter: &char| letter.is_alphanumeric() || is_combining_mark(*letter);
-    for letter in text.chars().filter(read) {
-        for lower in letter.to_lowercase() {
-            lower.hash(&mut hasher);
-        }
-    }
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ const AFTER: usize = 96;
 /// How far a cut is moved outward to the next blank, so that no word is torn.
 const WORD: usize = 32;
 /// What stands where text was left out. It ends every token, and no rule reads over it.
-const CUT: &str = "\n\0\n";
+pub(crate) const CUT: &str = "\n\0\n";
 
 /// Where the bytes of a derived text come from.
 #[derive(Clone, Debug, Default)]
@@ -337,6 +337,17 @@ impl<'a> Changes<'a> {
         self.leave();
         Some(self.draft)
     }
+}
+
+/// The parts of a derived text between which text was left out.
+pub(crate) fn stretches(text: &str) -> impl Iterator<Item = Span> {
+    let mut at = 0;
+    let parts = text.split(CUT).map(move |part| {
+        let begin = at;
+        at += part.len() + CUT.len();
+        Span::new(begin, begin + part.len())
+    });
+    parts.filter(|part| !part.is_empty())
 }
 
 /// Whether a finding in `span` may differ from what the text without `changes` would give: one lies in it, or as near as a

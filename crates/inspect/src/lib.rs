@@ -26,6 +26,7 @@ mod literals;
 mod loops;
 mod machine;
 mod mention;
+mod news;
 mod own;
 mod pieces;
 mod plan;
