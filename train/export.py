@@ -35,7 +35,7 @@ ENOUGH = 4
 SHORT = 48
 PASSED = {
     "sieve": {"user": (0.2, 0.8), "else": (0.45, 0.8)},
-    "glance": {"user": (0.08, 0.4), "else": (0.06, 0.35)},
+    "glance": {"user": (0.06, 0.35), "else": (0.045, 0.28)},
 }
 # So much of an early stage's score counts in the verdict.
 SHARE, FAR = {"sieve": 0.1, "glance": 0.0}, 8.0
