@@ -22,10 +22,9 @@ HIDDEN, HEADS, FF, MIXED, LAYERS = 96, 3, 384, 64, 1
 PAD = 1  # what stands behind a window's end is masked by its length
 PIECES = 6144  # of a batch, by default
 EASY = 0.5
-TOLD = 0.85  # how much of the loss is the teacher's word, where there is one
-# What is asked of it is whether the teacher's logit is near its thresholds or over them: how harmless a harmless window looks to the teacher is not worth its few
-# neurons.
-NEAR = 2.0
+# Where there is a teacher, its word is so much of the loss. What is asked is whether its logit is near its thresholds or over them: how harmless a harmless
+# window looks to it is not worth the few neurons of a glance.
+WORD, NEAR = 0.85, 2.0
 
 
 class Glance(nn.Module):
@@ -128,14 +127,14 @@ def scores(m, w, batch=64):
 class Source:
     """A file of training windows, which of them are learned from and how often, and what a teacher says of them."""
 
-    def __init__(self, train, sieve, told, device, pieces, without=()):
-        self.w, self.pieces = Windows(train, device), pieces
-        first, self.weight = np.load(sieve)["train"], Data(train, without).weight
+    def __init__(self, train, sieve, told, a, device):
+        self.w, self.pieces, self.word = Windows(train, device), a.pieces, a.word
+        first, self.weight = np.load(sieve)["train"], Data(train, a.without).weight
         hard = first >= np.quantile(first[self.w.label == 0], EASY)
         self.use = np.where((self.weight > 0) & (hard | (self.w.label == 1)))[0]
         self.label = torch.from_numpy((self.w.label == 1).astype(np.float32)).to(device)
         self.bag = torch.from_numpy(self.w.bag).to(device)
-        self.told = torch.sigmoid(torch.from_numpy(np.load(told)["logits"][:, 0].astype(np.float32)) - NEAR).to(device) if told else None
+        self.told = torch.sigmoid(torch.from_numpy(np.load(told)["logits"][:, 0].astype(np.float32)) - a.near).to(device) if told else None
 
     def batches(self, rng):
         n = np.floor(0.5 * np.minimum(self.weight[self.use], 6) + rng.random(len(self.use))).astype(int)
@@ -158,7 +157,7 @@ class Source:
         if self.told is None:
             return loss
         # The teacher knows which window of a bag it is.
-        return (1 - TOLD) * loss + TOLD * F.binary_cross_entropy_with_logits(z, self.told[idx])
+        return (1 - self.word) * loss + self.word * F.binary_cross_entropy_with_logits(z, self.told[idx])
 
 
 def forever(sources, rng):
@@ -173,6 +172,8 @@ def main():
     a.add_argument("--train", nargs="+", required=True)
     a.add_argument("--sieve", nargs="+", required=True, help="first stage's scores of these windows (sieve.py --scores)")
     a.add_argument("--told", nargs="+", help="what a teacher says of them (train.py: told.npz)")
+    a.add_argument("--word", type=float, default=WORD)
+    a.add_argument("--near", type=float, default=NEAR)
     a.add_argument("--dev", required=True)
     a.add_argument("--out", required=True)
     a.add_argument("--begin", help="go on from this one")
@@ -193,7 +194,7 @@ def main():
     m = (load(a.begin, words) if a.begin else Glance(words, hidden=a.hidden, heads=a.hidden // 32, ff=4 * a.hidden, layers=a.layers)).to(device)
     opt = torch.optim.AdamW(m.parameters(), lr=a.lr, weight_decay=0.01, betas=(0.9, 0.98), fused=device == "cuda")
     mean = [p.detach().clone() for p in m.parameters()]
-    sources = [Source(*x, device, a.pieces, a.without) for x in zip(a.train, a.sieve, a.told or [None] * len(a.train), strict=True)]
+    sources = [Source(*x, a, device) for x in zip(a.train, a.sieve, a.told or [None] * len(a.train), strict=True)]
     t0, step, acc = time.time(), 0, 0.0
     m.train()
     for source, idx in forever(sources, rng):
