@@ -66,7 +66,7 @@ pub trait Classifier: Send + Sync {
         self.threshold(channel, Rate::Thousandth).max(CERTAIN)
     }
 
-    /// Reads all of a text, or until it is [certain](Classifier::certain). It is asked between pieces of work of some ten milliseconds whether to go on; where it may not,
-    /// nothing is known.
+    /// Reads all of a text, or until it is [certain](Classifier::certain). It is asked between pieces of work of some ten
+    /// milliseconds whether to go on; where it may not, nothing is known.
     fn classify(&self, text: &str, channel: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion>;
 }
