@@ -30,6 +30,14 @@ impl Engine {
     }
 }
 
+#[cfg(test)]
+impl Engine {
+    /// Whether inputs have seven bits.
+    pub fn is_narrow(&self) -> bool {
+        self.eight.may_saturate()
+    }
+}
+
 /// How a model computes its products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Precision {

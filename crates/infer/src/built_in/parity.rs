@@ -103,12 +103,14 @@ fn in_full_as_the_reference() {
     assert!(away.sieve < 2e-3 && away.logits < 2e-3 && away.glance < 2e-3);
 }
 
-/// Random weights are harder to round than trained ones: here logits of a spread of 1.4 move by 0.14 at most.
+/// Random weights are harder to round than trained ones: here logits of a spread of 1.4 move by 0.14 at most, and by 0.28 where the machine's
+/// instructions leave seven bits to the inputs (x86 without VNNI).
 #[test]
 fn in_eight_bits_near_the_reference() {
     let away = compare(&small(), Precision::Eight);
     println!("in eight bits: {away:?}");
-    assert!(away.sieve < 2e-3 && away.logits < 0.2 && away.glance < 0.1);
+    let bound = if Engine::new().is_narrow() { 0.4 } else { 0.2 };
+    assert!(away.sieve < 2e-3 && away.logits < bound && away.glance < bound / 2.0);
 }
 
 /// The weights that ship, or those of the folder `WEIGHTS`, in the same way.
