@@ -15,7 +15,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::{
     derived::{CUT, stretches},
-    views::Derived,
+    views::{Derived, padding::PADDING},
 };
 
 /// What was read so far of a text. Hashes have a key that nobody outside knows: two texts cannot be made to look like one.
@@ -48,7 +48,9 @@ impl<'a> News<'a> {
     /// What of a derived text is new, if anything is.
     pub fn tell<'d>(&mut self, derived: &'d Derived) -> Option<Told<'d>> {
         // Blanks and signs that are others throughout make no other text.
-        if !self.wholes.insert(letters(&self.key, &derived.text)) && !is_thinned(&derived.text, self.text) {
+        if !self.wholes.insert(letters(&self.key, &derived.text))
+            && !is_thinned(derived, &derived.text, self.text)
+        {
             return None;
         }
         let all: Vec<Span> = stretches(&derived.text).collect();
@@ -56,7 +58,7 @@ impl<'a> News<'a> {
         new.retain(|stretch| {
             let origin = derived.original(*stretch);
             let (says, said) = (cut(&derived.text, *stretch), cut(self.text, origin));
-            (is_thinned(says, said) || !words(says).eq(words(said)))
+            (is_thinned(derived, says, said) || !words(says).eq(words(said)))
                 && self.stretches.insert(sum(&self.key, words(says)))
         });
         if new.is_empty() {
@@ -98,9 +100,13 @@ impl Told<'_> {
 }
 
 /// Whether so much was taken out that words which stood far apart are neighbours now: a classifier reads by windows, and signs without
-/// end between two words keep these out of one.
-fn is_thinned(says: &str, said: &str) -> bool {
-    says.len() * 2 < said.len()
+/// end between two words keep these out of one. Fewer signs blur what it sees; where nothing else was taken out, a seventh is enough.
+fn is_thinned(derived: &Derived, says: &str, said: &str) -> bool {
+    let (kept, of) = match derived.trail.last() {
+        Some(&PADDING) => (6, 7),
+        _ => (1, 2),
+    };
+    says.len() * of < said.len() * kept
 }
 
 fn cut(text: &str, span: Span) -> &str {

@@ -16,6 +16,7 @@ mod hyphens;
 mod leet;
 mod markup;
 mod morse;
+pub(crate) mod padding;
 mod percent;
 mod radix;
 mod reversed;
@@ -123,6 +124,7 @@ pub static VIEWS: &[&dyn View] = &[
     &bases::Base85,
     &markup::Markup,
     &hyphens::Hyphens,
+    &padding::Padding,
     &leet::Leet,
     &spaced::Spaced,
     &reversed::Reversed,
