@@ -14,7 +14,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portcullis_core::Channel;
 use portcullis_infer::{BuiltIn, Files};
-use portcullis_inspect::Classifier;
+use portcullis_inspect::{Classifier, Question, Rate};
 use serde_json::{Value, json};
 
 const HIDDEN: usize = 384;
@@ -218,6 +218,15 @@ fn config(pieces: usize, sieve: f32, glance: f32) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Every stage has but one limit here, whatever the rate.
+fn asking(text: &str, channel: Channel) -> Question<'_> {
+    Question {
+        text,
+        channel,
+        rate: Rate::Hundredth,
+    }
+}
+
 /// Memory that the process holds, in KiB.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -231,7 +240,7 @@ fn read_windows(criterion: &mut Criterion, name: &str, model: &BuiltIn, window: 
     for (name, share) in [("full", 1), ("a quarter", 4), ("a sixteenth", 16)] {
         let text: String = window.chars().take(window.len() / share).collect();
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(model.classify(&text, Channel::User, &|| true)));
+            bencher.iter(|| black_box(model.classify(asking(&text, Channel::User), &|| true)));
         });
     }
     group.finish();
@@ -261,10 +270,10 @@ fn all(criterion: &mut Criterion) {
     let model = open(&every);
     let mut window = PROSE.repeat(3);
     // As much as fits into one window.
-    while model.sifted(&window, Channel::User).1 > 1 {
+    while model.sifted(asking(&window, Channel::User)).1 > 1 {
         window.pop();
     }
-    model.classify(&window, Channel::User, &|| true);
+    model.classify(asking(&window, Channel::User), &|| true);
     if let (Some(before), Some(after)) = (before, resident()) {
         println!(
             "a model and one reading hold {} MiB",
@@ -283,7 +292,7 @@ fn all(criterion: &mut Criterion) {
             let text = sample.repeat(kib * 1024 / sample.len() + 1);
             group.throughput(Throughput::Bytes(text.len() as u64));
             group.bench_function(format!("{name}/{kib} KiB"), |bencher| {
-                bencher.iter(|| black_box(model.classify(&text, Channel::Document, &|| true)));
+                bencher.iter(|| black_box(model.classify(asking(&text, Channel::Document), &|| true)));
             });
         }
     }

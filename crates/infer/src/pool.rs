@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use portcullis_core::Channel;
-use portcullis_inspect::{Classifier, Opinion, Rate, classify};
+use portcullis_inspect::{Classifier, Opinion, Question, Rate, classify};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use tokio::sync::oneshot;
 
@@ -81,6 +81,7 @@ struct Queue {
 struct Job {
     text: String,
     channel: Channel,
+    rate: Rate,
     key: u128,
     until: Instant,
     /// Set when nobody waits any more.
@@ -154,16 +155,16 @@ impl Pool {
         }
     }
 
-    /// What the classifier says of each text, in their order; nothing of one that it did not come to read to its end by
+    /// What the classifier answers each question, in their order; nothing where it did not come to read a text to its end by
     /// `until`. Whoever drops the future stops the work.
     pub async fn opinions<'t>(
         &self,
-        texts: impl Iterator<Item = (&'t str, Channel)>,
+        questions: impl Iterator<Item = Question<'t>>,
         until: Instant,
     ) -> Vec<Option<Opinion>> {
         let leaving = Leaving(Arc::new(AtomicBool::new(false)));
-        let asked: Vec<_> = texts
-            .map(|(text, channel)| self.shared.ask(text, channel, until, &leaving.0))
+        let asked: Vec<_> = questions
+            .map(|question| self.shared.ask(question, until, &leaving.0))
             .collect();
         let mut opinions = Vec::with_capacity(asked.len());
         for answer in asked {
@@ -210,16 +211,18 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn key(&self, text: &str, channel: Channel) -> u128 {
+    fn key(&self, question: Question<'_>) -> u128 {
         let mut hasher = SipHasher13::new_with_key(&self.key);
-        hasher.write_u8(channel as u8);
-        hasher.write(text.as_bytes());
+        hasher.write_u8(question.channel as u8);
+        hasher.write_u8(question.rate as u8);
+        hasher.write(question.text.as_bytes());
         hasher.finish128().as_u128()
     }
 
-    fn ask(&self, text: &str, channel: Channel, until: Instant, left: &Arc<AtomicBool>) -> Answer {
+    fn ask(&self, question: Question<'_>, until: Instant, left: &Arc<AtomicBool>) -> Answer {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let key = self.key(text, channel);
+        let key = self.key(question);
+        let text = question.text;
         if let Some(opinion) = self.known().recall(key, self.size.remembered) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Answer::Known(opinion);
@@ -233,7 +236,8 @@ impl Shared {
         queue.bytes = bytes;
         let job = Job {
             text: text.to_owned(),
-            channel,
+            channel: question.channel,
+            rate: question.rate,
             key,
             until,
             left: Arc::clone(left),
@@ -283,8 +287,13 @@ impl Shared {
         let known = self.known().recall(job.key, self.size.remembered);
         let opinion = known.or_else(|| {
             // A classifier that panics has said nothing; whoever asked is told so, and the thread goes on.
+            let question = Question {
+                text: &job.text,
+                channel: job.channel,
+                rate: job.rate,
+            };
             let classified = catch_unwind(AssertUnwindSafe(|| {
-                classify(self.classifier.as_ref(), &job.text, job.channel, &go_on)
+                classify(self.classifier.as_ref(), question, &go_on)
             }));
             let opinion = classified.unwrap_or(None);
             if let Some(opinion) = opinion {
@@ -367,7 +376,8 @@ mod tests {
             0.5
         }
 
-        fn classify(&self, text: &str, _: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+        fn classify(&self, question: Question<'_>, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+            let text = question.text;
             assert!(!text.contains("panic"), "a defect");
             for _ in 0..=text.len() / 1024 {
                 // Asked without the lock: what goes on meanwhile may be another text of this thread.
@@ -412,43 +422,49 @@ mod tests {
             .collect()
     }
 
-    const USER: Channel = Channel::User;
+    fn user(text: &str) -> Question<'_> {
+        Question {
+            text,
+            channel: Channel::User,
+            rate: Rate::Hundredth,
+        }
+    }
 
     #[tokio::test]
     async fn answers_come_in_the_order_of_the_texts_and_are_remembered() {
         let slow = Slow::new(true);
         let pool = pool(Arc::clone(&slow), 1 << 20);
         let long = "x".repeat(9000);
-        let texts = || {
-            [long.as_str(), "ab", "abc", "ab"]
-                .into_iter()
-                .map(|text| (text, USER))
-        };
+        let texts = || [long.as_str(), "ab", "abc", "ab"].into_iter().map(user);
         let first = pool.opinions(texts(), later()).await;
         assert_eq!(scores(&first), [Some(9000), Some(2), Some(3), Some(2)]);
         let read = slow.read.load(Ordering::Relaxed);
         assert_eq!(read, 3, "the second `ab` was known by then");
-        let again = pool
-            .opinions(["abc", "ab"].into_iter().map(|text| (text, USER)), later())
-            .await;
+        let again = pool.opinions(["abc", "ab"].into_iter().map(user), later()).await;
         assert_eq!(scores(&again), [Some(3), Some(2)]);
         assert_eq!(slow.read.load(Ordering::Relaxed), read);
-        // The same words elsewhere are another question.
-        let there = pool
-            .opinions([("abc", Channel::Document)].into_iter(), later())
-            .await;
-        assert_eq!(scores(&there), [Some(3)]);
-        assert_eq!(slow.read.load(Ordering::Relaxed), read + 1);
+        // The same words elsewhere are another question, and so they are at another rate.
+        let there = Question {
+            channel: Channel::Document,
+            ..user("abc")
+        };
+        let rarely = Question {
+            rate: Rate::Thousandth,
+            ..there
+        };
+        let others = pool.opinions([there, rarely].into_iter(), later()).await;
+        assert_eq!(scores(&others), [Some(3), Some(3)]);
+        assert_eq!(slow.read.load(Ordering::Relaxed), read + 2);
     }
 
     #[tokio::test]
     async fn what_is_not_read_in_time_is_not_known() {
         let slow = Slow::new(false);
         let pool = pool(Arc::clone(&slow), 1 << 20);
-        let late = pool.opinions([("ab", USER)].into_iter(), soon()).await;
+        let late = pool.opinions([user("ab")].into_iter(), soon()).await;
         assert_eq!(scores(&late), [None]);
         slow.open();
-        let known = pool.opinions([("ab", USER)].into_iter(), later()).await;
+        let known = pool.opinions([user("ab")].into_iter(), later()).await;
         assert_eq!(scores(&known), [Some(2)]);
         assert_eq!(
             pool.stats(),
@@ -467,7 +483,7 @@ mod tests {
         let long = "x".repeat(100_000);
         let waiting = {
             let pool = Arc::clone(&pool);
-            tokio::spawn(async move { pool.opinions([(long.as_str(), USER)].into_iter(), later()).await })
+            tokio::spawn(async move { pool.opinions([user(long.as_str())].into_iter(), later()).await })
         };
         while pool.shared.queue().bytes == 0 || !pool.shared.queue().long.is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -475,7 +491,7 @@ mod tests {
         // The only thread is inside the long one, before its first window.
         let short = {
             let pool = Arc::clone(&pool);
-            tokio::spawn(async move { pool.opinions([("ab", USER)].into_iter(), later()).await })
+            tokio::spawn(async move { pool.opinions([user("ab")].into_iter(), later()).await })
         };
         while pool.shared.queue().bytes == 100_000 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -490,16 +506,14 @@ mod tests {
         let slow = Slow::new(false);
         let pool = pool(Arc::clone(&slow), 10);
         let texts = ["x".repeat(100), "y".repeat(5)];
-        let late = pool
-            .opinions(texts.iter().map(|text| (text.as_str(), USER)), soon())
-            .await;
+        let late = pool.opinions(texts.iter().map(|text| user(text)), soon()).await;
         assert_eq!(scores(&late), [None, None]);
         slow.open();
         while pool.shared.queue().bytes > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let known = pool
-            .opinions([(texts[0].as_str(), USER)].into_iter(), later())
+            .opinions([user(texts[0].as_str())].into_iter(), later())
             .await;
         assert_eq!(scores(&known), [Some(100)]);
     }
@@ -508,9 +522,7 @@ mod tests {
     async fn a_defect_of_the_classifier_is_no_opinion_and_the_thread_goes_on() {
         let pool = pool(Slow::new(true), 1 << 20);
         let texts = ["panic", "ab"];
-        let opinions = pool
-            .opinions(texts.into_iter().map(|text| (text, USER)), later())
-            .await;
+        let opinions = pool.opinions(texts.into_iter().map(user), later()).await;
         assert_eq!(scores(&opinions), [None, Some(2)]);
     }
 
@@ -519,7 +531,7 @@ mod tests {
         let slow = Slow::new(false);
         let pool = pool(Arc::clone(&slow), 1 << 20);
         {
-            let asking = pool.opinions([("ab", USER)].into_iter(), later());
+            let asking = pool.opinions([user("ab")].into_iter(), later());
             let _ = tokio::time::timeout(Duration::from_millis(30), asking).await;
         }
         // Without the gate being opened, the thread is free again.

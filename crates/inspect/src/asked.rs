@@ -7,7 +7,9 @@ use std::{borrow::Cow, collections::HashMap};
 
 use portcullis_core::{Channel, Lane, Located, Part, Span};
 
-use crate::{Attempt, Classifier, Inspector, Opinion, Selection, inspector::located, news::News, views};
+use crate::{
+    Attempt, Classifier, Inspector, Opinion, Question, Selection, inspector::located, news::News, views,
+};
 
 /// A text to ask a classifier about, and which parts of a message it stands in.
 #[derive(Clone, Debug)]
@@ -125,13 +127,13 @@ fn joined(parts: Vec<Part<'_>>) -> Option<Asked<'_>> {
 #[must_use]
 pub fn classify(
     classifier: &dyn Classifier,
-    text: &str,
-    channel: Channel,
+    question: Question<'_>,
     go_on: &dyn Fn() -> bool,
 ) -> Option<Opinion> {
-    let mut worst = classifier.classify(text, channel, go_on)?;
+    let mut worst = classifier.classify(question, go_on)?;
+    let text = question.text;
     let mut news = News::of(text);
-    let (mut whole, certain) = (true, classifier.certain(channel));
+    let (mut whole, certain) = (true, classifier.certain(question.channel));
     if worst.score >= certain {
         return Some(worst);
     }
@@ -140,7 +142,11 @@ pub fn classify(
             return;
         }
         let Some(told) = news.tell(derived) else { return };
-        match classifier.classify(&told.text, channel, go_on) {
+        let under = Question {
+            text: &told.text,
+            ..question
+        };
+        match classifier.classify(under, go_on) {
             Some(opinion) if opinion.score > worst.score => {
                 worst = Opinion {
                     span: derived.original(told.place(opinion.span)),
@@ -174,7 +180,8 @@ mod tests {
             0.5
         }
 
-        fn classify(&self, text: &str, _: Channel, _: &dyn Fn() -> bool) -> Option<Opinion> {
+        fn classify(&self, question: Question<'_>, _: &dyn Fn() -> bool) -> Option<Opinion> {
+            let text = question.text;
             self.0.lock().unwrap().push(text.to_owned());
             Some(Opinion {
                 score: self.1,
@@ -189,7 +196,12 @@ mod tests {
     }
 
     fn shown_to(classifier: Shown, text: &str) -> Vec<String> {
-        classify(&classifier, text, Channel::User, &|| true).unwrap();
+        let question = Question {
+            text,
+            channel: Channel::User,
+            rate: Rate::Hundredth,
+        };
+        classify(&classifier, question, &|| true).unwrap();
         classifier.0.into_inner().unwrap()
     }
 

@@ -49,6 +49,18 @@ pub enum Rate {
     Thousandth,
 }
 
+/// What a classifier is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'t> {
+    /// The text that it is to judge.
+    pub text: &'t str,
+    /// Where it stands.
+    pub channel: Channel,
+    /// The rate whose threshold the score is held against. What cannot come near that one need not be read as closely: a score below
+    /// it says that it is below, and no more.
+    pub rate: Rate,
+}
+
 /// From this score on nothing that a text says further on makes it less of an attack.
 const CERTAIN: f32 = 0.99;
 
@@ -68,5 +80,5 @@ pub trait Classifier: Send + Sync {
 
     /// Reads all of a text, or until it is [certain](Classifier::certain). It is asked between pieces of work of some ten
     /// milliseconds whether to go on; where it may not, nothing is known.
-    fn classify(&self, text: &str, channel: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion>;
+    fn classify(&self, question: Question<'_>, go_on: &dyn Fn() -> bool) -> Option<Opinion>;
 }

@@ -42,7 +42,7 @@ pub mod views;
 mod window;
 
 pub use asked::{Asked, UNCLASSIFIED, classify};
-pub use classifier::{Attempt, Classifier, Opinion, Rate};
+pub use classifier::{Attempt, Classifier, Opinion, Question, Rate};
 pub use imitation::imitations;
 pub use inspector::Inspector;
 pub use link::host;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_core::{
     Action, Channel, Decision, Direction, Family, Finding, Located, Part, PartId, Severity, Span,
 };
-use portcullis_inspect::{Classifier, Inspector, Rate, Rule, Selection, classify, use_or_mention};
+use portcullis_inspect::{Classifier, Inspector, Question, Rate, Rule, Selection, classify, use_or_mention};
 use portcullis_policy::{Facts, FalsePositives, Profile, Ruling, decide};
 
 /// What a finding of a rule is worth as a logarithm of odds: of harmless texts of the training corpora, fewer than one in a thousand had one.
@@ -73,8 +73,13 @@ impl Scanner {
         };
         let mut score = 0.0_f32;
         for asked in self.inspector.asked(std::iter::once(part), |_| &self.everything) {
+            let question = Question {
+                text: &asked.text,
+                channel,
+                rate,
+            };
             // Nobody waits: there is all the time that it takes.
-            let opinion = classify(classifier.as_ref(), &asked.text, channel, &|| true);
+            let opinion = classify(classifier.as_ref(), question, &|| true);
             let Some(opinion) = opinion else { continue };
             score = score.max(opinion.score);
             if opinion.score >= classifier.threshold(channel, rate) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use portcullis_core::Channel;
-use portcullis_inspect::Rate;
+use portcullis_inspect::{Question, Rate};
 use serde::Deserialize;
 
 use super::LoadError;
@@ -174,8 +174,10 @@ impl Config {
     }
 
     /// Whether a stage of these limits sends a window of so many pieces on.
-    pub fn lets(&self, limits: &Limits, channel: Channel, score: f32, pieces: usize) -> bool {
-        limits.lets(self.trained(channel), score, pieces)
+    pub fn lets(&self, limits: &Limits, question: Question<'_>, score: f32, pieces: usize) -> bool {
+        limits
+            .at(question.rate)
+            .lets(self.trained(question.channel), score, pieces)
     }
 
     /// Logits of a window, with those in `any` that join it and with what the earlier stages add.

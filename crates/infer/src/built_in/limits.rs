@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use portcullis_inspect::Rate;
 use serde::Deserialize;
 
 /// A score that is farther from nothing says no more.
@@ -11,13 +12,32 @@ const FAR: f32 = 8.0;
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Limits {
     #[serde(flatten)]
+    table: Table,
+    /// Rates that have limits of their own: the rarer a mistake may be, the surer the verdict must be, and the less comes near it.
+    #[serde(default)]
+    rates: Rates,
+    /// How much of its score counts in the verdict: it sees what later stages do not.
+    #[serde(default)]
+    share: f32,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rates {
+    #[serde(rename = "0.01")]
+    hundredth: Option<Table>,
+    #[serde(rename = "0.001")]
+    thousandth: Option<Table>,
+}
+
+/// The limits that hold at a rate.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Table {
+    #[serde(flatten)]
     limit: Limit,
     /// Channels that have limits of their own.
     #[serde(default)]
     channels: HashMap<String, Limit>,
-    /// How much of its score counts in the verdict: it sees what later stages do not.
-    #[serde(default)]
-    share: f32,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -47,19 +67,39 @@ impl Limit {
 impl Limits {
     /// Whether its numbers are any, and its channels among these.
     pub fn is_whole(&self, channels: &HashMap<String, u16>) -> bool {
+        let mut rates = [&self.rates.hundredth, &self.rates.thousandth]
+            .into_iter()
+            .flatten();
+        (0.0..=1.0).contains(&self.share)
+            && self.table.is_whole(channels)
+            && rates.all(|table| table.is_whole(channels))
+    }
+
+    /// The limits for a rate.
+    pub fn at(&self, rate: Rate) -> &Table {
+        let own = match rate {
+            Rate::Hundredth => &self.rates.hundredth,
+            Rate::Thousandth => &self.rates.thousandth,
+        };
+        own.as_ref().unwrap_or(&self.table)
+    }
+
+    /// What a score adds to the last stage's logit of any attack.
+    pub fn adds(&self, score: f32) -> f32 {
+        self.share * near(score)
+    }
+}
+
+impl Table {
+    fn is_whole(&self, channels: &HashMap<String, u16>) -> bool {
         let own = |(name, limit): (&String, &Limit)| channels.contains_key(name) && limit.is_whole();
-        self.limit.is_whole() && self.channels.iter().all(own) && (0.0..=1.0).contains(&self.share)
+        self.limit.is_whole() && self.channels.iter().all(own)
     }
 
     /// Whether a window of so many pieces goes on.
     pub fn lets(&self, channel: &str, score: f32, pieces: usize) -> bool {
         let limit = self.channels.get(channel).unwrap_or(&self.limit);
         limit.lets(score, pieces)
-    }
-
-    /// What a score adds to the last stage's logit of any attack.
-    pub fn adds(&self, score: f32) -> f32 {
-        self.share * near(score)
     }
 }
 
@@ -94,17 +134,38 @@ mod tests {
             ("user", 2.0, 9, true, false),
             ("user", 3.0, 99, true, true),
         ] {
+            let lets = |limits: &Limits| limits.at(Rate::Hundredth).lets(channel, score, pieces);
             assert_eq!(
-                (
-                    plain.lets(channel, score, pieces),
-                    with.lets(channel, score, pieces)
-                ),
+                (lets(&plain), lets(&with)),
                 (one, other),
                 "{channel} {score} {pieces}"
             );
         }
-        assert!(with.is_whole(&channels()) && !plain.lets("user", f32::NAN, 1));
+        assert!(with.is_whole(&channels()) && !plain.at(Rate::Hundredth).lets("user", f32::NAN, 1));
         assert!(!told(r#", "channels": {"nowhere": {"pass": 3}}"#).is_whole(&channels()));
+    }
+
+    #[test]
+    fn a_rate_may_have_limits_of_its_own() {
+        let with = told(r#", "rates": {"0.001": {"pass": 4, "channels": {"user": {"pass": 5}}}}"#);
+        for (score, common, own, of_user) in [
+            (1.0, false, false, false),
+            (2.0, true, false, false),
+            (4.0, true, true, false),
+            (5.0, true, true, true),
+        ] {
+            let lets = |rate, channel| with.at(rate).lets(channel, score, 9);
+            assert_eq!(lets(Rate::Hundredth, "email"), common, "{score}");
+            assert_eq!(lets(Rate::Thousandth, "email"), own, "{score}");
+            assert_eq!(lets(Rate::Thousandth, "user"), of_user, "{score}");
+        }
+        assert!(with.is_whole(&channels()));
+        assert!(
+            !told(r#", "rates": {"0.001": {"pass": 4, "channels": {"nowhere": {"pass": 5}}}}"#)
+                .is_whole(&channels())
+        );
+        let other: Result<Limits, _> = serde_json::from_str(r#"{"pass": 1, "rates": {"0.1": {"pass": 2}}}"#);
+        assert!(other.is_err(), "a rate that nobody asks for");
     }
 
     #[test]

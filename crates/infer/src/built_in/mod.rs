@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use portcullis_core::{Channel, Span};
-use portcullis_inspect::{Attempt, Classifier, Opinion, Rate};
+use portcullis_inspect::{Attempt, Classifier, Opinion, Question, Rate};
 
 use alone::alone;
 use config::{Config, Thresholds};
@@ -180,25 +180,26 @@ impl BuiltIn {
 
     /// How many windows of a text are read by the last stage, and of how many: what a text costs.
     #[must_use]
-    pub fn sifted(&self, text: &str, channel: Channel) -> (usize, usize) {
-        let pieces = self.vocabulary.cut(text, &|| true).unwrap_or_default();
+    pub fn sifted(&self, question: Question<'_>) -> (usize, usize) {
+        let pieces = self.vocabulary.cut(question.text, &|| true).unwrap_or_default();
         let (engine, mut scratch, mut ids) = (Engine::new(), Scratch::default(), Vec::new());
         let (mut read, mut all) = (0, 0);
         for window in windows::windows(pieces.len(), self.config.body, self.config.stride) {
-            self.fill(&mut ids, channel, pieces.get(window).unwrap_or_default());
-            let early = self.early(&engine, channel, &ids, self.sift(&ids), &mut scratch);
+            self.fill(&mut ids, question.channel, pieces.get(window).unwrap_or_default());
+            let early = self.early(&engine, question, &ids, self.sift(&ids), &mut scratch);
             read += usize::from(matches!(early, Early::Doubtful(_)));
             all += 1;
         }
         (read, all)
     }
 
-    /// What the glance says of a window's ids, whatever the first stage would: for measuring.
+    /// What the sieve and the glance say of a window's ids, whatever becomes of it: for measuring.
     #[must_use]
-    pub fn glance(&self, ids: &[u16]) -> Option<f32> {
+    pub fn early_scores(&self, ids: &[u16]) -> Option<[f32; 2]> {
         alone();
         let first = self.sift(ids);
-        self.glanced(&Engine::new(), ids, first, &mut Scratch::default())
+        let second = self.glanced(&Engine::new(), ids, first, &mut Scratch::default())?;
+        Some([first, second])
     }
 
     /// What the last stage says of a window's ids, whatever the others would: for measuring.
@@ -233,7 +234,7 @@ impl BuiltIn {
     fn early(
         &self,
         engine: &Engine,
-        channel: Channel,
+        question: Question<'_>,
         ids: &[u16],
         first: f32,
         scratch: &mut Scratch,
@@ -243,12 +244,12 @@ impl BuiltIn {
         if !first.is_finite() {
             return Early::Broken;
         }
-        if !self.config.lets(sieve, channel, first, pieces) {
+        if !self.config.lets(sieve, question, first, pieces) {
             return Early::Harmless;
         }
         match self.glanced(engine, ids, first, scratch) {
             Some(second) if second.is_finite() => {
-                if self.config.lets(glance, channel, second, pieces) {
+                if self.config.lets(glance, question, second, pieces) {
                     Early::Doubtful(sieve.adds(first) + glance.adds(second))
                 } else {
                     Early::Harmless
@@ -263,10 +264,11 @@ impl BuiltIn {
     fn windows(
         &self,
         pieces: &[Piece],
-        channel: Channel,
+        question: Question<'_>,
         go_on: &dyn Fn() -> bool,
         scratch: &mut Scratch,
     ) -> Option<Verdict> {
+        let channel = question.channel;
         let engine = Engine::new();
         let mut ids = Vec::with_capacity(self.config.window);
         let certain = self.certain(channel);
@@ -277,7 +279,7 @@ impl BuiltIn {
             }
             self.fill(&mut ids, channel, pieces.get(window.clone())?);
             let first = self.sift(&ids);
-            let logits = match self.early(&engine, channel, &ids, first, scratch) {
+            let logits = match self.early(&engine, question, &ids, first, scratch) {
                 Early::Harmless => HARMLESS,
                 Early::Doubtful(adds) => {
                     let logits = self.encoder.read(&engine, &ids, scratch)?;
@@ -318,14 +320,15 @@ impl Classifier for BuiltIn {
         self.thresholds.of(channel, rate)
     }
 
-    fn classify(&self, text: &str, channel: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+    fn classify(&self, question: Question<'_>, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+        let text = question.text;
         // Places in a text have 32 bits.
         u32::try_from(text.len()).ok()?;
         let pieces = self.vocabulary.cut(text, go_on)?;
         alone();
         let rooms = || self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = rooms().pop().unwrap_or_default();
-        let verdict = self.windows(&pieces, channel, go_on, &mut scratch);
+        let verdict = self.windows(&pieces, question, go_on, &mut scratch);
         rooms().push(scratch);
         let verdict = verdict?;
         let [score, kinds @ ..] = self.config.calibrated(verdict.logits);

@@ -19,7 +19,7 @@ mod weights;
 use std::path::Path;
 
 use portcullis_core::{Channel, Span};
-use portcullis_inspect::{Attempt, Classifier, Opinion, Rate};
+use portcullis_inspect::{Attempt, Classifier, Opinion, Question, Rate};
 use serde_json::Value;
 
 pub use self::error::LoadError;
@@ -217,7 +217,8 @@ impl Classifier for Hub {
         self.threshold
     }
 
-    fn classify(&self, text: &str, _channel: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+    fn classify(&self, question: Question<'_>, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+        let text = question.text;
         // A text without tokens says nothing to a model, whatever a model says of it.
         let mut worst = Opinion {
             score: 0.0,

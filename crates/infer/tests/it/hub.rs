@@ -11,6 +11,8 @@ use portcullis_inspect::{Attempt, Classifier, Rate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::asking;
+
 const MODELS: &[&str] = &[
     "bert",
     "deberta_v2",
@@ -128,7 +130,7 @@ fn a_long_text_is_read_whole_and_its_worst_window_named() {
         assert_eq!(spans[0].start, 0, "{model}");
         assert!(spans.windows(2).all(|two| two[0].overlaps(two[1])), "{model}");
         assert_eq!(spans.last().unwrap().end, case.text.len(), "{model}");
-        let opinion = hub.classify(&case.text, Channel::User, &always).unwrap();
+        let opinion = hub.classify(asking(&case.text, Channel::User), &always).unwrap();
         // Each span read alone gives nearly the window again; the worst span is one of them.
         assert!(spans.contains(&opinion.span), "{model}");
         assert!((0.0..=1.0).contains(&opinion.score));
@@ -142,7 +144,9 @@ fn the_score_is_that_of_the_worst_window() {
     let probable = |logits: &[f32]| 1.0 / (1.0 + (logits[0] - logits[1]).exp());
     let scores = case.windows.iter().map(|window| probable(&window.logits));
     let worst = scores.fold(0.0, f32::max);
-    let opinion = hub.classify(&case.text, Channel::Document, &always).unwrap();
+    let opinion = hub
+        .classify(asking(&case.text, Channel::Document), &always)
+        .unwrap();
     assert!((opinion.score - worst).abs() < 1e-4);
     assert_eq!(opinion.attempt, Attempt::Injection);
 }
@@ -170,7 +174,7 @@ fn nothing_is_no_attack() {
     for model in MODELS {
         let hub = load(model);
         for text in ["", "  \n"] {
-            let opinion = hub.classify(text, Channel::User, &always).unwrap();
+            let opinion = hub.classify(asking(text, Channel::User), &always).unwrap();
             let blank = hub
                 .read(text, &always)
                 .unwrap()
@@ -193,13 +197,13 @@ fn whether_to_go_on_is_asked_and_heeded() {
         asked.set(asked.get() + 1);
         true
     };
-    hub.classify(&text, Channel::User, &count).unwrap();
+    hub.classify(asking(&text, Channel::User), &count).unwrap();
     let all = asked.replace(0);
     let windows = hub.read(&text, &always).unwrap().len();
     assert!(all > windows * 3, "{all} questions for {windows} windows");
     for last in [0, 1, all / 2, all - 1] {
         asked.set(0);
-        let opinion = hub.classify(&text, Channel::User, &|| {
+        let opinion = hub.classify(asking(&text, Channel::User), &|| {
             asked.set(asked.get() + 1);
             asked.get() <= last
         });
@@ -223,7 +227,7 @@ fn options_hold() {
     let text = cases("bert").pop().unwrap().text;
     let readings = hub.read(&text, &always).unwrap();
     assert!(readings.iter().all(|reading| reading.ids.len() <= 24));
-    let opinion = hub.classify(&text, Channel::User, &always).unwrap();
+    let opinion = hub.classify(asking(&text, Channel::User), &always).unwrap();
     assert_eq!(opinion.attempt, Attempt::Jailbreak);
     for (threshold, window) in [(1.5, 512), (f32::NAN, 512), (0.5, 9), (0.5, 0)] {
         let options = Options {
@@ -240,9 +244,9 @@ fn options_hold() {
 fn many_threads_read_at_once_and_agree() {
     let hub = load("modernbert_mean");
     let text = cases("modernbert_mean").pop().unwrap().text;
-    let alone = hub.classify(&text, Channel::User, &always).unwrap();
+    let alone = hub.classify(asking(&text, Channel::User), &always).unwrap();
     std::thread::scope(|scope| {
-        let each = || hub.classify(&text, Channel::User, &always).unwrap();
+        let each = || hub.classify(asking(&text, Channel::User), &always).unwrap();
         let running: Vec<_> = (0..4).map(|_| scope.spawn(each)).collect();
         for thread in running {
             assert_eq!(thread.join().unwrap(), alone);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt as _};
 use portcullis_core::{Channel, Direction, Located, Part, PartId, Span};
 use portcullis_dialect::Reading;
-use portcullis_inspect::{Asked as Posed, Opinion, Rate};
-use portcullis_policy::{Ask, FalsePositives, refuses};
+use portcullis_inspect::{Asked as Posed, Opinion, Question, Rate};
+use portcullis_policy::{Ask, FalsePositives, Injection, refuses};
 
 use super::pace::Paced;
 use super::parse::Asked;
@@ -121,8 +121,13 @@ async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -> Vec<Locat
         None => Vec::new(),
         Some(pool) => {
             let until = Instant::now() + Duration::from_millis(injection.deadline_ms.into());
-            let texts = asked.iter().map(|asked| (asked.text.as_ref(), asked.channel));
-            pool.opinions(texts, until).await
+            let rate = rate_asked(injection);
+            let questions = asked.iter().map(|asked| Question {
+                text: &asked.text,
+                channel: asked.channel,
+                rate,
+            });
+            pool.opinions(questions, until).await
         }
     };
     let opinions = opinions.into_iter().map(Some).chain(std::iter::repeat(None));
@@ -142,6 +147,23 @@ async fn classified(gw: &Gateway, guard: &Guard, reading: &Reading) -> Vec<Locat
         }
     }
     located
+}
+
+/// The rate at which a classifier's word is an attack.
+fn rate(injection: &Injection) -> Rate {
+    match injection.false_positives {
+        FalsePositives::Hundredth => Rate::Hundredth,
+        FalsePositives::Thousandth => Rate::Thousandth,
+    }
+}
+
+/// The rate at which a classifier is asked: where its doubts call a judge, that from which on it doubts.
+fn rate_asked(injection: &Injection) -> Rate {
+    let doubts = injection
+        .judge
+        .as_ref()
+        .is_some_and(|judge| judge.ask == Ask::Doubtful);
+    if doubts { Rate::Hundredth } else { rate(injection) }
 }
 
 /// What classifier and judge come to.
@@ -165,10 +187,7 @@ async fn decided(
         let pool = guard.classifier.as_ref();
         pool.is_some_and(|pool| opinion.score >= pool.threshold(asked.channel, rate))
     };
-    let rate = match injection.false_positives {
-        FalsePositives::Hundredth => Rate::Hundredth,
-        FalsePositives::Thousandth => Rate::Thousandth,
-    };
+    let rate = rate(injection);
     let alone = match &opinion {
         Some(Some(opinion)) if over(opinion, rate) => Said::Attack(*opinion),
         Some(None) => Said::Unread,

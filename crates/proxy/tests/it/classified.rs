@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use portcullis_core::{Action, Channel, Glob, Price, Span};
 use portcullis_infer::{Pool, PoolSize};
-use portcullis_inspect::{Attempt, Classifier, Opinion, Rate};
+use portcullis_inspect::{Attempt, Classifier, Opinion, Question, Rate};
 use portcullis_policy::{Ask, FalsePositives, Injection, Judge, Profile};
 use portcullis_proxy::{ModelSize, Route, Settings};
 use serde_json::json;
@@ -59,7 +59,8 @@ impl Classifier for Reader {
         }
     }
 
-    fn classify(&self, text: &str, _: Channel, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+    fn classify(&self, question: Question<'_>, go_on: &dyn Fn() -> bool) -> Option<Opinion> {
+        let text = question.text;
         self.shown.lock().unwrap().push(text.to_owned());
         while self.stuck.load(Ordering::Relaxed) {
             if !go_on() {
