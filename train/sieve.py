@@ -9,9 +9,11 @@ window, the channel's vector, one hidden layer. It is taught what the teacher sa
 import argparse
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -111,8 +113,22 @@ def scores(m, w, batch=1024):
 
 
 def load(path):
-    z, m = np.load(path), Sieve(False)
-    m.load_state_dict({k: torch.from_numpy(z[k]) for k in z.files if k != "linear"})
+    """A sieve that was learned here, or that of a folder that ships."""
+    m = Sieve(False)
+    if Path(path).is_dir():
+        t = load_file(f"{path}/model.safetensors")
+        own = m.state_dict()
+        rows = lambda name: t[f"sieve.{name}.q"].float() * t[f"sieve.{name}.d"].float()[:, None]
+        own["table.weight"].zero_()
+        own["table.weight"][: len(t["sieve.piece.q"])] = rows("piece")
+        own["table.weight"][65536:] = rows("gram")
+        own["channel.weight"].zero_()
+        own["channel.weight"][: len(t["sieve.channel"])] = t["sieve.channel"]
+        own |= {k: t[f"sieve.{k}"] for k in ("hidden.weight", "hidden.bias", "out.weight", "out.bias")}
+        m.load_state_dict(own)
+    else:
+        z = np.load(path)
+        m.load_state_dict({k: torch.from_numpy(z[k]) for k in z.files if k != "linear"})
     return m.eval()
 
 
@@ -122,7 +138,7 @@ def main():
     a.add_argument("--told")
     a.add_argument("--dev")
     a.add_argument("--out")
-    a.add_argument("--known", help="a sieve that is there already: nothing is learned, its --scores are written")
+    a.add_argument("--known", help="a sieve that is there already, or a folder that ships: nothing is learned, its --scores are written")
     a.add_argument("--base", help="the base model, whose word vectors are read as well")
     a.add_argument("--linear", action="store_true")
     a.add_argument("--epochs", type=int, default=4)
