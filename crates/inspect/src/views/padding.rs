@@ -79,7 +79,8 @@ fn padded(text: &str) -> Vec<Span> {
     };
     for gap in gaps(text) {
         let said = cut(text, gap).trim();
-        if signs(said) < SHORT {
+        // Blanks of a page stand in rows (`&nbsp;&nbsp;`), and another view undoes them.
+        if signs(said) < SHORT || said == ";&" {
             settle(&mut alike);
             continue;
         }
@@ -194,6 +195,7 @@ mod tests {
             "{\"a\": \"b\", \"c\": \"d\", \"e\": \"f\", \"g\": \"h\"}",
             "one ~# two ~# three ~# four; five ~# six",
             "2026-11-28 10:30:00 +01:00",
+            "a&nbsp;&nbsp;&nbsp;&nbsp;&nbsp;&nbsp;&nbsp;b",
             "  });\n        ",
             "漢字、かな。",
             "é".repeat(40).as_str(),
