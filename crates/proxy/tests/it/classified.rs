@@ -68,7 +68,8 @@ impl Classifier for Reader {
             }
             std::thread::yield_now();
         }
-        let at = text.find(WORD);
+        // What is no attack at the smaller rate is not looked at closely there.
+        let at = text.find(WORD).filter(|_| question.rate == Rate::Hundredth);
         let start = at.unwrap_or(0);
         Some(Opinion {
             score: at.map_or(0.1, |_| 0.9),
@@ -438,6 +439,25 @@ async fn a_judge_acquits_or_convicts_where_the_classifier_doubts_and_its_answer_
     let answer = bench.post("/v1/chat/completions", other).await;
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
     assert_eq!(kinds(&bench, &answer).await, ["injection.classified_extraction"]);
+}
+
+#[tokio::test]
+async fn doubts_that_call_a_judge_are_those_of_the_larger_rate() {
+    for ask in [Ask::Doubtful, Ask::All] {
+        let reader = Arc::new(Reader::default());
+        let careful = Injection {
+            false_positives: FalsePositives::Thousandth,
+            ..judge(ask)
+        };
+        let bench = judging(&reader, careful).await;
+        bench.script(says(false, "none"));
+        bench.script(Script::json(REPLY));
+        let answer = bench
+            .post("/v1/chat/completions", chat(json!(format!("one {WORD} please"))))
+            .await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+        assert_eq!(bench.received().len(), 2, "the judge and the model");
+    }
 }
 
 #[tokio::test]
