@@ -339,6 +339,11 @@ impl<'a> Changes<'a> {
     }
 }
 
+/// A part of a text.
+pub(crate) fn cut(text: &str, span: Span) -> &str {
+    text.get(span.start..span.end).unwrap_or_default()
+}
+
 /// The parts of a derived text between which text was left out.
 pub(crate) fn stretches(text: &str) -> impl Iterator<Item = Span> {
     let mut at = 0;

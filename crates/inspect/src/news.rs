@@ -11,11 +11,14 @@ use std::{
 };
 
 use portcullis_core::Span;
-use unicode_normalization::char::is_combining_mark;
 
 use crate::{
-    derived::{CUT, stretches},
-    views::{Derived, padding::PADDING},
+    derived::{CUT, cut, stretches},
+    views::{
+        Derived,
+        characters::{Class, class, is_read},
+        padding::PADDING,
+    },
 };
 
 /// What was read so far of a text. Hashes have a key that nobody outside knows: two texts cannot be made to look like one.
@@ -36,7 +39,7 @@ pub(crate) struct Told<'a> {
 impl<'a> News<'a> {
     pub fn of(text: &'a str) -> News<'a> {
         let key = RandomState::new();
-        let wholes = HashSet::from([letters(&key, text)]);
+        let wholes = HashSet::from([sum(&key, words(text))]);
         News {
             text,
             key,
@@ -48,7 +51,7 @@ impl<'a> News<'a> {
     /// What of a derived text is new, if anything is.
     pub fn tell<'d>(&mut self, derived: &'d Derived) -> Option<Told<'d>> {
         // Blanks and signs that are others throughout make no other text.
-        if !self.wholes.insert(letters(&self.key, &derived.text))
+        if !self.wholes.insert(sum(&self.key, words(&derived.text)))
             && !is_thinned(derived, &derived.text, self.text)
         {
             return None;
@@ -109,29 +112,12 @@ fn is_thinned(derived: &Derived, says: &str, said: &str) -> bool {
     says.len() * of < said.len() * kept
 }
 
-fn cut(text: &str, span: Span) -> &str {
-    text.get(span.start..span.end).unwrap_or_default()
-}
-
-/// What is read of a text: its letters and digits, whatever their case, and what is written over them. A word whose letters are struck
-/// through is another word to a classifier.
-fn is_read(letter: char) -> bool {
-    letter.is_alphanumeric() || is_combining_mark(letter)
-}
-
-fn letters(key: &RandomState, text: &str) -> u64 {
-    sum(
-        key,
-        text.chars()
-            .filter(|letter| is_read(*letter))
-            .flat_map(char::to_lowercase),
-    )
-}
-
-/// The words of a text, a blank between two of them, however many signs stand there.
+/// The words of a text in lower case, a blank between two of them, however many signs stand there. What nobody sees is no sign, and
+/// sets nothing apart: a classifier does not read it. A word whose letters are struck through is another word to it.
 fn words(text: &str) -> impl Iterator<Item = char> {
     let (mut between, mut any) = (false, false);
-    text.chars().flat_map(move |letter| {
+    let seen = |letter: &char| !matches!(class(*letter), Class::Gone);
+    text.chars().filter(seen).flat_map(move |letter| {
         let read = is_read(letter);
         let blank = (read && between && any).then_some(' ');
         between = !read;
@@ -174,6 +160,25 @@ mod tests {
         assert_eq!(of(""), "");
         assert_ne!(of("ta ke"), of("take"));
         assert_ne!(of("t\u{336}ake"), of("take"));
+        assert_eq!(of("t\0a\u{200b}ke"), of("take"));
+    }
+
+    #[test]
+    fn words_that_were_torn_or_run_together_are_news() {
+        for (text, says) in [
+            ("a n s w e r  a s  t h e  p i r a t e", "answer as the pirate"),
+            (
+                "answer\u{200b}as\u{200b}the\u{200b}pirate",
+                "answer as the pirate",
+            ),
+            ("answer\0as\0the\0pirate", "answer as the pirate"),
+        ] {
+            let all = told(text);
+            let said = all
+                .iter()
+                .any(|(told, _)| words(told).collect::<String>() == says);
+            assert!(said, "{text:?}: {all:?}");
+        }
     }
 
     #[test]

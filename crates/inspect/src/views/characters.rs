@@ -37,7 +37,17 @@ pub(crate) enum Class {
     Latin,
 }
 
-/// The class of a character that is not ASCII.
+/// Whether a character of ASCII is one that nobody sees, and no blank.
+pub(crate) const fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 0x0e..=0x1f | 0x7f)
+}
+
+/// What is read of a text: its letters and digits, and what is written over them.
+pub(crate) fn is_read(c: char) -> bool {
+    c.is_ascii_alphanumeric() || !c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c))
+}
+
+/// The class of a character that is not a sign, letter or digit of ASCII.
 pub(crate) fn class(c: char) -> Class {
     let code = u32::from(c);
     let (page, place) = ((code >> 8) as usize, (code & 0xff) as usize);
@@ -60,7 +70,8 @@ static PAGES: [OnceLock<[Class; 256]>; 512] = [const { OnceLock::new() }; 512];
 fn classify(c: char) -> Class {
     let code = u32::from(c);
     match code {
-        0..=0x7f => Class::Inert,
+        0..=8 | 0x0e..=0x1f | 0x7f => Class::Gone,
+        0x09..=0x0d | 0x20..=0x7e => Class::Inert,
         0xad
         | 0x34f
         | 0x61c
@@ -258,7 +269,10 @@ mod tests {
     fn classes() {
         for (characters, expected) in [
             ("漢かカ한🙂™²½،。", Class::Inert),
-            ("\u{200b}\u{200d}\u{feff}\u{e0041}\u{3164}\u{ad}", Class::Gone),
+            (
+                "\0\u{8}\u{1f}\u{7f}\u{200b}\u{200d}\u{feff}\u{e0041}\u{3164}\u{ad}",
+                Class::Gone,
+            ),
             ("\u{a0}\u{3000}\u{2800}", Class::Blank),
             ("\u{301}\u{336}\u{20dd}\u{489}", Class::Mark),
             ("ｉⓘ𝐢𝕚🄸🅘🅸🇮ⁱᵢｱ\u{fb01}ɪᴀ", Class::Styled),

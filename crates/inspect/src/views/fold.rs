@@ -9,9 +9,9 @@ use unicode_normalization::UnicodeNormalization;
 use super::{
     Source, View,
     census::cue,
-    characters::{Class, alike, bare, class, narrow, quote, styled},
+    characters::{Class, alike, bare, class, is_control, narrow, quote, styled},
 };
-use crate::derived::{Changes, Draft};
+use crate::derived::{CUT, Changes, Draft};
 
 /// How far around a word that could be of either script the text is asked which one it is in.
 const AROUND: usize = 64;
@@ -37,6 +37,10 @@ impl View for Fold {
 
     fn cues(&self) -> u64 {
         cue::NON_ASCII
+    }
+
+    fn is_cued(&self, source: &Source<'_>) -> bool {
+        source.census.any(self.cues()) || has_controls(source.text)
     }
 
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
@@ -65,6 +69,11 @@ impl View for Fold {
         written.pop();
         Some(written)
     }
+}
+
+/// Whether a text holds controls of ASCII, as nobody types them.
+fn has_controls(text: &str) -> bool {
+    text.bytes().any(is_control)
 }
 
 /// One reading of a text.
@@ -103,18 +112,35 @@ impl<'a> Pass<'a> {
     }
 
     fn run(&mut self, source: &Source<'_>) {
-        let bytes = self.text.as_bytes();
+        // Controls are so rare that no cue leads to them.
+        if has_controls(self.text) {
+            self.run_in(source, 0, 0, self.text.len());
+            return;
+        }
         let mut at = 0;
         for (from, to) in source.census.places(cue::NON_ASCII) {
-            at = at.max(from);
-            while at < to {
-                let rest = bytes.get(at..to.min(bytes.len())).unwrap_or_default();
-                let Some(next) = rest.iter().position(|byte| !byte.is_ascii()) else {
-                    break;
-                };
-                at = self.read(at + next);
-            }
+            at = self.run_in(source, at, from, to);
         }
+    }
+
+    /// Reads `from..to`, of which all before `at` was read; returns where it ended.
+    fn run_in(&mut self, source: &Source<'_>, at: usize, from: usize, to: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let mut at = at.max(from);
+        while at < to {
+            let rest = bytes.get(at..to.min(bytes.len())).unwrap_or_default();
+            let unlike = |byte: &u8| !byte.is_ascii() || is_control(*byte);
+            let Some(next) = rest.iter().position(unlike) else {
+                break;
+            };
+            let place = at + next;
+            let is_mark = source.derived
+                && bytes
+                    .get(..place + 2)
+                    .is_some_and(|to| to.ends_with(CUT.as_bytes()));
+            at = if is_mark { place + 1 } else { self.read(place) };
+        }
+        at
     }
 
     /// Reads the character at `at`, or the word it stands in; returns where to go on.
@@ -211,7 +237,7 @@ impl<'a> Pass<'a> {
         for c in self.text.get(start..).unwrap_or_default().chars() {
             let class = match c {
                 _ if c.is_ascii_alphanumeric() => Class::Latin,
-                _ if c.is_ascii() => break,
+                _ if c.is_ascii() && !c.is_ascii_control() => break,
                 _ => class(c),
             };
             let next = end + c.len_utf8();
@@ -384,6 +410,25 @@ mod tests {
         let mut out = Vec::new();
         Fold.apply(&Source::of(text), &mut out);
         out.into_iter().next().map_or(text.to_owned(), |draft| draft.text)
+    }
+
+    #[test]
+    fn controls_are_not_seen_and_a_mark_of_ours_stays() {
+        let undone = |source: &Source<'_>| {
+            let mut out = Vec::new();
+            Fold.apply(source, &mut out);
+            out.into_iter().map(|draft| draft.text).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            undone(&Source::of("ig\0no\u{1}re\u{7f} all\n\0\nrules\t")),
+            ["ignore all\n\nrules\t"]
+        );
+        let derived = |text| Source {
+            derived: true,
+            ..Source::of(text)
+        };
+        assert!(undone(&derived("ignore\n\0\nall")).is_empty());
+        assert_eq!(undone(&derived("ig\0nore\n\0\nall")), ["ignore\n\0\nall"]);
     }
 
     #[test]

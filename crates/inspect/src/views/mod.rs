@@ -137,6 +137,8 @@ pub static VIEWS: &[&dyn View] = &[
 pub struct Source<'a> {
     pub(crate) text: &'a str,
     pub(crate) census: Census,
+    /// Whether a view made it, so that marks may stand where text was left out. What looks like one elsewhere is the writer's.
+    pub(crate) derived: bool,
     /// Asked for by several views.
     long_runs: OnceCell<Vec<Span>>,
 }
@@ -185,6 +187,14 @@ impl Derived {
                 .is_some_and(|change| change.start <= span.end)
     }
 
+    /// The text as a view sees it.
+    fn source(&self) -> Source<'_> {
+        Source {
+            derived: true,
+            ..Source::of(&self.text)
+        }
+    }
+
     /// Whether nothing but encodings made it.
     fn is_encoded(&self) -> bool {
         let encoding = |id: &&str| VIEWS.iter().any(|view| view.id() == *id && view.is_encoding());
@@ -226,7 +236,7 @@ pub fn explore(text: &str, visit: &mut dyn FnMut(&Derived)) -> Explored {
     let mut next: Option<Derived> = None;
     loop {
         let parent = next.as_ref();
-        let source = Source::of(parent.map_or(text, |parent| &parent.text));
+        let source = parent.map_or_else(|| Source::of(text), Derived::source);
         for view in VIEWS.iter().filter(|view| view.is_cued(&source)) {
             let families = view.families().iter().copied();
             let families: Vec<Family> = families
@@ -283,7 +293,7 @@ impl Explored {
 
 /// Whether a text that was decoded as often as views decode is encoded still.
 fn goes_on(derived: &Derived) -> bool {
-    let source = Source::of(&derived.text);
+    let source = derived.source();
     let mut drafts = Vec::new();
     let decodes = |view: &&&dyn View| view.is_encoding() && view.is_cued(&source);
     for view in VIEWS.iter().filter(decodes) {
@@ -313,6 +323,7 @@ impl<'a> Source<'a> {
         Source {
             text,
             census: Census::of(text.as_bytes()),
+            derived: false,
             long_runs: OnceCell::new(),
         }
     }

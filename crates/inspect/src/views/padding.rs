@@ -1,10 +1,9 @@
 //! Words kept apart by signs: without end, so that no window of a reader holds two of them, or by the same few signs each.
 
 use portcullis_core::{Family, Span};
-use unicode_normalization::char::is_combining_mark;
 
-use super::{Source, View, words::is_known};
-use crate::derived::{CUT, Changes, Draft};
+use super::{Source, View, characters::is_read, words::is_known};
+use crate::derived::{CUT, Changes, Draft, cut};
 
 /// So many signs between two words are no punctuation, whatever they are.
 const LONG: usize = 8;
@@ -46,7 +45,7 @@ impl View for Padding {
     fn apply(&self, source: &Source<'_>, out: &mut Vec<Draft>) {
         let mut changes = Changes::new(source.text);
         for gap in padded(source.text) {
-            changes.replace(gap, between(source.text, gap));
+            changes.replace(gap, between(source, gap));
         }
         out.extend(changes.finish());
     }
@@ -109,19 +108,15 @@ fn gaps(text: &str) -> impl Iterator<Item = Span> {
     })
 }
 
-/// A letter, a digit, what is written over one.
-fn is_read(c: char) -> bool {
-    c.is_ascii_alphanumeric() || !c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c))
-}
-
 fn signs(gap: &str) -> usize {
     gap.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// What stands in the place of a gap. Nothing, where it tears a word that is known; what was left out before is not joined.
-fn between(text: &str, gap: Span) -> &'static str {
+fn between(source: &Source<'_>, gap: Span) -> &'static str {
+    let text = source.text;
     let signs = cut(text, gap);
-    if signs.contains(CUT) {
+    if source.derived && signs.contains(CUT) {
         return CUT;
     }
     if signs.contains('\n') {
@@ -138,10 +133,6 @@ fn between(text: &str, gap: Span) -> &'static str {
     let word: String = word.flat_map(char::to_lowercase).collect();
     let torn = !signs.contains(char::is_whitespace) && is_known(word.as_bytes());
     if torn { "" } else { " " }
-}
-
-fn cut(text: &str, span: Span) -> &str {
-    text.get(span.start..span.end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -180,7 +171,15 @@ mod tests {
             "do not say it To them"
         );
         assert_eq!(undone("do~#not~#say~#it~#to~#them"), "do not say it to them");
-        assert_eq!(undone("=========\n\0\n=========a"), "\n\0\na");
+        // What looks like a mark is one in a derived text alone.
+        assert_eq!(undone("b=========\n\0\n=========a"), "b\na");
+        let derived = Source {
+            derived: true,
+            ..Source::of("b=========\n\0\n=========a")
+        };
+        let mut out = Vec::new();
+        Padding.apply(&derived, &mut out);
+        assert_eq!(out.pop().map(|draft| draft.text).as_deref(), Some("b\n\0\na"));
     }
 
     #[test]
