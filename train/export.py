@@ -41,6 +41,8 @@ RATES = tuple(PASSED)
 SHARE, FAR = {"sieve": 0.1, "glance": 0.0}, 8.0
 # So much of the sieve's score counts in the glance's.
 OF_SIEVE = 0.4
+# So far below its limit, what the glance's first member says is enough (with the sieve's part, as the whole glance's score has it).
+MARGIN = 1.5
 # The jailbreak head orders jailbreaks better than `any` does: with this offset its logit counts as one of `any`, where users speak.
 JOINED = {"jailbreak": {"offset": 4.0, "channels": ["user"]}}
 
@@ -248,6 +250,7 @@ def measure(a, out, scores):
         for key in ("pass", "short", "channels", "rates", "share"):
             config[stage].pop(key, None)
         config[stage] |= stage_config[stage]
+    config["glance"]["margin"] = MARGIN
     json.dump(config, open(out / "config.json", "w"), indent=1)
 
     o = report(at_most, lab, src, channel)
@@ -260,7 +263,7 @@ def measure(a, out, scores):
 
 
 def by_runtime(program, model, windows):
-    """Logits, the glance and the sieve. Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew."""
+    """Logits, the glance's first member, the glance and the sieve. Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew."""
     z = np.load(windows)
     length, tokens = z["length"].astype("<u2"), z["tokens"].astype("<u2")
     ends = np.cumsum(length.astype(np.int64))
@@ -270,7 +273,7 @@ def by_runtime(program, model, windows):
             length[p].tofile(f"{t}/{i}.lengths"), tokens[ends[p[0]] - int(length[p[0]]) : ends[p[-1]]].tofile(f"{t}/{i}.tokens")
             running.append(subprocess.Popen([program, model, f"{t}/{i}.lengths", f"{t}/{i}.tokens", f"{t}/{i}.out"]))
         assert all([r.wait() == 0 for r in running]), "the runtime failed"
-        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS) + 2) for i in range(len(parts))])
+        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS) + 3) for i in range(len(parts))])
 
 
 def limits_of(early, harmless, user, length, rate):

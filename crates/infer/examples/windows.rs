@@ -1,7 +1,7 @@
 //! Logits of windows that `train/` has cut, by the arithmetic that ships: thresholds are those of this runtime.
 //!
-//! `windows MODEL LENGTHS TOKENS OUT`: a folder; little-endian u16, the lengths of windows and all their ids; OUT gets six f32 a window,
-//! four logits, the glance, the sieve.
+//! `windows MODEL LENGTHS TOKENS OUT`: a folder; little-endian u16, the lengths of windows and all their ids; OUT gets seven f32 a window,
+//! four logits, the glance's first member, the glance, the sieve.
 //! `train/export.py --runtime` runs it.
 
 #![allow(clippy::unwrap_used, reason = "a tool of the training")]
@@ -37,8 +37,8 @@ fn main() {
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, windows.get(at)?)))
         {
             let [any, injection, jailbreak, extraction] = model.logits(window).unwrap();
-            let [sieve, glance] = model.early_scores(window).unwrap();
-            read.push((at, [any, injection, jailbreak, extraction, glance, sieve]));
+            let [sieve, member, glance] = model.early_scores(window).unwrap();
+            read.push((at, [any, injection, jailbreak, extraction, member, glance, sieve]));
         }
         read
     };

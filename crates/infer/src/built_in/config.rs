@@ -173,11 +173,11 @@ impl Config {
         if known { channel } else { Channel::Unknown }.name()
     }
 
-    /// Whether a stage of these limits sends a window of so many pieces on.
-    pub fn lets(&self, limits: &Limits, question: Question<'_>, score: f32, pieces: usize) -> bool {
+    /// The score from which on a stage of these limits sends a window of so many pieces on.
+    pub fn limit(&self, limits: &Limits, question: Question<'_>, pieces: usize) -> f32 {
         limits
             .at(question.rate)
-            .lets(self.trained(question.channel), score, pieces)
+            .of(self.trained(question.channel), pieces)
     }
 
     /// Logits of a window, with those in `any` that join it and with what the earlier stages add.

@@ -2,6 +2,8 @@
 //! the encoder's cost. They read order and neighbourhood, which the sieve does not, and together with it clear most of what it lets
 //! through.
 
+use std::sync::OnceLock;
+
 use rten_simd::SimdOp;
 use serde::Deserialize;
 
@@ -9,7 +11,7 @@ use super::LoadError;
 use super::config::Config;
 use super::layer::{Layer, Scratch, Sizes, dot};
 use super::limits::{Limits, near};
-use super::linear::{Engine, Linear, Precision};
+use super::linear::{Engine, Linear, Precision, Readers};
 use super::rows::{Norm, Normalise};
 use super::tensors::{BLOCK, Blocks, Tensors};
 
@@ -27,6 +29,8 @@ pub(super) struct Told {
     members: usize,
     /// How much of the sieve's score counts in what they say.
     sieve: f32,
+    /// So far below the limit, what the first of them say is enough; all are asked where there is none.
+    pub margin: Option<f32>,
     #[serde(flatten)]
     pub limits: Limits,
 }
@@ -44,6 +48,7 @@ impl Told {
             && (1..=8).contains(&self.layers)
             && (1..=8).contains(&self.members)
             && (0.0..=8.0).contains(&self.sieve)
+            && self.margin.is_none_or(|margin| margin >= 0.0)
     }
 }
 
@@ -56,6 +61,8 @@ struct Member {
     hidden: usize,
     special: Vec<f32>,
     project: Linear,
+    /// What `project` makes of the words that were read so far: a product of every word of every window, done once for each word.
+    projected: Vec<OnceLock<Box<[f32]>>>,
     position: Vec<f32>,
     ln: Norm,
     layers: Vec<Layer>,
@@ -76,20 +83,26 @@ impl Glance {
     }
 
     /// The score of a window's ids (channel, pieces, end), of which the sieve said `first`; `words` are the encoder's, `width` wide.
-    /// Nothing only where the ids are none, or more than there are places for.
+    /// Where the first members come to less than `enough`, the others are not asked. Nothing only where the ids are none, or more than
+    /// there are places for.
     pub fn score(
         &self,
         engine: &Engine,
         words: (&Blocks, usize),
         ids: &[u16],
         first: f32,
+        enough: f32,
         s: &mut Scratch,
     ) -> Option<f32> {
-        let mut sum = 0.0;
-        for member in &self.members {
+        let (mut sum, mut score, more) = (0.0, 0.0, self.sieve * near(first));
+        for (before, member) in self.members.iter().enumerate() {
             sum += member.score(engine, words, ids, s)?;
+            score = sum / (before + 1) as f32 + more;
+            if score < enough {
+                break;
+            }
         }
-        Some(sum / self.members.len() as f32 + self.sieve * near(first))
+        Some(score)
     }
 }
 
@@ -115,6 +128,7 @@ impl Member {
             hidden,
             special: tensors.f32(&of("special"), &[config.specials, hidden])?,
             project: Linear::open(tensors, &[of("project")], hidden, config.hidden, 1.0, precision)?,
+            projected: (0..config.words()).map(|_| OnceLock::new()).collect(),
             position: tensors.f32(&of("position"), &[config.window, hidden])?,
             ln: Norm::open(tensors, &of("ln"), hidden, epsilon)?,
             layers: (0..told.layers).map(layer).collect::<Result<_, _>>()?,
@@ -135,21 +149,13 @@ impl Member {
         let long = ids.len() * self.hidden;
         let position = self.position.get(..long);
         let position = position.filter(|position| !position.is_empty())?;
-        let specials = self.special.len() / self.hidden;
-        s.wide.resize(ids.len() * width, 0.0);
-        for (id, row) in ids.iter().zip(s.wide.chunks_exact_mut(width)) {
-            match usize::from(*id).checked_sub(specials) {
-                Some(word) => words.open(word, row),
-                None => row.fill(0.0),
-            }
-        }
-        s.input.take(engine, &s.wide, width)?;
-        self.project
-            .apply(engine, &s.input, false, &mut s.sums, &mut s.x)?;
+        self.project_new(engine, words, width, ids, s)?;
+        s.x.resize(long, 0.0);
         for (id, row) in ids.iter().zip(s.x.chunks_exact_mut(self.hidden)) {
-            if let Some(own) = self.special.chunks_exact(self.hidden).nth(usize::from(*id)) {
-                row.copy_from_slice(own);
-            }
+            row.copy_from_slice(match self.word(*id) {
+                Some(word) => self.projected.get(word)?.get()?,
+                None => self.special.chunks_exact(self.hidden).nth(usize::from(*id))?,
+            });
         }
         Normalise {
             rows: &mut s.x,
@@ -161,6 +167,43 @@ impl Member {
             layer.run(engine, ids.len(), s)?;
         }
         Some(self.judge(&s.x))
+    }
+
+    /// Which word a piece is; nothing for a special one.
+    fn word(&self, id: u16) -> Option<usize> {
+        usize::from(id).checked_sub(self.special.len() / self.hidden)
+    }
+
+    /// Projects those words of a window that were not read before.
+    fn project_new(
+        &self,
+        engine: &Engine,
+        words: &Blocks,
+        width: usize,
+        ids: &[u16],
+        s: &mut Scratch,
+    ) -> Option<()> {
+        let is_new = |word: &usize| self.projected.get(*word).is_some_and(|row| row.get().is_none());
+        let new: Vec<usize> = ids
+            .iter()
+            .filter_map(|id| self.word(*id))
+            .filter(is_new)
+            .collect();
+        if new.is_empty() {
+            return Some(());
+        }
+        s.wide.resize(new.len() * width, 0.0);
+        for (word, row) in new.iter().zip(s.wide.chunks_exact_mut(width)) {
+            words.open(*word, row);
+        }
+        s.input.take(engine, &s.wide, width, Readers::One)?;
+        self.project
+            .apply(engine, &s.input, false, &mut s.sums, &mut s.x)?;
+        for (word, row) in new.iter().zip(s.x.chunks_exact(self.hidden)) {
+            // Another thread may have been faster: it says the same.
+            let _ = self.projected.get(*word)?.set(row.into());
+        }
+        Some(())
     }
 
     /// What the first place, the mean and the largest of all places come to.

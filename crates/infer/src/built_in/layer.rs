@@ -5,7 +5,7 @@ use rten_simd::SimdOp;
 
 use super::LoadError;
 use super::attention::{Attend, Room, TOGETHER};
-use super::linear::{Engine, Input, Linear, Precision};
+use super::linear::{Engine, Input, Linear, Precision, Readers};
 use super::rows::{Norm, Normalise};
 use super::tensors::Tensors;
 
@@ -80,12 +80,14 @@ impl Layer {
     /// Takes the states of all places and leaves those of the first `rows`.
     pub fn run(&self, engine: &Engine, rows: usize, s: &mut Scratch) -> Option<()> {
         let hidden = self.aln.bias.len();
-        s.input.take(engine, &s.x, hidden)?;
+        let whole = s.x.len() == rows * hidden;
+        let readers = if whole { Readers::Several } else { Readers::One };
+        s.input.take(engine, &s.x, hidden, readers)?;
         self.both
             .apply(engine, &s.input, false, &mut s.sums, &mut s.both)?;
-        if s.x.len() != rows * hidden {
+        if !whole {
             s.x.truncate(rows * hidden);
-            s.input.take(engine, &s.x, hidden)?;
+            s.input.take(engine, &s.x, hidden, Readers::One)?;
         }
         self.q
             .apply(engine, &s.input, false, &mut s.sums, &mut s.queries)?;
@@ -102,7 +104,7 @@ impl Layer {
         }
         .dispatch();
         s.mixed.truncate(rows * hidden);
-        s.input.take(engine, &s.mixed, hidden)?;
+        s.input.take(engine, &s.mixed, hidden, Readers::One)?;
         self.ao.apply(engine, &s.input, false, &mut s.sums, &mut s.y)?;
         Normalise {
             rows: &mut s.y,
@@ -110,9 +112,9 @@ impl Layer {
             norm: &self.aln,
         }
         .dispatch();
-        s.input.take(engine, &s.y, hidden)?;
+        s.input.take(engine, &s.y, hidden, Readers::One)?;
         self.fi.apply(engine, &s.input, true, &mut s.sums, &mut s.wide)?;
-        s.input.take(engine, &s.wide, s.wide.len() / rows)?;
+        s.input.take(engine, &s.wide, s.wide.len() / rows, Readers::One)?;
         self.fo.apply(engine, &s.input, false, &mut s.sums, &mut s.x)?;
         Normalise {
             rows: &mut s.x,

@@ -58,9 +58,9 @@ impl Limit {
         self.pass.is_finite() && self.short.is_none_or(|short| short.pass.is_finite())
     }
 
-    fn lets(self, score: f32, pieces: usize) -> bool {
+    fn of(self, pieces: usize) -> f32 {
         let short = self.short.filter(|short| pieces <= short.pieces);
-        score >= short.map_or(self.pass, |short| short.pass)
+        short.map_or(self.pass, |short| short.pass)
     }
 }
 
@@ -96,10 +96,9 @@ impl Table {
         self.limit.is_whole() && self.channels.iter().all(own)
     }
 
-    /// Whether a window of so many pieces goes on.
-    pub fn lets(&self, channel: &str, score: f32, pieces: usize) -> bool {
-        let limit = self.channels.get(channel).unwrap_or(&self.limit);
-        limit.lets(score, pieces)
+    /// The score from which on a window of so many pieces goes on.
+    pub fn of(&self, channel: &str, pieces: usize) -> f32 {
+        self.channels.get(channel).unwrap_or(&self.limit).of(pieces)
     }
 }
 
@@ -134,14 +133,14 @@ mod tests {
             ("user", 2.0, 9, true, false),
             ("user", 3.0, 99, true, true),
         ] {
-            let lets = |limits: &Limits| limits.at(Rate::Hundredth).lets(channel, score, pieces);
+            let lets = |limits: &Limits| score >= limits.at(Rate::Hundredth).of(channel, pieces);
             assert_eq!(
                 (lets(&plain), lets(&with)),
                 (one, other),
                 "{channel} {score} {pieces}"
             );
         }
-        assert!(with.is_whole(&channels()) && !plain.at(Rate::Hundredth).lets("user", f32::NAN, 1));
+        assert!(with.is_whole(&channels()));
         assert!(!told(r#", "channels": {"nowhere": {"pass": 3}}"#).is_whole(&channels()));
     }
 
@@ -154,7 +153,7 @@ mod tests {
             (4.0, true, true, false),
             (5.0, true, true, true),
         ] {
-            let lets = |rate, channel| with.at(rate).lets(channel, score, 9);
+            let lets = |rate, channel| score >= with.at(rate).of(channel, 9);
             assert_eq!(lets(Rate::Hundredth, "email"), common, "{score}");
             assert_eq!(lets(Rate::Thousandth, "email"), own, "{score}");
             assert_eq!(lets(Rate::Thousandth, "user"), of_user, "{score}");

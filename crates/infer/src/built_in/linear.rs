@@ -53,7 +53,16 @@ enum Packed {
     Full(PackedBMatrix<f32>),
 }
 
-/// The inputs of products: rows rounded, and packed once for all products that read them.
+/// How many products read an input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// It packs the input itself, in room that its thread keeps.
+    One,
+    /// The input is packed for all of them.
+    Several,
+}
+
+/// The inputs of products: rows rounded, and packed once where several products read them.
 #[derive(Default)]
 pub(super) struct Input {
     #[cfg(test)]
@@ -65,7 +74,7 @@ pub(super) struct Input {
 
 impl Input {
     /// Takes rows of `width` numbers.
-    pub fn take(&mut self, engine: &Engine, rows: &[f32], width: usize) -> Option<()> {
+    pub fn take(&mut self, engine: &Engine, rows: &[f32], width: usize, readers: Readers) -> Option<()> {
         self.width = width;
         #[cfg(test)]
         {
@@ -80,10 +89,18 @@ impl Input {
             out,
         }
         .dispatch();
-        let q = self.rounded.q.get(..rows.len())?;
-        let view = NdTensorView::try_from_data([rows.len() / width.max(1), width], q).ok()?;
-        self.packed = Some(engine.eight.prepack_a(view));
+        self.packed = match readers {
+            Readers::One => None,
+            Readers::Several => Some(engine.eight.prepack_a(self.rows()?)),
+        };
         Some(())
+    }
+
+    /// The rounded rows.
+    fn rows(&self) -> Option<NdTensorView<'_, u8, 2>> {
+        let rows = self.rounded.scale.len();
+        let q = self.rounded.q.get(..rows * self.width)?;
+        NdTensorView::try_from_data([rows, self.width], q).ok()
     }
 }
 
@@ -182,11 +199,14 @@ impl Linear {
                 let sums = sums.get_mut(..rows * width)?;
                 // The zeros of rows are taken off afterwards: rten-gemm 0.27.0 packs those of the first rows for all.
                 let options = GemmOptions::default();
-                let (a, b) = (
-                    GemmInputA::Packed(input.packed.as_ref()?),
-                    GemmInputB::Packed(packed),
-                );
-                engine.eight.gemm(sums, a, b, options).ok()?;
+                let a = match &input.packed {
+                    Some(packed) => GemmInputA::Packed(packed),
+                    None => GemmInputA::Unpacked(input.rows()?),
+                };
+                engine
+                    .eight
+                    .gemm(sums, a, GemmInputB::Packed(packed), options)
+                    .ok()?;
                 let columns = Columns {
                     scales: &self.scales,
                     totals: &self.totals,
@@ -313,11 +333,14 @@ mod tests {
                 Linear::open(&tensors, &["m".to_owned()], outputs, inputs, 0.5, precision).unwrap()
             };
             let (eight, full, engine) = (open(Precision::Eight), open(Precision::Full), Engine::new());
-            for rows in [1, 3, 20, 128] {
+            let cases = [1, 3, 20, 128]
+                .into_iter()
+                .flat_map(|rows| [Readers::One, Readers::Several].map(|readers| (rows, readers)));
+            for (rows, readers) in cases {
                 let x: Vec<f32> = numbers(rows * inputs, 0.7).iter().map(|x| x + 0.3).collect();
                 let (mut input, mut sums) = (Input::default(), Vec::new());
                 let (mut got, mut want) = (Vec::new(), Vec::new());
-                input.take(&engine, &x, inputs).unwrap();
+                input.take(&engine, &x, inputs, readers).unwrap();
                 eight.apply(&engine, &input, false, &mut sums, &mut got).unwrap();
                 full.apply(&engine, &input, false, &mut sums, &mut want).unwrap();
                 let square = |sum: f32, x: f32| sum + x * x;

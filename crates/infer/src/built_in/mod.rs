@@ -193,13 +193,13 @@ impl BuiltIn {
         (read, all)
     }
 
-    /// What the sieve and the glance say of a window's ids, whatever becomes of it: for measuring.
+    /// What the sieve, the glance's first member and the whole glance say of a window's ids, whatever becomes of it: for measuring.
     #[must_use]
-    pub fn early_scores(&self, ids: &[u16]) -> Option<[f32; 2]> {
+    pub fn early_scores(&self, ids: &[u16]) -> Option<[f32; 3]> {
         alone();
-        let first = self.sift(ids);
-        let second = self.glanced(&Engine::new(), ids, first, &mut Scratch::default())?;
-        Some([first, second])
+        let (engine, first, mut scratch) = (Engine::new(), self.sift(ids), Scratch::default());
+        let mut down_to = |enough| self.glanced(&engine, ids, first, enough, &mut scratch);
+        Some([first, down_to(f32::INFINITY)?, down_to(f32::NEG_INFINITY)?])
     }
 
     /// What the last stage says of a window's ids, whatever the others would: for measuring.
@@ -225,9 +225,17 @@ impl BuiltIn {
         }
     }
 
-    fn glanced(&self, engine: &Engine, ids: &[u16], first: f32, scratch: &mut Scratch) -> Option<f32> {
+    /// The glance's score of a window of which the sieve said `first`; that of its first members, where it is less than `enough`.
+    fn glanced(
+        &self,
+        engine: &Engine,
+        ids: &[u16],
+        first: f32,
+        enough: f32,
+        scratch: &mut Scratch,
+    ) -> Option<f32> {
         let words = (self.encoder.words(), self.config.hidden);
-        self.glance.score(engine, words, ids, first, scratch)
+        self.glance.score(engine, words, ids, first, enough, scratch)
     }
 
     /// What the stages before the last say of a window, of which the first one said `first`.
@@ -244,18 +252,20 @@ impl BuiltIn {
         if !first.is_finite() {
             return Early::Broken;
         }
-        if !self.config.lets(sieve, question, first, pieces) {
+        if first < self.config.limit(sieve, question, pieces) {
             return Early::Harmless;
         }
-        match self.glanced(engine, ids, first, scratch) {
-            Some(second) if second.is_finite() => {
-                if self.config.lets(glance, question, second, pieces) {
-                    Early::Doubtful(sieve.adds(first) + glance.adds(second))
-                } else {
-                    Early::Harmless
-                }
-            }
-            _ => Early::Broken,
+        let limit = self.config.limit(glance, question, pieces);
+        let enough = self
+            .config
+            .glance
+            .margin
+            .map_or(f32::NEG_INFINITY, |margin| limit - margin);
+        match self.glanced(engine, ids, first, enough, scratch) {
+            Some(second) if !second.is_finite() => Early::Broken,
+            Some(second) if second < limit => Early::Harmless,
+            Some(second) => Early::Doubtful(sieve.adds(first) + glance.adds(second)),
+            None => Early::Broken,
         }
     }
 
