@@ -262,18 +262,20 @@ def measure(a, out, scores):
         pictures(a.pictures, at_most, lab, per, kind, real)
 
 
-def by_runtime(program, model, windows):
-    """Logits, the glance's first member, the glance and the sieve. Of config.json it reads sizes only, of thresholds.json nothing: what stands there is written anew."""
+def by_runtime(program, model, windows, only=None, layer=None):
+    """Of each window (of those in `only`) logits, the glance's first member, the glance and the sieve; with a layer, the encoder's states before it. Of config.json it
+    reads sizes only, of thresholds.json nothing: what stands there is written anew."""
     z = np.load(windows)
     length, tokens = z["length"].astype("<u2"), z["tokens"].astype("<u2")
-    ends = np.cumsum(length.astype(np.int64))
+    at = np.concatenate([[0], np.cumsum(length.astype(np.int64))])
+    only = np.arange(len(length)) if only is None else only
     with tempfile.TemporaryDirectory() as t:
-        parts, running = np.array_split(np.arange(len(length)), os.cpu_count()), []
+        parts, running = np.array_split(only, os.cpu_count()), []
         for i, p in enumerate(parts):
-            length[p].tofile(f"{t}/{i}.lengths"), tokens[ends[p[0]] - int(length[p[0]]) : ends[p[-1]]].tofile(f"{t}/{i}.tokens")
-            running.append(subprocess.Popen([program, model, f"{t}/{i}.lengths", f"{t}/{i}.tokens", f"{t}/{i}.out"]))
+            length[p].tofile(f"{t}/{i}.lengths"), np.concatenate([tokens[at[w] : at[w + 1]] for w in p]).tofile(f"{t}/{i}.tokens")
+            running.append(subprocess.Popen([program, model, f"{t}/{i}.lengths", f"{t}/{i}.tokens", f"{t}/{i}.out"] + ([] if layer is None else [str(layer)])))
         assert all([r.wait() == 0 for r in running]), "the runtime failed"
-        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(-1, len(M.LABELS) + 3) for i in range(len(parts))])
+        return np.concatenate([np.fromfile(f"{t}/{i}.out", "<f4").reshape(len(p), -1) for i, p in enumerate(parts)])
 
 
 def limits_of(early, harmless, user, length, rate):

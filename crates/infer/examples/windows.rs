@@ -1,8 +1,9 @@
 //! Logits of windows that `train/` has cut, by the arithmetic that ships: thresholds are those of this runtime.
 //!
-//! `windows MODEL LENGTHS TOKENS OUT`: a folder; little-endian u16, the lengths of windows and all their ids; OUT gets seven f32 a window,
-//! four logits, the glance's first member, the glance, the sieve.
-//! `train/export.py --runtime` runs it.
+//! `windows MODEL LENGTHS TOKENS OUT [LAYER]`: a folder; little-endian u16, the lengths of windows and all their ids; OUT gets seven f32 a window,
+//! four logits, the glance's first member, the glance, the sieve;
+//! with a layer, what the encoder's states before it come to.
+//! `train/export.py --runtime` and `train/ablate.py --runtime` run it.
 
 #![allow(clippy::unwrap_used, reason = "a tool of the training")]
 
@@ -20,9 +21,12 @@ fn words(path: &str) -> Vec<u16> {
 }
 
 fn main() {
-    let [model, lengths, tokens, out] = std::env::args().skip(1).collect::<Vec<_>>().try_into().unwrap();
-    let model = BuiltIn::from_files(Path::new(&model)).unwrap();
-    let (lengths, tokens) = (words(&lengths), words(&tokens));
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (files, layer) = args.split_at(4);
+    let [model, lengths, tokens, out]: &[String; 4] = files.try_into().unwrap();
+    let layer: Option<usize> = layer.first().map(|layer| layer.parse().unwrap());
+    let model = BuiltIn::from_files(Path::new(model)).unwrap();
+    let (lengths, tokens) = (words(lengths), words(tokens));
     let mut windows = Vec::with_capacity(lengths.len());
     let mut rest = tokens.as_slice();
     for length in lengths {
@@ -36,9 +40,16 @@ fn main() {
         while let Some((at, window)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, windows.get(at)?)))
         {
+            if let Some(layer) = layer {
+                read.push((at, model.states(window, layer).unwrap()));
+                continue;
+            }
             let [any, injection, jailbreak, extraction] = model.logits(window).unwrap();
             let [sieve, member, glance] = model.early_scores(window).unwrap();
-            read.push((at, [any, injection, jailbreak, extraction, member, glance, sieve]));
+            read.push((
+                at,
+                vec![any, injection, jailbreak, extraction, member, glance, sieve],
+            ));
         }
         read
     };

@@ -5,7 +5,7 @@ use rten_simd::SimdOp;
 
 use super::LoadError;
 use super::config::Config;
-use super::layer::{Layer, Scratch, Sizes, dot};
+use super::layer::{Layer, Scratch, Sizes, dot, pooled};
 use super::linear::{Engine, Precision};
 use super::rows::{Norm, Normalise};
 use super::tensors::{Blocks, Tensors};
@@ -56,12 +56,8 @@ impl Encoder {
 
     /// What a window's ids say: channel, pieces, end. Nothing only where the ids are none, or more than the model has places for.
     pub fn read(&self, engine: &Engine, ids: &[u16], s: &mut Scratch) -> Option<Logits> {
-        self.embed(ids, s)?;
         let (last, layers) = self.layers.split_last()?;
-        for (at, layer) in layers.iter().enumerate() {
-            self.join(at, ids, s);
-            layer.run(engine, ids.len(), s)?;
-        }
+        self.run(engine, ids, layers, s)?;
         self.join(layers.len(), ids, s);
         last.run(engine, 1, s)?;
         let mut logits = [0.0; 4];
@@ -70,6 +66,22 @@ impl Encoder {
             *logit = dot(row, &s.x) + bias;
         }
         Some(logits)
+    }
+
+    /// The states before one of the layers: first place, mean and maximum. For measuring.
+    pub fn states(&self, engine: &Engine, ids: &[u16], layer: usize, s: &mut Scratch) -> Option<Vec<f32>> {
+        self.run(engine, ids, self.layers.get(..layer)?, s)?;
+        Some(pooled(&s.x, self.hidden))
+    }
+
+    /// Leaves the states of all places after these layers, which are the first ones.
+    fn run(&self, engine: &Engine, ids: &[u16], layers: &[Layer], s: &mut Scratch) -> Option<()> {
+        self.embed(ids, s)?;
+        for (at, layer) in layers.iter().enumerate() {
+            self.join(at, ids, s);
+            layer.run(engine, ids.len(), s)?;
+        }
+        Some(())
     }
 
     /// The vectors of words, which are those of every stage that reads them.

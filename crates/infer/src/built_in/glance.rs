@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::LoadError;
 use super::config::Config;
-use super::layer::{Layer, Scratch, Sizes, dot};
+use super::layer::{Layer, Scratch, Sizes, dot, pooled};
 use super::limits::{Limits, near};
 use super::linear::{Engine, Linear, Precision, Readers};
 use super::rows::{Norm, Normalise};
@@ -208,19 +208,7 @@ impl Member {
 
     /// What the first place, the mean and the largest of all places come to.
     fn judge(&self, states: &[f32]) -> f32 {
-        let mut pooled = vec![0.0; 3 * self.hidden];
-        let (own, rest) = pooled.split_at_mut(self.hidden);
-        let (mean, top) = rest.split_at_mut(self.hidden);
-        top.fill(f32::NEG_INFINITY);
-        for row in states.chunks_exact(self.hidden) {
-            for ((sum, top), state) in mean.iter_mut().zip(top.iter_mut()).zip(row) {
-                *sum += state;
-                *top = top.max(*state);
-            }
-        }
-        let places = (states.len() / self.hidden).max(1) as f32;
-        mean.iter_mut().for_each(|sum| *sum /= places);
-        own.iter_mut().zip(states).for_each(|(own, state)| *own = *state);
+        let pooled = pooled(states, self.hidden);
         let rows = self
             .mix
             .chunks_exact(pooled.len())

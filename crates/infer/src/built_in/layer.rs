@@ -126,6 +126,24 @@ impl Layer {
     }
 }
 
+/// Rows of states as one: the first place, the mean of all and the largest of each column.
+pub(super) fn pooled(states: &[f32], width: usize) -> Vec<f32> {
+    let mut pooled = vec![0.0; 3 * width];
+    let (own, rest) = pooled.split_at_mut(width);
+    let (mean, top) = rest.split_at_mut(width);
+    top.fill(f32::NEG_INFINITY);
+    for row in states.chunks_exact(width) {
+        for ((sum, top), state) in mean.iter_mut().zip(top.iter_mut()).zip(row) {
+            *sum += state;
+            *top = top.max(*state);
+        }
+    }
+    let places = (states.len() / width).max(1) as f32;
+    mean.iter_mut().for_each(|sum| *sum /= places);
+    own.iter_mut().zip(states).for_each(|(own, state)| *own = *state);
+    pooled
+}
+
 /// Over as many numbers as the shorter of the two has; eight sums side by side.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());

@@ -210,6 +210,14 @@ impl BuiltIn {
         self.encoder.read(&Engine::new(), ids, &mut scratch)
     }
 
+    /// The encoder's states of a window before one of its layers, pooled: first place, mean, maximum. For measuring.
+    #[must_use]
+    pub fn states(&self, ids: &[u16], layer: usize) -> Option<Vec<f32>> {
+        alone();
+        let mut scratch = Scratch::default();
+        self.encoder.states(&Engine::new(), ids, layer, &mut scratch)
+    }
+
     /// A window's ids: the channel, the pieces, the end.
     fn fill(&self, ids: &mut Vec<u16>, channel: Channel, pieces: &[Piece]) {
         ids.clear();
