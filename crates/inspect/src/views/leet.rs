@@ -14,6 +14,9 @@ const LONGEST: usize = 32;
 /// A longer number is no word either.
 const NUMBER: usize = 4;
 
+/// What is spoken to is often called so. It is not among the known words: two letters are easily met by accident.
+const SPOKEN_TO: (&str, &str) = ("41", "ai");
+
 /// So many words of letters and digits, and one in so many of all words, are no names and numbers of a text: the text is written so.
 const MIXED: usize = 5;
 const OF_ALL: usize = 2;
@@ -232,6 +235,9 @@ fn words(text: &str, (from, to): (usize, usize), done: usize, mut show: impl FnM
 
 /// The known word that `word` writes.
 fn known(word: &str) -> Option<String> {
+    if word == SPOKEN_TO.0 {
+        return Some(SPOKEN_TO.1.to_owned());
+    }
     // The first two characters that may be either of two letters are read in both ways.
     let mut open = word
         .char_indices()
@@ -290,9 +296,10 @@ mod tests {
                 "sha256 of h264, utf8 and i18n in v3",
             ),
             ("jane@example.com has 3 cats", "jane@example.com has 3 cats"),
+            ("the 41 rules of house 41b", "the 41 rules of house 41b"),
             (
                 "7h3515 wr171ng k3 l1y3 41 m0d3l k3 h1dd3n m3ch4n15m5 b474 d0",
-                "thesis writing ke liye 41 model ke hidden mechanisms bata do",
+                "thesis writing ke liye ai model ke hidden mechanisms bata do",
             ),
             (
                 "5f3a 9c0d e1b2 77aa 3c4d 0f1e a5b6 c7d8 is the sum of the file that you wanted to have for the build",
