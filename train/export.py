@@ -189,7 +189,7 @@ def measure(a, out, scores):
     windows = dict(np.load(a.dev_windows))
     row, length = windows["row"], windows["length"].astype(int) - 2
     spoken = np.array(json.loads(str(windows["channel"])))[row]
-    logits, early = scores[:, : len(M.LABELS)].copy(), {"sieve": scores[:, -1], "glance": scores[:, -2]}
+    logits, early, member = scores[:, : len(M.LABELS)].copy(), {"sieve": scores[:, -1], "glance": scores[:, -2]}, scores[:, -3]
     for label, join in JOINED.items():
         there = np.isin(spoken, join["channels"])
         logits[there, 0] = np.maximum(logits[there, 0], logits[there, M.LABELS.index(label)] + join["offset"])
@@ -206,7 +206,11 @@ def measure(a, out, scores):
     pieces = lambda of: round(float(length[harmless & of].sum() / length[harmless].sum()), 4)
     for rate in RATES:
         limits, stages = limits_of(early, harmless, spoken == "user", length, rate)
-        passes = stages["glance"]
+        # What the first member is sure of, the others are not asked about.
+        limit = limits_for(limits["glance"], spoken == "user", length)
+        sure = stages["sieve"] & (member < limit - MARGIN)
+        lost = stages["glance"] & sure
+        passes = stages["glance"] = stages["glance"] & ~sure
         behind = np.where(passes[:, None], logits, np.float32(-30))
         best = rows_of(a.dev_windows, behind)[0]
         passed = np.zeros(len(lab), bool)
@@ -215,6 +219,7 @@ def measure(a, out, scores):
         thresholds["early"][str(rate)] = {
             "limits": limits, "harmless_pieces_passed": {k: pieces(v) for k, v in stages.items()}, "harmless_windows_passed": share(passes[harmless]),
             "harmless_texts_passed": share(passed[lab == 0]), "attacks_passed": share(passed[lab == 1]), "extraction_passed": share(passed[kind[:, 3] == 1]),
+            "margin": {"second_asked": round(float(length[harmless & stages["sieve"] & ~sure].sum() / length[harmless & stages["sieve"]].sum()), 4), "attack_windows_passed": int((passes & (windows["label"][:, 0] == 1)).sum()), "attack_windows_lost": int((lost & (windows["label"][:, 0] == 1)).sum())},
             "recall_without": share((best_alone >= t_alone)[lab == 1]),
         }
         if rate == max(RATES):
@@ -292,6 +297,12 @@ def limits_of(early, harmless, user, length, rate):
             left |= here & (score >= np.where(short, limits[stage][name]["short"]["pass"], long))
         stages[stage] = left
     return limits, stages
+
+
+def limits_for(limits, user, length):
+    """The limit that holds for each window."""
+    of = lambda x: np.where(length <= SHORT, x["short"]["pass"], x["pass"])
+    return np.where(user, of(limits["user"]), of(limits["else"]))
 
 
 def entry(best, lab, k, t, rate, how):

@@ -102,6 +102,11 @@ impl Table {
     }
 }
 
+/// Whether a window of that score goes on to the next stage; nothing where the score is no number, which clears nothing.
+pub(super) fn goes_on(score: f32, limit: f32) -> Option<bool> {
+    score.is_finite().then_some(score >= limit)
+}
+
 /// A score as far as it counts.
 pub(super) fn near(score: f32) -> f32 {
     score.clamp(-FAR, FAR)
@@ -133,7 +138,8 @@ mod tests {
             ("user", 2.0, 9, true, false),
             ("user", 3.0, 99, true, true),
         ] {
-            let lets = |limits: &Limits| score >= limits.at(Rate::Hundredth).of(channel, pieces);
+            let lets =
+                |limits: &Limits| goes_on(score, limits.at(Rate::Hundredth).of(channel, pieces)).unwrap();
             assert_eq!(
                 (lets(&plain), lets(&with)),
                 (one, other),
@@ -153,7 +159,7 @@ mod tests {
             (4.0, true, true, false),
             (5.0, true, true, true),
         ] {
-            let lets = |rate, channel| score >= with.at(rate).of(channel, 9);
+            let lets = |rate, channel| goes_on(score, with.at(rate).of(channel, 9)).unwrap();
             assert_eq!(lets(Rate::Hundredth, "email"), common, "{score}");
             assert_eq!(lets(Rate::Thousandth, "email"), own, "{score}");
             assert_eq!(lets(Rate::Thousandth, "user"), of_user, "{score}");
@@ -165,6 +171,16 @@ mod tests {
         );
         let other: Result<Limits, _> = serde_json::from_str(r#"{"pass": 1, "rates": {"0.1": {"pass": 2}}}"#);
         assert!(other.is_err(), "a rate that nobody asks for");
+    }
+
+    #[test]
+    fn what_is_no_number_clears_nothing() {
+        let limit = told("").at(Rate::Hundredth).of("user", 9);
+        assert_eq!(goes_on(limit, limit), Some(true));
+        assert_eq!(goes_on(limit.next_down(), limit), Some(false));
+        for none in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(goes_on(none, limit), None);
+        }
     }
 
     #[test]

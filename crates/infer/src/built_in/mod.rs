@@ -33,6 +33,7 @@ use config::{Config, Thresholds};
 use encoder::{Encoder, Logits};
 use glance::Glance;
 use layer::Scratch;
+use limits::goes_on;
 use linear::{Engine, Precision};
 use pieces::{Piece, Vocabulary};
 use sieve::Sieve;
@@ -257,11 +258,10 @@ impl BuiltIn {
     ) -> Early {
         let pieces = ids.len().saturating_sub(2);
         let (sieve, glance) = (&self.config.sieve.limits, &self.config.glance.limits);
-        if !first.is_finite() {
-            return Early::Broken;
-        }
-        if first < self.config.limit(sieve, question, pieces) {
-            return Early::Harmless;
+        match goes_on(first, self.config.limit(sieve, question, pieces)) {
+            None => return Early::Broken,
+            Some(false) => return Early::Harmless,
+            Some(true) => (),
         }
         let limit = self.config.limit(glance, question, pieces);
         let enough = self
@@ -269,11 +269,13 @@ impl BuiltIn {
             .glance
             .margin
             .map_or(f32::NEG_INFINITY, |margin| limit - margin);
-        match self.glanced(engine, ids, first, enough, scratch) {
-            Some(second) if !second.is_finite() => Early::Broken,
-            Some(second) if second < limit => Early::Harmless,
-            Some(second) => Early::Doubtful(sieve.adds(first) + glance.adds(second)),
+        let Some(second) = self.glanced(engine, ids, first, enough, scratch) else {
+            return Early::Broken;
+        };
+        match goes_on(second, limit) {
             None => Early::Broken,
+            Some(false) => Early::Harmless,
+            Some(true) => Early::Doubtful(sieve.adds(first) + glance.adds(second)),
         }
     }
 
